@@ -1,0 +1,29 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// A release executable is one file that needs nothing at run time, and starts in the time that
+/// `/bin/true` takes. Debug builds stay dynamic, because the test bundle links their objects.
+let standalone: [LinkerSetting] = [
+  .unsafeFlags(["-static-executable", "-use-ld=lld"], .when(configuration: .release))
+]
+
+/// The targets are the layers: each may use those before it in this list, and none after it.
+let package = Package(
+  name: "Nanospool",
+  products: [
+    .library(name: "Spool", targets: ["Spool"]),
+    .library(name: "AgentRuntime", targets: ["AgentRuntime"]),
+    .executable(name: "spool", targets: ["CLI"]),
+    .executable(name: "spool-bench", targets: ["Bench"]),
+  ],
+  targets: [
+    .systemLibrary(name: "CLinux"),
+    .target(name: "Linux", dependencies: ["CLinux"]),
+    .target(name: "SpoolFormat"),
+    .target(name: "Spool", dependencies: ["Linux", "SpoolFormat"]),
+    .target(name: "AgentRuntime", dependencies: ["Spool"]),
+    .executableTarget(name: "CLI", dependencies: ["AgentRuntime"], linkerSettings: standalone),
+    .executableTarget(name: "Bench", dependencies: ["Spool"], linkerSettings: standalone),
+    .testTarget(name: "SpoolFormatTests", dependencies: ["SpoolFormat"]),
+  ]
+)
