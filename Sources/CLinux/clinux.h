@@ -1,4 +1,134 @@
 #pragma once
+// What Swift's Glibc module leaves out: raw system calls, variadic calls, and a spawn that ties a
+// child's life to its parent's. Functions return -1 and set errno, as in libc.
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
-static inline long clinux_test(void) { return syscall(SYS_getpid); }
+
+extern char **environ;
+
+static inline char **clinux_environ(void) { return environ; }
+
+static inline int clinux_openat(int dir, const char *path, int flags, unsigned mode) {
+  return openat(dir, path, flags, mode);
+}
+
+static inline long clinux_getdents64(int fd, void *buffer, size_t size) {
+  return syscall(SYS_getdents64, fd, buffer, size);
+}
+
+static inline int clinux_memfd_create(const char *name) {
+  return (int)syscall(SYS_memfd_create, name, 1u /* MFD_CLOEXEC */);
+}
+
+static inline int clinux_pidfd_open(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+static inline long clinux_file_system_type(int fd) {
+  struct statfs status;
+  return fstatfs(fd, &status) == -1 ? -1 : (long)(uint32_t)status.f_type;
+}
+
+static inline int clinux_syncfs(int fd) { return (int)syscall(SYS_syncfs, fd); }
+
+static inline long clinux_getrandom(void *buffer, size_t size) { return getrandom(buffer, size, 0); }
+
+// A negative time waits without limit.
+static inline int clinux_poll(struct pollfd *entries, size_t count, int64_t nanoseconds) {
+  struct timespec limit = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+  return ppoll(entries, count, nanoseconds < 0 ? 0 : &limit, 0);
+}
+
+// Shared futexes: the word lies in a page that several processes map.
+static inline int clinux_futex_wait(uint32_t *word, uint32_t expected, int64_t nanoseconds) {
+  struct timespec timeout = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+  return (int)syscall(SYS_futex, word, 0 /* FUTEX_WAIT */, expected, &timeout, 0, 0);
+}
+
+static inline int clinux_futex_wake(uint32_t *word, int count) {
+  return (int)syscall(SYS_futex, word, 1 /* FUTEX_WAKE */, count, 0, 0, 0);
+}
+
+// A read lease is refused (EAGAIN) while anybody has the file open for writing; that is all it is
+// used for. SIGURG, ignored by default, stands in for SIGIO, which would kill the process if a
+// writer came just then. 0: nobody is writing.
+static inline int clinux_probe_writers(int fd) {
+  if (fcntl(fd, 10 /* F_SETSIG */, SIGURG) == -1) return -1;
+  if (fcntl(fd, 1024 /* F_SETLEASE */, F_RDLCK) == -1) return -1;
+  return fcntl(fd, 1024 /* F_SETLEASE */, F_UNLCK);
+}
+
+// dnotify: a signal for each change in a directory; the handler turns it into a byte in a pipe.
+static int clinux_dnotify_pipe = -1;
+
+static inline void clinux_dnotify_handler(int number) {
+  int saved = errno;
+  char byte = 1;
+  (void)number;
+  if (write(clinux_dnotify_pipe, &byte, 1) == -1) { /* full: a wake-up is already waiting */ }
+  errno = saved;
+}
+
+static inline int clinux_dnotify_installed(void) { return clinux_dnotify_pipe != -1; }
+
+static inline int clinux_dnotify_install(int pipe) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = clinux_dnotify_handler;
+  action.sa_flags = SA_RESTART;
+  clinux_dnotify_pipe = pipe;
+  return sigaction(SIGRTMIN + 7, &action, 0);
+}
+
+static inline int clinux_dnotify_watch(int directory) {
+  if (fcntl(directory, 10 /* F_SETSIG */, SIGRTMIN + 7) == -1) return -1;
+  // DN_MODIFY | DN_CREATE | DN_RENAME | DN_MULTISHOT
+  return fcntl(directory, 1026 /* F_NOTIFY */, 0x2 | 0x4 | 0x10 | (int)0x80000000);
+}
+
+// Starts a program in a process group of its own that dies with the calling thread.
+// Returns the child's pid, or -1 with errno from vfork or execvpe.
+static inline int clinux_spawn(char *const argv[], char *const envp[], int in, int out, int err) {
+  volatile int failure = 0;
+  sigset_t all, old;
+  int parent = getpid();
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, &old);
+  int child = vfork();
+  if (child == 0) {
+    for (int number = 1; number < 32; number++) signal(number, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(127);
+    if (dup2(in, 0) == -1 || dup2(out, 1) == -1 || dup2(err, 2) == -1) {
+      failure = errno;
+      _exit(127);
+    }
+    sigprocmask(SIG_SETMASK, &none, 0);
+    execvpe(argv[0], argv, envp);
+    failure = errno;
+    _exit(127);
+  }
+  int saved = errno;
+  sigprocmask(SIG_SETMASK, &old, 0);
+  if (child > 0 && failure != 0) {
+    syscall(SYS_wait4, child, 0, 0, 0);
+    child = -1;
+    saved = failure;
+  }
+  errno = saved;
+  return child;
+}

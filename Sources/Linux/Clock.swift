@@ -1,0 +1,42 @@
+import CLinux
+import Glibc
+
+/// The two clocks there are: one for people, which may jump, and one that only ever runs.
+public enum Clock {
+  /// Microseconds since 1970 by the wall clock.
+  public static func wall() -> Int { read(CLOCK_REALTIME) / 1000 }
+
+  /// Nanoseconds since boot, time asleep included; never set back or forward.
+  public static func sinceBoot() -> Int { read(CLOCK_BOOTTIME) }
+
+  private static func read(_ clock: clockid_t) -> Int {
+    var time = timespec()
+    clock_gettime(clock, &time)
+    return Int(time.tv_sec) * 1_000_000_000 + Int(time.tv_nsec)
+  }
+
+  /// This boot of this machine, 32 hexadecimal digits; the same for every process until the next one.
+  public static func bootIdentity() throws(SystemCallError) -> String {
+    let file = try Descriptor.open("/proc/sys/kernel/random/boot_id", O_RDONLY)
+    let text = try file.read(maximum: 64) ?? []
+    return String(decoding: text.filter { $0 != UInt8(ascii: "-") && $0 > 32 }, as: UTF8.self)
+  }
+}
+
+/// The kernel's randomness.
+public enum Random {
+  /// C: getrandom(2).
+  public static func bytes(_ count: Int) throws(SystemCallError) -> [UInt8] {
+    var failure: SystemCallError?
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+      do throws(SystemCallError) {
+        while filled < count {
+          let start = filled
+          filled += try systemCall("getrandom") { clinux_getrandom(buffer.baseAddress! + start, count - start) }
+        }
+      } catch { failure = error }
+    }
+    if let failure { throw failure }
+    return bytes
+  }
+}

@@ -1,0 +1,194 @@
+import CLinux
+import Glibc
+
+/// An open file, with one owner. `close()` ends the good path and reports its error; going out of
+/// scope closes it on every other path.
+public struct Descriptor: ~Copyable, Sendable {
+  public private(set) var raw: CInt
+  /// What it was opened as, for error messages.
+  let path: String
+
+  init(raw: CInt, path: String) {
+    self.raw = raw
+    self.path = path
+  }
+
+  deinit { if raw != -1 { _ = Glibc.close(raw) } }
+
+  /// Closes, reporting what the file system had kept to itself until now (NFS reports lost writes here).
+  /// C: close(2).
+  public consuming func close() throws(SystemCallError) {
+    let raw = raw
+    self.raw = -1
+    _ = try systemCall("close", path) { Glibc.close(raw) }
+  }
+
+  /// Opens an absolute path. C: open(2) with O_CLOEXEC.
+  public static func open(_ path: String, _ flags: CInt, mode: mode_t = 0o666) throws(SystemCallError) -> Descriptor {
+    let raw = try systemCall("open", path) { clinux_openat(AT_FDCWD, path, flags | O_CLOEXEC, mode) }
+    return Descriptor(raw: raw, path: path)
+  }
+
+  /// Memory that looks like a file, for handing bytes to a child. C: memfd_create(2).
+  public static func memory(_ name: String, _ bytes: [UInt8]) throws(SystemCallError) -> Descriptor {
+    let raw = try systemCall("memfd_create", name) { clinux_memfd_create(name) }
+    let descriptor = Descriptor(raw: raw, path: name)
+    try descriptor.write(bytes)
+    _ = try systemCall("lseek", name) { lseek(raw, 0, SEEK_SET) }
+    return descriptor
+  }
+
+  /// Writes all of `bytes`, in one call unless the file system stops short.
+  public borrowing func write(_ bytes: [UInt8]) throws(SystemCallError) {
+    var written = 0
+    while written < bytes.count {
+      written += try writeOnce(bytes, from: written)
+    }
+  }
+
+  /// One write(2) from `start`; returns how much of it went through.
+  public borrowing func writeOnce(_ bytes: [UInt8], from start: Int = 0) throws(SystemCallError) -> Int {
+    var count = bytes.count - start
+    #if DEBUG
+      count = FaultPoint.writable(count)
+    #endif
+    let raw = raw
+    return try systemCall("write", path) {
+      bytes.withUnsafeBytes { Glibc.write(raw, $0.baseAddress! + start, count) }
+    }
+  }
+
+  /// Reads up to `maximum` bytes more; empty at the end. A descriptor that would block gives nil.
+  public borrowing func read(maximum: Int) throws(SystemCallError) -> [UInt8]? {
+    let raw = raw
+    var failure: SystemCallError?
+    let bytes = [UInt8](unsafeUninitializedCapacity: maximum) { buffer, count in
+      do throws(SystemCallError) {
+        count = try systemCall("read") { Glibc.read(raw, buffer.baseAddress, maximum) }
+      } catch { failure = error }
+    }
+    guard let failure else { return bytes }
+    if failure.code == EAGAIN { return nil }
+    throw SystemCallError("read", path, failure.code)
+  }
+
+  /// Reads `count` bytes at `offset`, or fewer at the end of the file. C: pread(2).
+  public borrowing func read(at offset: Int, count: Int) throws(SystemCallError) -> [UInt8] {
+    let raw = raw
+    var failure: SystemCallError?
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+      do throws(SystemCallError) {
+        while filled < count {
+          let start = filled
+          let got = try systemCall("pread") {
+            pread(raw, buffer.baseAddress! + start, count - start, off_t(offset + start))
+          }
+          if got == 0 { break }
+          filled += got
+        }
+      } catch { failure = error }
+    }
+    if let failure { throw SystemCallError("pread", path, failure.code) }
+    return bytes
+  }
+
+  /// C: fstat(2).
+  public borrowing func status() throws(SystemCallError) -> FileStatus {
+    var status = stat()
+    let raw = raw
+    _ = try systemCall("fstat", path) { fstat(raw, &status) }
+    return FileStatus(status)
+  }
+
+  /// Waits until the file's data, and what is needed to find it, are on the disk. C: fdatasync(2).
+  public borrowing func syncData() throws(SystemCallError) {
+    let raw = raw
+    _ = try systemCall("fdatasync", path) { fdatasync(raw) }
+  }
+
+  /// Waits until the whole file system is on the disk. C: syncfs(2).
+  public borrowing func syncFileSystem() throws(SystemCallError) {
+    let raw = raw
+    _ = try systemCall("syncfs", path) { clinux_syncfs(raw) }
+  }
+
+  /// C: ftruncate(2).
+  public borrowing func truncate(to size: Int) throws(SystemCallError) {
+    let raw = raw
+    _ = try systemCall("ftruncate", path) { ftruncate(raw, off_t(size)) }
+  }
+
+  /// An exclusive lock that dies with its holder, against other processes of this host. C: flock(2).
+  public borrowing func lock() throws(SystemCallError) {
+    let raw = raw
+    _ = try systemCall("flock", path) { flock(raw, LOCK_EX) }
+  }
+
+  public borrowing func unlock() throws(SystemCallError) {
+    let raw = raw
+    _ = try systemCall("flock", path) { flock(raw, LOCK_UN) }
+  }
+
+  /// Whether a process of this host has the file open for writing; nil where that can't be told
+  /// (another user's file, some network file systems). C: fcntl(2), F_SETLEASE.
+  public borrowing func hasWriters() -> Bool? {
+    let raw = raw
+    do {
+      _ = try systemCall("fcntl", path) { clinux_probe_writers(raw) }
+      return false
+    } catch {
+      return error.code == EAGAIN ? true : nil
+    }
+  }
+}
+
+/// Both ends of a pipe; neither is inherited by children.
+public struct Pipe: ~Copyable, Sendable {
+  public let readEnd: Descriptor
+  public let writeEnd: Descriptor
+
+  /// C: pipe2(2).
+  public init(nonBlocking: Bool = false) throws(SystemCallError) {
+    var ends: [CInt] = [-1, -1]
+    _ = try systemCall("pipe2") { pipe2(&ends, O_CLOEXEC | (nonBlocking ? O_NONBLOCK : 0)) }
+    readEnd = Descriptor(raw: ends[0], path: "pipe")
+    writeEnd = Descriptor(raw: ends[1], path: "pipe")
+  }
+}
+
+/// What the file system says of a file.
+public struct FileStatus: Sendable {
+  public let isRegular: Bool
+  public let isDirectory: Bool
+  /// Bytes.
+  public let size: Int
+  public let links: Int
+  public let inode: UInt64
+  public let device: UInt64
+  public let owner: uid_t
+  /// Nanoseconds since 1970 by the file system's clock.
+  public let modified: Int
+  /// `directory`, `FIFO`, … for a sentence about a file that isn't regular.
+  public let kind: String
+
+  init(_ status: stat) {
+    let format = status.st_mode & S_IFMT
+    isRegular = format == S_IFREG
+    isDirectory = format == S_IFDIR
+    size = Int(status.st_size)
+    links = Int(status.st_nlink)
+    inode = UInt64(status.st_ino)
+    device = UInt64(status.st_dev)
+    owner = status.st_uid
+    modified = Int(status.st_mtim.tv_sec) * 1_000_000_000 + Int(status.st_mtim.tv_nsec)
+    kind =
+      switch format {
+      case S_IFREG: "file"
+      case S_IFDIR: "directory"
+      case S_IFLNK: "symbolic link"
+      case S_IFIFO: "FIFO"
+      case S_IFSOCK: "socket"
+      default: "device"
+      }
+  }
+}

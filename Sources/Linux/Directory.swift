@@ -1,0 +1,175 @@
+import CLinux
+import Glibc
+
+/// An open directory; every other path is relative to it, so that a spool can be moved while it is in use.
+public final class Directory: Sendable {
+  public let raw: CInt
+  /// What it was opened as, for messages.
+  public let path: String
+  private let descriptor: Descriptor
+
+  /// Opens a directory. C: open(2) with O_DIRECTORY.
+  public init(_ path: String) throws(SystemCallError) {
+    descriptor = try Descriptor.open(path, O_RDONLY | O_DIRECTORY)
+    raw = descriptor.raw
+    self.path = path
+  }
+
+  /// Opens a file below; a symbolic link as the last part is refused (ELOOP). C: openat(2).
+  public func open(_ name: String, _ flags: CInt, mode: mode_t = 0o666) throws(SystemCallError) -> Descriptor {
+    let opened = try systemCall("openat", name) { clinux_openat(raw, name, flags | O_CLOEXEC | O_NOFOLLOW, mode) }
+    return Descriptor(raw: opened, path: name)
+  }
+
+  /// As `open`, but nil when there is no such file.
+  public func openIfPresent(_ name: String, _ flags: CInt) throws(SystemCallError) -> Descriptor? {
+    do { return try open(name, flags) } catch {
+      if error.code == ENOENT { return nil }
+      throw error
+    }
+  }
+
+  /// C: renameat(2).
+  public func rename(_ old: String, to new: String) throws(SystemCallError) {
+    _ = try systemCall("renameat", old) { renameat(raw, old, raw, new) }
+  }
+
+  /// Whether the rename was ours: false when `old` is not there, because somebody else was first.
+  public func renameIfPresent(_ old: String, to new: String) throws(SystemCallError) -> Bool {
+    do { try rename(old, to: new) } catch {
+      if error.code == ENOENT { return false }
+      throw error
+    }
+    return true
+  }
+
+  /// C: linkat(2).
+  public func link(_ old: String, to new: String) throws(SystemCallError) {
+    _ = try systemCall("linkat", new) { linkat(raw, old, raw, new, 0) }
+  }
+
+  /// C: unlinkat(2).
+  public func unlink(_ name: String) throws(SystemCallError) {
+    _ = try systemCall("unlinkat", name) { unlinkat(raw, name, 0) }
+  }
+
+  /// Whether there was such a file to remove.
+  @discardableResult
+  public func unlinkIfPresent(_ name: String) throws(SystemCallError) -> Bool {
+    do { try unlink(name) } catch {
+      if error.code == ENOENT { return false }
+      throw error
+    }
+    return true
+  }
+
+  /// Makes a directory; one that is there already is fine. C: mkdirat(2).
+  public func makeDirectory(_ name: String) throws(SystemCallError) {
+    do { _ = try systemCall("mkdirat", name) { mkdirat(raw, name, 0o777) } } catch {
+      if error.code != EEXIST { throw error }
+    }
+  }
+
+  /// What is at the path, without following a symbolic link; nil when nothing is. C: fstatat(2).
+  public func status(_ name: String) throws(SystemCallError) -> FileStatus? {
+    var status = stat()
+    do { _ = try systemCall("fstatat", name) { fstatat(raw, name, &status, AT_SYMLINK_NOFOLLOW) } } catch {
+      if error.code == ENOENT || error.code == ENOTDIR { return nil }
+      throw error
+    }
+    return FileStatus(status)
+  }
+
+  /// Sets the modification time to now; false when there is no such file. C: utimensat(2).
+  public func touch(_ name: String) throws(SystemCallError) -> Bool {
+    do { _ = try systemCall("utimensat", name) { utimensat(raw, name, nil, AT_SYMLINK_NOFOLLOW) } } catch {
+      if error.code == ENOENT { return false }
+      throw error
+    }
+    return true
+  }
+
+  /// A whole file of at most `maximum` bytes; nil when there is none. Files that aren't regular, and
+  /// larger ones, are an error (EINVAL, EFBIG).
+  public func readFile(_ name: String, maximum: Int) throws(SystemCallError) -> [UInt8]? {
+    guard let file = try openIfPresent(name, O_RDONLY | O_NONBLOCK) else { return nil }
+    let status = try file.status()
+    guard status.isRegular else { throw SystemCallError("read", name, EINVAL) }
+    guard status.size <= maximum else { throw SystemCallError("read", name, EFBIG) }
+    return try file.read(at: 0, count: status.size)
+  }
+
+  /// Calls `body` with each name but `.` and `..`, in no order. The name is valid during the call only.
+  /// False when there is no such directory. Cost: one open, and one getdents64(2) for each 32 KiB of names.
+  @discardableResult
+  public func list(_ name: String, _ body: (UnsafeBufferPointer<UInt8>) -> Void) throws(SystemCallError) -> Bool {
+    let directory: Descriptor
+    do { directory = try open(name, O_RDONLY | O_DIRECTORY) } catch {
+      if error.code == ENOENT || error.code == ENOTDIR { return false }
+      throw error
+    }
+    let raw = directory.raw
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 32768, alignment: 8)
+    defer { buffer.deallocate() }
+    while true {
+      let filled = try systemCall("getdents64", name) { clinux_getdents64(raw, buffer.baseAddress, buffer.count) }
+      if filled == 0 { return true }
+      var offset = 0
+      while offset < filled {
+        // struct linux_dirent64: inode 8, offset 8, record length 2, type 1, name.
+        let length = Int(buffer.load(fromByteOffset: offset + 16, as: UInt16.self))
+        let start = buffer.baseAddress!.advanced(by: offset + 19).assumingMemoryBound(to: UInt8.self)
+        let count = strlen(UnsafeRawPointer(start).assumingMemoryBound(to: CChar.self))
+        offset += length
+        if start[0] == UInt8(ascii: "."), count == 1 || (count == 2 && start[1] == UInt8(ascii: ".")) { continue }
+        body(UnsafeBufferPointer(start: start, count: count))
+      }
+    }
+  }
+
+  /// The names in a directory, sorted by their bytes; empty when there is no such directory.
+  public func names(_ name: String) throws(SystemCallError) -> [String] {
+    var names: [String] = []
+    try list(name) { names.append(String(decoding: $0, as: UTF8.self)) }
+    return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+  }
+
+  /// Waits until the file system that holds this directory is on the disk. C: syncfs(2).
+  public func syncFileSystem() throws(SystemCallError) { try descriptor.syncFileSystem() }
+
+  /// C: fstat(2).
+  public func status() throws(SystemCallError) -> FileStatus { try descriptor.status() }
+
+  /// `ext4`, `tmpfs`, `nfs`, …; `unknown (0x…)` for one we have no name for. C: fstatfs(2).
+  public func fileSystem() throws(SystemCallError) -> FileSystem {
+    let type = try systemCall("fstatfs", path) { clinux_file_system_type(raw) }
+    return FileSystem(type: UInt32(truncatingIfNeeded: type))
+  }
+}
+
+/// A kind of file system, as far as it matters here.
+public struct FileSystem: Sendable {
+  public let name: String
+  /// Whether other hosts may change it without this host's kernel noticing: events are then not enough.
+  public let isNetwork: Bool
+
+  init(type: UInt32) {
+    // The numbers are from linux/magic.h and statfs(2).
+    (name, isNetwork) =
+      switch type {
+      case 0xEF53: ("ext4", false)
+      case 0x5846_5342: ("xfs", false)
+      case 0x0102_1994: ("tmpfs", false)
+      case 0x9123_683E: ("btrfs", false)
+      case 0x2FC1_2FC1: ("zfs", false)
+      case 0x794C_7630: ("overlayfs", false)
+      case 0xF2F5_2010: ("f2fs", false)
+      case 0x6969: ("nfs", true)
+      case 0x6573_5546: ("fuse", true)
+      case 0xFF53_4D42, 0xFE53_4D42: ("smb", true)
+      case 0x0102_1997: ("9p", true)
+      case 0x00C3_6400: ("ceph", true)
+      default: ("unknown (0x\(String(type, radix: 16)))", false)
+      }
+  }
+}

@@ -1,0 +1,127 @@
+import CLinux
+import Glibc
+
+/// Tells when something may have changed in directories. Every event is only a hint to look: the
+/// directory is the truth. Uses inotify; where a user's instances are used up, dnotify, which has no
+/// such limit; and where there is neither, nothing, and the owner looks at intervals.
+public final class DirectoryWatcher {
+  public enum Mechanism: String, Sendable { case inotify, dnotify, polling }
+
+  public let mechanism: Mechanism
+  private let directory: Directory
+  private let source: CInt
+  /// dnotify: the directories must stay open to be watched.
+  private var watched: [Directory] = []
+
+  /// Starts with the best mechanism there is, or with the one demanded.
+  /// C: inotify_init1(2); fcntl(2) with F_NOTIFY.
+  public init(_ directory: Directory, using demanded: Mechanism? = nil) throws(SystemCallError) {
+    self.directory = directory
+    if demanded == nil || demanded == .inotify {
+      let raw = inotify_init1(CInt(IN_NONBLOCK) | CInt(IN_CLOEXEC))
+      if raw != -1 {
+        source = raw
+        mechanism = .inotify
+        return
+      }
+      let code = errno
+      if demanded == .inotify { throw SystemCallError("inotify_init1", "", code) }
+    }
+    if demanded != .polling, clinux_dnotify_installed() == 0 {
+      // One pipe for the process: a signal handler has no other way to say whom it is for.
+      var ends: [CInt] = [-1, -1]
+      if pipe2(&ends, O_CLOEXEC | O_NONBLOCK) == 0, clinux_dnotify_install(ends[1]) == 0 {
+        source = ends[0]
+        mechanism = .dnotify
+        return
+      }
+    }
+    source = -1
+    mechanism = .polling
+  }
+
+  deinit { if source != -1 { _ = Glibc.close(source) } }
+
+  /// To wait on with poll(2); nil when this watcher has to look at intervals.
+  public var descriptor: CInt? { source == -1 ? nil : source }
+
+  /// Watches one more directory. It may be there no longer, or come later: watch it again then.
+  /// False when it isn't there.
+  public func watch(_ name: String) throws(SystemCallError) -> Bool {
+    switch mechanism {
+    case .inotify:
+      let mask = UInt32(IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE | IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR)
+      let path = "/proc/self/fd/\(directory.raw)/\(name)"
+      let raw = source
+      do { _ = try systemCall("inotify_add_watch", name) { inotify_add_watch(raw, path, mask) } } catch {
+        if error.code == ENOENT || error.code == ENOTDIR { return false }
+        throw error
+      }
+    case .dnotify:
+      guard let opened = try? Directory("/proc/self/fd/\(directory.raw)/\(name)") else { return false }
+      _ = try systemCall("fcntl", name) { clinux_dnotify_watch(opened.raw) }
+      watched.append(opened)
+    case .polling: break
+    }
+    return true
+  }
+
+  /// What the events that are waiting say.
+  public struct Changes: Sendable {
+    /// Something happened that names don't tell: look at the whole directory.
+    public var lookAgain = false
+    /// A directory was replaced or removed: watch it again, then look.
+    public var watchAgain = false
+    /// Names that appeared or were closed after writing.
+    public var names: [String] = []
+  }
+
+  /// Takes the events that are waiting; never blocks.
+  public func takeChanges() throws(SystemCallError) -> Changes {
+    var changes = Changes()
+    guard let raw = descriptor else { return Changes(lookAgain: true) }
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 16384, alignment: 8)
+    defer { buffer.deallocate() }
+    while true {
+      let filled: Int
+      do { filled = try systemCall("read") { Glibc.read(raw, buffer.baseAddress, buffer.count) } } catch {
+        if error.code == EAGAIN { return changes }
+        throw error
+      }
+      if mechanism == .dnotify {
+        changes.lookAgain = true
+        continue
+      }
+      var offset = 0
+      while offset < filled {
+        // struct inotify_event: watch 4, mask 4, cookie 4, length 4, name.
+        let mask = buffer.load(fromByteOffset: offset + 4, as: UInt32.self)
+        let length = Int(buffer.load(fromByteOffset: offset + 12, as: UInt32.self))
+        if mask & UInt32(IN_Q_OVERFLOW) != 0 { changes.lookAgain = true }
+        if mask & UInt32(IN_IGNORED | IN_MOVE_SELF | IN_DELETE_SELF) != 0 { changes.watchAgain = true }
+        if length > 0, mask & UInt32(IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE) != 0 {
+          let name = buffer.baseAddress!.advanced(by: offset + 16).assumingMemoryBound(to: CChar.self)
+          changes.names.append(String(cString: name))
+        }
+        offset += 16 + length
+      }
+      // A short read means that the queue is empty; asking again would only cost a call.
+      if filled < buffer.count - 512 { return changes }
+    }
+  }
+}
+
+/// Waits until a descriptor is readable or the time is over.
+public enum Poll {
+  /// The state of each descriptor: true when it is readable or at its end. Nil waits without limit.
+  /// A signal ends the wait early with nothing ready. C: ppoll(2).
+  public static func wait(_ descriptors: [CInt], nanoseconds: Int?) throws(SystemCallError) -> [Bool] {
+    var entries = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+    let count = entries.count
+    if clinux_poll(&entries, count, Int64(nanoseconds.map { max(0, $0) } ?? -1)) == -1 {
+      if errno == EINTR { return descriptors.map { _ in false } }
+      throw SystemCallError("ppoll", "", errno)
+    }
+    return entries.map { $0.revents != 0 }
+  }
+}

@@ -1,0 +1,67 @@
+#if DEBUG
+  import Glibc
+  import Synchronization
+
+  /// Fails or kills at the n-th system call of this process, as the environment says:
+  /// `SPOOL_FAULT=kill-before:N`, `kill-after:N`, `short-write:N` or `CODE:N` with CODE a number of errno.
+  /// `SPOOL_FAULT_TRACE=FILE` gets a line with the name of each call, so that a test knows how many there are.
+  /// Debug builds only: a release build has none of this.
+  enum FaultPoint {
+    private enum Action: Equatable {
+      case killBefore, killAfter, shortWrite
+      case fail(CInt)
+    }
+    private struct Plan {
+      let action: Action
+      let target: Int
+    }
+
+    private static let plan: Plan? = {
+      guard let text = getenv("SPOOL_FAULT").map({ String(cString: $0) }) else { return nil }
+      let parts = text.split(separator: ":")
+      guard parts.count == 2, let target = Int(parts[1]) else { return nil }
+      let action: Action? =
+        switch parts[0] {
+        case "kill-before": .killBefore
+        case "kill-after": .killAfter
+        case "short-write": .shortWrite
+        default: CInt(parts[0]).map { .fail($0) }
+        }
+      return action.map { Plan(action: $0, target: target) }
+    }()
+    private static let trace: CInt = {
+      guard let path = getenv("SPOOL_FAULT_TRACE") else { return -1 }
+      return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+    }()
+    private static let visited = Atomic<Int>(0)
+
+    /// The code to fail with, or nil to go on.
+    static func before(_ name: StaticString) -> CInt? {
+      let number = visited.add(1, ordering: .relaxed).newValue
+      if trace != -1 {
+        _ = name.withUTF8Buffer { Glibc.write(trace, $0.baseAddress, $0.count) }
+        _ = Glibc.write(trace, "\n", 1)
+      }
+      guard let plan, plan.target == number else { return nil }
+      switch plan.action {
+      case .killBefore: kill(getpid(), SIGKILL)
+      case .fail(let code): return code
+      case .killAfter, .shortWrite: break
+      }
+      return nil
+    }
+
+    static func after(_ name: StaticString) {
+      guard let plan, plan.action == .killAfter else { return }
+      if plan.target == visited.load(ordering: .relaxed) { kill(getpid(), SIGKILL) }
+    }
+
+    /// How much of a write of `count` bytes is let through at the call that comes next.
+    static func writable(_ count: Int) -> Int {
+      guard let plan, plan.action == .shortWrite, plan.target == visited.load(ordering: .relaxed) + 1 else {
+        return count
+      }
+      return count / 2
+    }
+  }
+#endif

@@ -1,0 +1,90 @@
+import CLinux
+import Glibc
+
+/// A process of this host, told apart from a later one that got the same number by when it started.
+public struct ProcessIdentity: Sendable, Hashable {
+  public let pid: Int
+  /// Clock ticks since boot at its start, from `/proc/PID/stat`.
+  public let started: UInt64
+
+  public init(pid: Int, started: UInt64) {
+    self.pid = pid
+    self.started = started
+  }
+
+  /// The calling process.
+  public static func current() -> ProcessIdentity {
+    let pid = Int(getpid())
+    return ProcessIdentity(pid: pid, started: startTime(of: pid) ?? 0)
+  }
+
+  /// Whether it is still there. A zombie counts as gone: it will never act again.
+  public var isAlive: Bool { Self.startTime(of: pid) == started }
+
+  /// Field 22 of proc_pid_stat(5); nil when there is no such process, or only what is left of one.
+  private static func startTime(of pid: Int) -> UInt64? {
+    guard let file = try? Descriptor.open("/proc/\(pid)/stat", O_RDONLY),
+      let text = try? file.read(maximum: 1024),
+      let end = text.lastIndex(of: UInt8(ascii: ")"))
+    else { return nil }
+    let fields = text[(end + 1)...].split(separator: UInt8(ascii: " "))
+    guard fields.count > 19, fields[0] != [UInt8(ascii: "Z")][...] else { return nil }
+    return UInt64(String(decoding: fields[19], as: UTF8.self))
+  }
+}
+
+/// A program that was started in a process group of its own, and dies when its parent does.
+public struct ChildProcess: ~Copyable, Sendable {
+  public let pid: pid_t
+  /// Becomes readable when the process ends. C: pidfd_open(2).
+  public let exit: Descriptor
+
+  /// How a process ended.
+  public enum Ending: Sendable, Equatable {
+    case exited(Int)
+    case killed(signal: Int)
+  }
+
+  /// Starts `arguments[0]`, looked for along PATH.
+  /// - Throws: the error of execvp(3), such as ENOENT for a program that isn't there.
+  public init(
+    _ arguments: [String], environment: [String: String] = [:],
+    input: CInt, output: CInt, error errorOutput: CInt
+  ) throws(SystemCallError) {
+    var variables: [String] = []
+    var next = clinux_environ()
+    while let entry = next?.pointee {
+      let text = String(cString: entry)
+      if environment[String(text.prefix { $0 != "=" })] == nil { variables.append(text) }
+      next = next?.successor()
+    }
+    variables += environment.map { "\($0.key)=\($0.value)" }
+    let argv = arguments.map { strdup($0) } + [nil]
+    let envp = variables.map { strdup($0) } + [nil]
+    defer { for pointer in argv + envp { free(pointer) } }
+    let child = try systemCall("execvp", arguments[0]) { clinux_spawn(argv, envp, input, output, errorOutput) }
+    let handle = try systemCall("pidfd_open") { clinux_pidfd_open(child) }
+    pid = child
+    exit = Descriptor(raw: handle, path: "pidfd")
+  }
+
+  /// Sends a signal to the whole process group; one that is gone is fine. C: kill(2).
+  public borrowing func signalGroup(_ number: CInt) { _ = kill(-pid, number) }
+
+  /// How it ended; nil while it still runs, unless told to wait. C: waitpid(2).
+  public borrowing func reap(waiting: Bool = false) throws(SystemCallError) -> Ending? {
+    var status: CInt = 0
+    let pid = pid
+    let reaped = try systemCall("waitpid") { waitpid(pid, &status, waiting ? 0 : WNOHANG) }
+    if reaped == 0 { return nil }
+    let signal = Int(status & 0x7f)
+    return signal == 0 ? .exited(Int(status >> 8) & 0xff) : .killed(signal: signal)
+  }
+}
+
+/// The name of this machine. C: gethostname(2).
+public func hostName() -> String {
+  var buffer = [CChar](repeating: 0, count: 256)
+  guard gethostname(&buffer, 255) == 0 else { return "localhost" }
+  return String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+}

@@ -1,0 +1,83 @@
+import CLinux
+import Glibc
+import Synchronization
+
+/// A page of a file that several processes of one host map, with a lock in it that survives its holder.
+public final class SharedPage: Sendable {
+  public static let size = 4096
+  private let address: UInt
+
+  /// Maps the first page of an open file, which is made long enough. C: mmap(2), MAP_SHARED.
+  public init(_ file: borrowing Descriptor) throws(SystemCallError) {
+    if try file.status().size < Self.size { try file.truncate(to: Self.size) }
+    let raw = file.raw
+    let mapped = mmap(nil, Self.size, PROT_READ | PROT_WRITE, MAP_SHARED, raw, 0)
+    guard let mapped, mapped != MAP_FAILED else { throw SystemCallError("mmap", file.path, errno) }
+    address = UInt(bitPattern: mapped)
+  }
+
+  deinit { munmap(UnsafeMutableRawPointer(bitPattern: address), Self.size) }
+
+  /// The bytes from `offset` as a `Type`, for as long as the page lives.
+  public func pointer<Type: ~Copyable>(at offset: Int, as type: Type.Type) -> UnsafeMutablePointer<Type> {
+    UnsafeMutableRawPointer(bitPattern: address)!.advanced(by: offset).assumingMemoryBound(to: type)
+  }
+}
+
+/// A mutex between processes, in memory they share. When its holder dies, the next one gets it and is
+/// told, so that it can put right what was left half done. C: pthread_mutexattr_setrobust(3).
+public struct RobustLock: Sendable {
+  private let address: UInt
+
+  /// `memory` must be shared, aligned to 16, at least 64 bytes long, and outlive the lock.
+  public init(_ memory: UnsafeMutablePointer<pthread_mutex_t>) { address = UInt(bitPattern: memory) }
+
+  private var mutex: UnsafeMutablePointer<pthread_mutex_t> { UnsafeMutablePointer(bitPattern: address)! }
+
+  /// Makes it anew, free. Only while nobody else can reach it.
+  public func initialize() {
+    var attributes = pthread_mutexattr_t()
+    pthread_mutexattr_init(&attributes)
+    pthread_mutexattr_setpshared(&attributes, CInt(PTHREAD_PROCESS_SHARED))
+    pthread_mutexattr_setrobust(&attributes, CInt(PTHREAD_MUTEX_ROBUST))
+    pthread_mutex_init(mutex, &attributes)
+    pthread_mutexattr_destroy(&attributes)
+  }
+
+  /// Takes the lock; true when its last holder died with it in hand.
+  /// - Throws: ETIMEDOUT when somebody holds it for longer than `seconds` (a stopped process).
+  public func lock(seconds: Int) throws(SystemCallError) -> Bool {
+    var code = pthread_mutex_trylock(mutex)
+    if code == EBUSY {
+      var limit = timespec()
+      clock_gettime(CLOCK_REALTIME, &limit)
+      limit.tv_sec += seconds
+      code = pthread_mutex_timedlock(mutex, &limit)
+    }
+    switch code {
+    case 0: return false
+    case EOWNERDEAD:
+      pthread_mutex_consistent(mutex)
+      return true
+    default: throw SystemCallError("pthread_mutex_lock", "", code)
+    }
+  }
+
+  public func unlock() { pthread_mutex_unlock(mutex) }
+}
+
+/// A 32-bit word that processes wait on. C: futex(2).
+public enum Futex {
+  /// Sleeps while the word is `expected`, at most so long; may wake for no reason.
+  public static func wait(_ word: UnsafeMutablePointer<Atomic<UInt32>>, expected: UInt32, nanoseconds: Int) {
+    _ = UnsafeMutableRawPointer(word).withMemoryRebound(to: UInt32.self, capacity: 1) {
+      clinux_futex_wait($0, expected, Int64(nanoseconds))
+    }
+  }
+
+  public static func wakeAll(_ word: UnsafeMutablePointer<Atomic<UInt32>>) {
+    _ = UnsafeMutableRawPointer(word).withMemoryRebound(to: UInt32.self, capacity: 1) {
+      clinux_futex_wake($0, CInt.max)
+    }
+  }
+}

@@ -1,0 +1,45 @@
+import Glibc
+
+/// A thread of one's own, for calls that block.
+public enum Thread {
+  private final class Start: Sendable {
+    let body: @Sendable () -> Void
+    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+  }
+
+  /// Runs `body` on a new thread that cleans up after itself. C: pthread_create(3).
+  public static func detach(_ body: @escaping @Sendable () -> Void) throws(SystemCallError) {
+    var thread = pthread_t()
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
+    pthread_attr_setstacksize(&attributes, 512 * 1024)
+    let start = Unmanaged.passRetained(Start(body))
+    let code = pthread_create(
+      &thread, &attributes,
+      { argument in
+        Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue().body()
+        return nil
+      }, start.toOpaque())
+    if code != 0 {
+      start.release()
+      throw SystemCallError("pthread_create", "", code)
+    }
+  }
+
+  /// Runs the bodies side by side, and returns when all have ended.
+  public static func run(_ bodies: [@Sendable () -> Void]) throws(SystemCallError) {
+    let done = try Pipe()
+    let write = done.writeEnd.raw
+    for body in bodies {
+      try detach {
+        body()
+        var byte: UInt8 = 1
+        _ = Glibc.write(write, &byte, 1)
+      }
+    }
+    var left = bodies.count
+    while left > 0 { left -= (try done.readEnd.read(maximum: left) ?? []).count }
+  }
+}
