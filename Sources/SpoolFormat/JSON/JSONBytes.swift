@@ -1,0 +1,105 @@
+/// What the scanner, the slices and the writer do to the bytes of strings.
+enum JSONBytes {
+  static let quote = UInt8(ascii: "\"")
+  static let backslash = UInt8(ascii: "\\")
+
+  /// The first byte from `start` on that is a quote, a backslash, a control character or not ASCII; else `end`.
+  @inline(__always)
+  static func firstSpecial(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
+    var position = start
+    while position &+ 16 <= end {
+      // As signed bytes, both the control characters and the bytes from 0x80 on are below 0x20.
+      let bytes = UnsafeRawPointer(base + position).loadUnaligned(as: SIMD16<Int8>.self)
+      let special = (bytes .< 0x20) .| (bytes .== 0x22) .| (bytes .== 0x5C)
+      if let index = firstSet(special) { return position &+ index }
+      position &+= 16
+    }
+    while position < end {
+      let byte = base[position]
+      if byte < 0x20 || byte >= 0x80 || byte == quote || byte == backslash { return position }
+      position &+= 1
+    }
+    return end
+  }
+
+  /// The first byte from `start` on that a string literal can't hold as it is; else `end`.
+  @inline(__always)
+  static func firstToEscape(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
+    var position = start
+    while position &+ 16 <= end {
+      let bytes = UnsafeRawPointer(base + position).loadUnaligned(as: SIMD16<UInt8>.self)
+      let special = (bytes .< 0x20) .| (bytes .== quote) .| (bytes .== backslash)
+      if let index = firstSet(special) { return position &+ index }
+      position &+= 16
+    }
+    while position < end {
+      let byte = base[position]
+      if byte < 0x20 || byte == quote || byte == backslash { return position }
+      position &+= 1
+    }
+    return end
+  }
+
+  /// The index of the first lane that is set.
+  @inline(__always)
+  static func firstSet(_ mask: SIMDMask<SIMD16<Int8>>) -> Int? {
+    let halves = unsafeBitCast(mask, to: SIMD2<UInt64>.self)
+    if halves.x != 0 { return UInt64(littleEndian: halves.x).trailingZeroBitCount &>> 3 }
+    if halves.y != 0 { return 8 &+ UInt64(littleEndian: halves.y).trailingZeroBitCount &>> 3 }
+    return nil
+  }
+
+  @inline(__always)
+  static func areEqual(_ left: UnsafePointer<UInt8>, _ right: UnsafePointer<UInt8>, count: Int) -> Bool {
+    let left = UnsafeRawPointer(left)
+    let right = UnsafeRawPointer(right)
+    var position = 0
+    while position &+ 8 <= count {
+      let one = left.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+      if one != right.loadUnaligned(fromByteOffset: position, as: UInt64.self) { return false }
+      position &+= 8
+    }
+    while position < count {
+      if left.load(fromByteOffset: position, as: UInt8.self) != right.load(fromByteOffset: position, as: UInt8.self) {
+        return false
+      }
+      position &+= 1
+    }
+    return true
+  }
+
+  /// The length of the UTF-8 character at the start of the bytes; 0 when there is no whole and valid one.
+  static func characterLength(_ bytes: [UInt8]) -> Int {
+    guard let first = bytes.first else { return 0 }
+    if first < 0x80 { return 1 }
+    guard let (length, low, high) = sequence(from: first), bytes.count >= length,
+      bytes[1] >= low, bytes[1] <= high, bytes[2..<length].allSatisfy({ $0 & 0xC0 == 0x80 })
+    else { return 0 }
+    return length
+  }
+
+  /// What a first byte that isn't ASCII promises: the length, and the bounds of the second byte, which
+  /// are what shuts out overlong forms, surrogates and characters past U+10FFFF.
+  @inline(__always)
+  static func sequence(from first: UInt8) -> (length: Int, low: UInt8, high: UInt8)? {
+    switch first {
+    case 0xC2...0xDF: (2, 0x80, 0xBF)
+    case 0xE0: (3, 0xA0, 0xBF)
+    case 0xED: (3, 0x80, 0x9F)
+    case 0xE1...0xEF: (3, 0x80, 0xBF)
+    case 0xF0: (4, 0x90, 0xBF)
+    case 0xF1...0xF3: (4, 0x80, 0xBF)
+    case 0xF4: (4, 0x80, 0x8F)
+    default: nil
+    }
+  }
+
+  static func hexDigit(_ byte: UInt8) -> UInt32? {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(byte &- UInt8(ascii: "0"))
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt32(byte &- UInt8(ascii: "a") &+ 10)
+    case UInt8(ascii: "A")...UInt8(ascii: "F"): UInt32(byte &- UInt8(ascii: "A") &+ 10)
+    default: nil
+    }
+  }
+}

@@ -1,0 +1,227 @@
+/// Writes JSON into a byte array. Commas are its business; that what is begun is ended is the caller's.
+public struct JSONWriter {
+  public var bytes: [UInt8]
+  private var needsComma = false
+
+  public init(reserving capacity: Int = 512) {
+    bytes = []
+    bytes.reserveCapacity(capacity)
+  }
+
+  init(appendingTo bytes: [UInt8]) { self.bytes = bytes }
+
+  public mutating func beginObject() { begin(UInt8(ascii: "{")) }
+  public mutating func endObject() { end(UInt8(ascii: "}")) }
+  public mutating func beginArray() { begin(UInt8(ascii: "[")) }
+  public mutating func endArray() { end(UInt8(ascii: "]")) }
+
+  public mutating func key(_ key: StaticString) {
+    separate()
+    literal(UnsafeBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount), colon: true)
+    needsComma = false
+  }
+
+  public mutating func key(_ key: String) {
+    separate()
+    literal(key, colon: true)
+    needsComma = false
+  }
+
+  public mutating func string(_ s: String) {
+    separate()
+    literal(s, colon: false)
+  }
+
+  public mutating func int<I: FixedWidthInteger>(_ i: I) {
+    separate()
+    guard let value = Int64(exactly: i) else { return bytes.append(contentsOf: String(i).utf8) }
+    decimal(value)
+  }
+
+  /// The shortest text that reads back as the same number; `null` for what JSON has no number for.
+  public mutating func double(_ d: Double) {
+    separate()
+    bytes.append(contentsOf: d.isFinite ? d.description.utf8 : "null".utf8)
+  }
+
+  public mutating func bool(_ b: Bool) { word(b ? "true" : "false") }
+  public mutating func null() { word("null") }
+
+  /// Writes a value as it is.
+  public mutating func raw(_ text: JSONText) {
+    separate()
+    bytes.append(contentsOf: text.bytes)
+  }
+
+  /// Writes a valid value, which is not checked, as it is.
+  public mutating func raw(_ value: UnsafeBufferPointer<UInt8>) {
+    separate()
+    bytes.append(contentsOf: value)
+  }
+
+  /// Writes a valid value, which is not checked, as it is.
+  public mutating func raw(_ value: some Sequence<UInt8>) {
+    separate()
+    bytes.append(contentsOf: value)
+  }
+
+  private mutating func begin(_ bracket: UInt8) {
+    separate()
+    bytes.append(bracket)
+    needsComma = false
+  }
+
+  private mutating func end(_ bracket: UInt8) {
+    bytes.append(bracket)
+    needsComma = true
+  }
+
+  @inline(__always)
+  private mutating func separate() {
+    if needsComma { bytes.append(UInt8(ascii: ",")) }
+    needsComma = true
+  }
+
+  private mutating func word(_ word: StaticString) {
+    separate()
+    bytes.append(contentsOf: UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount))
+  }
+
+  private mutating func decimal(_ value: Int64) {
+    if value < 0 { bytes.append(UInt8(ascii: "-")) }
+    let firstDigit = bytes.count
+    var rest = value.magnitude
+    repeat {
+      let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
+      bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: digit))
+      rest = quotient
+    } while rest > 0
+    bytes[firstDigit...].reverse()
+  }
+}
+
+// MARK: - String literals
+
+extension JSONWriter {
+  private mutating func literal(_ text: String, colon: Bool) {
+    let isDone: Void? = text.utf8.withContiguousStorageIfAvailable { literal($0, colon: colon) }
+    if isDone == nil {
+      [UInt8](text.utf8).withUnsafeBufferPointer { literal($0, colon: colon) }
+    }
+  }
+
+  private mutating func literal(_ text: UnsafeBufferPointer<UInt8>, colon: Bool) {
+    bytes.append(JSONBytes.quote)
+    escaped(text)
+    bytes.append(JSONBytes.quote)
+    if colon { bytes.append(UInt8(ascii: ":")) }
+  }
+
+  private mutating func escaped(_ text: UnsafeBufferPointer<UInt8>) {
+    guard let base = text.baseAddress else { return }
+    var position = 0
+    while true {
+      let runEnd = JSONBytes.firstToEscape(base, from: position, to: text.count)
+      bytes.append(contentsOf: UnsafeBufferPointer(start: base + position, count: runEnd - position))
+      guard runEnd < text.count else { return }
+      escape(text[runEnd])
+      position = runEnd + 1
+    }
+  }
+
+  private mutating func escape(_ byte: UInt8) {
+    bytes.append(JSONBytes.backslash)
+    switch byte {
+    case 0x08: bytes.append(UInt8(ascii: "b"))
+    case 0x09: bytes.append(UInt8(ascii: "t"))
+    case 0x0A: bytes.append(UInt8(ascii: "n"))
+    case 0x0C: bytes.append(UInt8(ascii: "f"))
+    case 0x0D: bytes.append(UInt8(ascii: "r"))
+    case 0..<0x20:
+      let digits: StaticString = "0123456789abcdef"
+      bytes.append(contentsOf: "u00".utf8)
+      bytes.append(digits.utf8Start[Int(byte >> 4)])
+      bytes.append(digits.utf8Start[Int(byte & 15)])
+    default: bytes.append(byte)
+    }
+  }
+
+  mutating func canonicalKey(_ key: JSONSlice) {
+    canonical(key)
+    bytes.append(UInt8(ascii: ":"))
+    needsComma = false
+  }
+
+  /// Writes a string, number or word as `JSON.minify` has it.
+  mutating func canonical(_ value: JSONSlice) {
+    separate()
+    guard value.hasEscapes else {
+      bytes.append(contentsOf: value.bytes)
+      return
+    }
+    let decoded = [UInt8](unsafeUninitializedCapacity: value.bytes.count) { buffer, count in
+      count = JSONEscapes.decode(value.content, into: buffer.baseAddress!)
+    }
+    decoded.withUnsafeBufferPointer { literal($0, colon: false) }
+  }
+}
+
+// MARK: - Members
+
+extension JSONWriter {
+  public mutating func member(_ key: StaticString, _ value: String) {
+    self.key(key)
+    string(value)
+  }
+
+  public mutating func member(_ key: StaticString, _ value: Int) {
+    self.key(key)
+    int(value)
+  }
+
+  public mutating func member(_ key: StaticString, _ value: Bool) {
+    self.key(key)
+    bool(value)
+  }
+
+  public mutating func member(_ key: StaticString, _ value: Double) {
+    self.key(key)
+    double(value)
+  }
+
+  public mutating func member(_ key: StaticString, _ value: JSONText) {
+    self.key(key)
+    raw(value)
+  }
+
+  public mutating func member(_ key: StaticString, _ value: [String]) {
+    self.key(key)
+    beginArray()
+    for element in value { string(element) }
+    endArray()
+  }
+
+  public mutating func member(_ key: StaticString, ifPresent value: String?) {
+    if let value { member(key, value) }
+  }
+
+  public mutating func member(_ key: StaticString, ifPresent value: Int?) {
+    if let value { member(key, value) }
+  }
+
+  public mutating func member(_ key: StaticString, ifPresent value: Bool?) {
+    if let value { member(key, value) }
+  }
+
+  public mutating func member(_ key: StaticString, ifPresent value: Double?) {
+    if let value { member(key, value) }
+  }
+
+  public mutating func member(_ key: StaticString, ifPresent value: JSONText?) {
+    if let value { member(key, value) }
+  }
+
+  public mutating func member(_ key: StaticString, ifPresent value: [String]?) {
+    if let value { member(key, value) }
+  }
+}
