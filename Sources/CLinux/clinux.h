@@ -1,9 +1,6 @@
 #pragma once
 // What Swift's Glibc module leaves out: raw system calls, variadic calls, and a spawn that ties a
 // child's life to its parent's. Functions return -1 and set errno, as in libc.
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -24,6 +21,8 @@ static inline char **clinux_environ(void) { return environ; }
 static inline int clinux_openat(int dir, const char *path, int flags, unsigned mode) {
   return openat(dir, path, flags, mode);
 }
+
+static inline int clinux_pipe2(int *ends, int flags) { return (int)syscall(SYS_pipe2, ends, flags); }
 
 static inline long clinux_getdents64(int fd, void *buffer, size_t size) {
   return syscall(SYS_getdents64, fd, buffer, size);

@@ -74,22 +74,30 @@ public struct Descriptor: ~Copyable, Sendable {
 
   /// Reads `count` bytes at `offset`, or fewer at the end of the file. C: pread(2).
   public borrowing func read(at offset: Int, count: Int) throws(SystemCallError) -> [UInt8] {
-    let raw = raw
-    var failure: SystemCallError?
-    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-      do throws(SystemCallError) {
-        while filled < count {
-          let start = filled
-          let got = try systemCall("pread") {
-            pread(raw, buffer.baseAddress! + start, count - start, off_t(offset + start))
-          }
-          if got == 0 { break }
-          filled += got
-        }
-      } catch { failure = error }
+    var bytes = [UInt8](repeating: 0, count: count)
+    var result: Result<Int, SystemCallError> = .success(0)
+    bytes.withUnsafeMutableBufferPointer { buffer in
+      do throws(SystemCallError) { result = .success(try read(at: offset, into: buffer)) } catch { result = .failure(error) }
     }
-    if let failure { throw SystemCallError("pread", path, failure.code) }
+    bytes.removeLast(count - (try result.get()))
     return bytes
+  }
+
+  /// Fills `buffer` from `offset`; returns how much there was. C: pread(2).
+  public borrowing func read(
+    at offset: Int, into buffer: UnsafeMutableBufferPointer<UInt8>
+  ) throws(SystemCallError) -> Int {
+    let raw = raw
+    var filled = 0
+    while filled < buffer.count {
+      let start = filled
+      let got = try systemCall("pread", path) {
+        pread(raw, buffer.baseAddress! + start, buffer.count - start, off_t(offset + start))
+      }
+      if got == 0 { break }
+      filled += got
+    }
+    return filled
   }
 
   /// C: fstat(2).
@@ -150,7 +158,7 @@ public struct Pipe: ~Copyable, Sendable {
   /// C: pipe2(2).
   public init(nonBlocking: Bool = false) throws(SystemCallError) {
     var ends: [CInt] = [-1, -1]
-    _ = try systemCall("pipe2") { pipe2(&ends, O_CLOEXEC | (nonBlocking ? O_NONBLOCK : 0)) }
+    _ = try systemCall("pipe2") { clinux_pipe2(&ends, O_CLOEXEC | (nonBlocking ? O_NONBLOCK : 0)) }
     readEnd = Descriptor(raw: ends[0], path: "pipe")
     writeEnd = Descriptor(raw: ends[1], path: "pipe")
   }

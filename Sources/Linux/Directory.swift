@@ -43,6 +43,16 @@ public final class Directory: Sendable {
     return true
   }
 
+  /// As `renameIfPresent`, for a name that may be any bytes but `/` and NUL.
+  public func renameIfPresent(in directory: String, _ name: [UInt8], to new: String) throws(SystemCallError) -> Bool {
+    let path = (Array(directory.utf8) + [UInt8(ascii: "/")] + name + [0]).map { CChar(bitPattern: $0) }
+    do { _ = try systemCall("renameat", new) { renameat(raw, path, raw, new) } } catch {
+      if error.code == ENOENT { return false }
+      throw error
+    }
+    return true
+  }
+
   /// C: linkat(2).
   public func link(_ old: String, to new: String) throws(SystemCallError) {
     _ = try systemCall("linkat", new) { linkat(raw, old, raw, new, 0) }

@@ -30,7 +30,7 @@ public final class DirectoryWatcher {
     if demanded != .polling, clinux_dnotify_installed() == 0 {
       // One pipe for the process: a signal handler has no other way to say whom it is for.
       var ends: [CInt] = [-1, -1]
-      if pipe2(&ends, O_CLOEXEC | O_NONBLOCK) == 0, clinux_dnotify_install(ends[1]) == 0 {
+      if clinux_pipe2(&ends, O_CLOEXEC | O_NONBLOCK) == 0, clinux_dnotify_install(ends[1]) == 0 {
         source = ends[0]
         mechanism = .dnotify
         return

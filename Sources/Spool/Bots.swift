@@ -1,0 +1,134 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+extension Spool {
+  /// Registers a bot, or writes a new card for one that is there. A bot is a directory with an `inbox/` in it:
+  /// one made by hand counts.
+  public func register(_ card: Card) throws {
+    var card = card
+    card.registeredAt = card.registeredAt ?? now()
+    let isNew = try !exists(card.name)
+    try doing("cannot register \(card.name)") {
+      try makeBoxes(of: card.name)
+      var writer = JSONWriter()
+      card.write(to: &writer)
+      try replace(Layout.card(card.name), with: Array(writer.text.value.prettyPrinted().utf8) + [10])
+    }
+    if isNew { note(.botRegistered, card.name.description) { card.write(to: &$0) } }
+  }
+
+  func makeBoxes(of bot: BotName) throws(SystemCallError) {
+    try root.makeDirectory(Layout.bot(bot))
+    // The inbox comes last: a bot is there when it is.
+    for box in Layout.Box.allCases.reversed() { try root.makeDirectory(Layout.box(bot, box)) }
+  }
+
+  /// Whether there is such a bot.
+  public func exists(_ bot: BotName) throws -> Bool {
+    try doing("cannot look for \(bot)") { try root.status(Layout.box(bot, .inbox))?.isDirectory ?? false }
+  }
+
+  /// All bots, by name. Directories whose names won't do for a bot are left out.
+  public func bots() throws -> [BotName] {
+    try doing("cannot list the bots of \(path)") {
+      try root.names(Layout.bots).compactMap { name in
+        guard let bot = try? BotName(parsing: name), try root.status(Layout.box(bot, .inbox)) != nil else { return nil }
+        return bot
+      }
+    }
+  }
+
+  /// A bot's card; one with nothing but the name for a bot that has none.
+  /// - Throws: `.noSuchBot`; `.badData` when the file can't be read as one.
+  public func card(of bot: BotName) throws -> Card {
+    try require(bot)
+    let file = Layout.card(bot)
+    let bytes = try doing("cannot read \(file)") { try root.readFile(file, maximum: Card.bytesMax) }
+    guard let bytes else { return Card(name: bot) }
+    do { return try Card(name: bot, parsing: bytes) } catch { throw SpoolError(.badData, "\(file): \(error)") }
+  }
+
+  /// The name of a bot that is there.
+  /// - Throws: `.badData` for a name that won't do; `.noSuchBot`, with those that look like it.
+  public func bot(named text: String) throws -> BotName {
+    let bot: BotName
+    do { bot = try BotName(parsing: text) } catch { throw SpoolError(.badData, error.description) }
+    try require(bot)
+    return bot
+  }
+
+  func require(_ bot: BotName) throws {
+    if try exists(bot) { return }
+    throw noSuchBot(bot.description)
+  }
+
+  func noSuchBot(_ name: String) -> SpoolError {
+    let all = (try? bots()) ?? []
+    let near = NearMatch.of(name, among: all.map(\.description))
+    let hint =
+      if !near.isEmpty {
+        "did you mean \(near.joined(separator: ", "))?"
+      } else if all.isEmpty {
+        "there is no bot yet; make it with: spool register \(name)"
+      } else {
+        "make it with: spool register \(name); there are: \(all.prefix(8).map(\.description).joined(separator: ", "))"
+      }
+    return SpoolError(.noSuchBot, "no bot named \(name)", hint: hint)
+  }
+
+  /// How many files a box of a bot holds, by what their names say.
+  public func count(_ bot: BotName) throws -> BoxCounts {
+    try doing("cannot look at \(bot)") {
+      var counts = BoxCounts()
+      try root.list(Layout.box(bot, .inbox)) { if EntryName.isDropped($0) { counts.waiting += 1 } }
+      try root.list(Layout.box(bot, .claimed)) { if EntryName.isDropped($0) { counts.claimed += 1 } }
+      try root.list(Layout.box(bot, .dead)) { if EntryName.isDropped($0) { counts.dead += 1 } }
+      return counts
+    }
+  }
+
+  public struct BoxCounts: Sendable, Hashable {
+    public var waiting = 0
+    public var claimed = 0
+    public var dead = 0
+  }
+
+  /// The processes that run a bot: those of this host that are alive, and others by their heartbeat.
+  public func presence(of bot: BotName) throws -> [Holder] {
+    try doing("cannot look at \(bot)") {
+      try root.names(Layout.box(bot, .presence)).compactMap { Holder($0) }.filter { !isGone($0) }
+    }
+  }
+
+  /// Whether the holder is a process of this host that has ended. Of other hosts nothing is known.
+  func isGone(_ holder: Holder) -> Bool {
+    holder.host == host && holder.pid != 0 && !ProcessIdentity(pid: holder.pid, started: holder.start).isAlive
+  }
+}
+
+/// Names that somebody may have meant.
+public enum NearMatch {
+  /// Those at most a third of their letters away, or that begin with `name`, nearest first; three at most.
+  public static func of(_ name: String, among all: [String]) -> [String] {
+    let ranked = all.map { ($0.hasPrefix(name) && !name.isEmpty ? 0 : distance(name, $0), $0) }
+    return ranked.filter { $0.0 <= max(1, $0.1.count / 3) }.sorted { $0 < $1 }.prefix(3).map(\.1)
+  }
+
+  /// Edits from one to the other: Wagner and Fischer, 1974, with neighbours changed places counted as one edit.
+  static func distance(_ left: String, _ right: String) -> Int {
+    let (left, right) = (Array(left.utf8.prefix(64)), Array(right.utf8.prefix(64)))
+    var before: [Int] = []
+    var row = Array(0...right.count)
+    for i in 0..<left.count {
+      var next = [i + 1]
+      for j in 0..<right.count {
+        var cost = min(row[j] + (left[i] == right[j] ? 0 : 1), row[j + 1] + 1, next[j] + 1)
+        if i > 0, j > 0, left[i] == right[j - 1], left[i - 1] == right[j] { cost = min(cost, before[j - 1] + 1) }
+        next.append(cost)
+      }
+      (before, row) = (row, next)
+    }
+    return row[right.count]
+  }
+}

@@ -1,0 +1,144 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// A message in hand. It stays so for the lease's length, longer when renewed, and until it is settled by
+/// `ack`, `nack` or `bury`; then, or when the lease has run out, it is no longer the holder's.
+public struct Claim: Sendable {
+  public let bot: BotName
+  /// The name of its file in `claimed/`: the token that every settlement begins with.
+  public let name: EntryName
+  /// Id and time of making are filled in from the name where the file doesn't say.
+  public let message: Message
+
+  /// `BOT/NAME`, as `spool ack` takes it.
+  public var token: String { "\(bot)/\(name)" }
+  /// Relative to the spool.
+  public var path: String { Layout.entry(bot, .claimed, name) }
+  public var attempt: Int { name.attempt }
+}
+
+extension Spool {
+  /// The claim's work is done: logs that, and removes the message.
+  /// - Parameter output: kept in the log with it, up to 64 KiB.
+  /// - Throws: `.claimLost` when the lease ran out meanwhile; nothing is changed then.
+  public func ack(_ bot: BotName, _ name: EntryName, output: String? = nil) throws {
+    let path = Layout.entry(bot, .claimed, name)
+    try doing("cannot ack \(name.id)") {
+      guard try root.status(path) != nil else { throw lost(bot, name) }
+      do {
+        // An ack counts unless something else was logged for the same or a later attempt: should the claim
+        // be lost between these two lines, what its loser or its next holder logs will overrule this.
+        try log.append(.messageAcked, name.id.description) { writer in
+          settle(&writer, bot, name)
+          writer.member("output", ifPresent: output.map { String($0.prefix(64 << 10)) })
+          writer.endObject()
+        }
+        guard try root.unlinkIfPresent(path) else { throw lost(bot, name, logged: true) }  // commit
+      } catch let error as SystemCallError where error.code == ENOSPC || error.code == EDQUOT {
+        // A full disk must not keep a message from being finished; removing its file makes room for the line.
+        guard try root.unlinkIfPresent(path) else { throw lost(bot, name) }
+        note(.messageAcked, name.id.description) { writer in
+          settle(&writer, bot, name)
+          writer.endObject()
+        }
+      }
+    }
+  }
+
+  /// Puts the message back, to be handed out again at once or after `delay` seconds; after its last attempt it is
+  /// dead-lettered instead.
+  /// - Throws: `.claimLost`.
+  public func nack(_ bot: BotName, _ name: EntryName, delay: Double = 0, reason: String = "nacked") throws {
+    try requeue(bot, name, delay: delay, reason: reason, attemptsMax: attemptsMax(of: bot))
+  }
+
+  /// Gives the message up: into `dead/`, its reason beside it.
+  /// - Throws: `.claimLost`.
+  public func bury(_ bot: BotName, _ name: EntryName, reason: String) throws {
+    guard try bury(bot, from: Layout.entry(bot, .claimed, name), name, reason: reason) else { throw lost(bot, name) }
+  }
+
+  /// Renews the lease by one length.
+  /// - Throws: `.claimLost`.
+  public func extend(_ bot: BotName, _ name: EntryName) throws {
+    let isThere = try doing("cannot extend \(name.id)") { try root.touch(Layout.entry(bot, .claimed, name)) }
+    if !isThere { throw lost(bot, name) }
+  }
+
+  func requeue(_ bot: BotName, _ name: EntryName, delay: Double, reason: String, attemptsMax: Int) throws {
+    if name.attempt >= attemptsMax {
+      let last = "given up after \(name.attempt) attempts; the last: \(reason)"
+      guard try bury(bot, from: Layout.entry(bot, .claimed, name), name, reason: last) else { throw lost(bot, name) }
+      return
+    }
+    var waiting = name
+    waiting.place = delay > 0 ? .waitingUntil(now().advanced(bySeconds: delay)) : .waiting
+    let isOurs = try doing("cannot put back \(name.id)") {
+      try root.renameIfPresent(Layout.entry(bot, .claimed, name), to: Layout.entry(bot, .inbox, waiting))  // commit
+    }
+    if !isOurs { throw lost(bot, name) }
+    note(.messageRequeued, name.id.description) { writer in
+      settle(&writer, bot, name)
+      writer.member("reason", reason)
+      if delay > 0 { writer.member("delay_seconds", delay) }
+      writer.endObject()
+    }
+  }
+
+  /// False when the file at `path` is not there any more.
+  func bury(_ bot: BotName, from path: String, _ name: EntryName, reason: String) throws -> Bool {
+    var dead = name
+    dead.place = .waiting
+    let target = Layout.entry(bot, .dead, dead)
+    return try doing("cannot dead-letter \(name.id)") {
+      guard try root.status(path) != nil else { return false }
+      try root.makeDirectory(Layout.box(bot, .dead))
+      try writeReason(besides: target, bot: bot, reason: reason)
+      guard try root.renameIfPresent(path, to: target) else {  // commit
+        _ = try? root.unlink(Layout.reason(besides: target))
+        return false
+      }
+      note(.messageDead, name.id.description) { writer in
+        settle(&writer, bot, name)
+        writer.member("reason", reason)
+        writer.endObject()
+      }
+      return true
+    }
+  }
+
+  func writeReason(besides path: String, bot: BotName, reason: String) throws(SystemCallError) {
+    var writer = JSONWriter()
+    writer.beginObject()
+    writer.member("reason", reason)
+    writer.member("bot", bot.description)
+    writer.key("at")
+    writer.moment(now())
+    writer.member("by", holder.description)
+    writer.endObject()
+    try replace(Layout.reason(besides: path), with: writer.bytes + [10])
+  }
+
+  /// Begins the data of an event about one bot's copy of a message.
+  func settle(_ writer: inout JSONWriter, _ bot: BotName, _ name: EntryName) {
+    writer.beginObject()
+    writer.member("bot", bot.description)
+    writer.member("attempt", name.attempt)
+    writer.member("holder", ifPresent: name.holder?.description)
+  }
+
+  func attemptsMax(of bot: BotName) -> Int { (try? card(of: bot).attemptsMax) ?? settings.attemptsMax }
+
+  private func lost(_ bot: BotName, _ name: EntryName, logged: Bool = false) -> SpoolError {
+    if logged {
+      note(.messageAckRefused, name.id.description) { writer in
+        settle(&writer, bot, name)
+        writer.endObject()
+      }
+    }
+    return SpoolError(
+      .claimLost, "\(bot) no longer has \(name.id) (attempt \(name.attempt)): its lease ran out, or it was settled",
+      hint: "see: spool trace \(name.id)")
+  }
+}

@@ -1,0 +1,74 @@
+import Linux
+import SpoolFormat
+
+extension Spool {
+  /// An answer to a message: to its sender, in its conversation, with its id in `in_reply_to`.
+  /// - Throws: `.badData` for a message without a sender.
+  public func reply(to original: Message, from sender: String?, _ content: Message) throws -> Message {
+    guard let recipient = original.from else {
+      throw SpoolError(.badData, "message \(original.id?.description ?? "") has no sender to reply to")
+    }
+    var reply = content
+    reply.from = sender
+    reply.to = [recipient]
+    reply.type = reply.type ?? .response
+    reply.conversation = reply.conversation ?? original.conversationKey
+    reply.inReplyTo = original.id?.description
+    reply.priority = reply.priority ?? original.priority
+    return reply
+  }
+
+  /// Sends a request and waits for its answer: the first message in the sender's inbox whose `in_reply_to` is the
+  /// request's id. Others are left where they are. The answer is acked.
+  /// - Parameter seconds: how long to wait at most.
+  /// - Returns: the answer (of type `error` when the bot gave the request up), or nil when the time was over; the id
+  ///   of the request in any case.
+  public func request(_ message: Message, waiting seconds: Double) throws -> (id: MessageID, answer: Message?) {
+    guard let from = message.from else { throw SpoolError(.badData, "a request needs a sender whose inbox gets the answer") }
+    let sender = try bot(named: from)
+    var message = message
+    message.type = message.type ?? .request
+    let watcher = try doing("cannot watch the inbox of \(sender)") {
+      let watcher = try DirectoryWatcher(root)
+      _ = try watcher.watch(Layout.box(sender, .inbox))
+      return watcher
+    }
+    let deadline = Clock.sinceBoot() + Int(min(seconds, 1e9) * 1e9)
+    let id = try send(message)
+    let wanted = id.description
+    let hasEvents = watcher.mechanism == .inotify && !((try? root.fileSystem().isNetwork) ?? false)
+    while true {
+      if let answer = try takeAnswer(to: wanted, sender) { return (id, answer) }
+      let now = Clock.sinceBoot()
+      if now >= deadline { return (id, nil) }
+      let step = hasEvents ? 1_000_000_000 : 100_000_000
+      try doing("cannot wait for an answer") {
+        _ = try Poll.wait([watcher.descriptor].compactMap { $0 }, nanoseconds: min(deadline - now, step))
+        _ = try watcher.takeChanges()
+      }
+    }
+  }
+
+  private func takeAnswer(to id: String, _ bot: BotName) throws -> Message? {
+    for entry in try entries(of: bot) where !entry.isClaimed {
+      guard let message = entry.message, message.inReplyTo == id else { continue }
+      var held = entry.name ?? EntryName(urgency: Priority.normal.urgency, id: message.id ?? newIdentifier())
+      held.attempt += 1
+      held.place = .held(holder)
+      let taken = try doing("cannot take the answer") {
+        try root.makeDirectory(Layout.box(bot, .claimed))
+        return try root.renameIfPresent(
+          Layout.entry(bot, .inbox, raw: entry.fileName), to: Layout.entry(bot, .claimed, held))
+      }
+      guard taken else { continue }
+      note(.messageClaimed, held.id.description) { writer in
+        settle(&writer, bot, held)
+        writer.member("waited_us", max(0, now().microseconds - held.id.time.microseconds))
+        writer.endObject()
+      }
+      try ack(bot, held)
+      return message
+    }
+    return nil
+  }
+}

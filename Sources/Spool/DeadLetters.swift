@@ -1,0 +1,64 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// A message that was given up, and why.
+public struct DeadLetter: Sendable {
+  public let bot: BotName
+  public let name: EntryName
+  public let reason: String
+}
+
+extension Spool {
+  /// A bot's dead letters, oldest first.
+  public func deadLetters(of bot: BotName) throws -> [DeadLetter] {
+    try require(bot)
+    return try doing("cannot look at the dead letters of \(bot)") {
+      try root.names(Layout.box(bot, .dead)).compactMap { name in
+        guard let entry = EntryName(name) else { return nil }
+        return DeadLetter(bot: bot, name: entry, reason: reason(besides: Layout.entry(bot, .dead, entry)) ?? "unknown")
+      }.sorted { $0.name.id < $1.name.id }
+    }
+  }
+
+  /// The message of a dead letter, a waiting or a claimed entry.
+  public func message(_ bot: BotName, in path: String, _ name: EntryName) throws -> Message? {
+    let bytes = try doing("cannot read \(path)") { try root.readFile(path, maximum: Message.bytesMax + 1) }
+    guard let bytes else { return nil }
+    do { return try Inbox.message(bytes, name.id) } catch { throw SpoolError(.badData, "\(path): \(error)") }
+  }
+
+  public func message(of letter: DeadLetter) throws -> Message? {
+    try message(letter.bot, in: Layout.entry(letter.bot, .dead, letter.name), letter.name)
+  }
+
+  /// Puts a dead letter back into the inbox, its attempts counted from none again. False when it is gone.
+  public func revive(_ letter: DeadLetter) throws -> Bool {
+    var waiting = letter.name
+    waiting.attempt = 0
+    let dead = Layout.entry(letter.bot, .dead, letter.name)
+    return try doing("cannot put back \(letter.name.id)") {
+      guard try root.renameIfPresent(dead, to: Layout.entry(letter.bot, .inbox, waiting)) else { return false }  // commit
+      try root.unlinkIfPresent(Layout.reason(besides: dead))
+      note(.messageRevived, letter.name.id.description) { writer in
+        settle(&writer, letter.bot, letter.name)
+        writer.endObject()
+      }
+      return true
+    }
+  }
+
+  /// Throws a dead letter away; the log keeps what it said. False when it is gone.
+  public func discard(_ letter: DeadLetter) throws -> Bool {
+    let dead = Layout.entry(letter.bot, .dead, letter.name)
+    return try doing("cannot discard \(letter.name.id)") {
+      guard try root.status(dead) != nil else { return false }
+      try log.append(.messageDiscarded, letter.name.id.description) { writer in
+        settle(&writer, letter.bot, letter.name)
+        writer.endObject()
+      }
+      try root.unlinkIfPresent(Layout.reason(besides: dead))
+      return try root.unlinkIfPresent(dead)
+    }
+  }
+}

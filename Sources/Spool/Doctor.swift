@@ -1,0 +1,114 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// Looks for what is wrong in a spool, says what it would do, and does it when told to.
+public struct Doctor {
+  let spool: Spool
+
+  public init(_ spool: Spool) { self.spool = spool }
+
+  /// What is wrong: leftovers of dead processes, claims without a holder, files that the log knows better, damage in
+  /// the log, missing directories. With `repairing`, each is put right, except what only a person can decide.
+  /// Cost: reads all of the log.
+  public func examine(repairing: Bool) throws -> RecoveryReport {
+    var report = RecoveryReport()
+    try doing("cannot examine \(spool.path)") {
+      for name in Layout.top where try spool.root.status(name) == nil {
+        report.add(name, "is missing", "made")
+        if repairing { try spool.root.makeDirectory(name) }
+      }
+      for bot in try spool.bots() { try examine(bot, repairing, &report) }
+      try examineTemporary(repairing, &report)
+      let log = try? spool.log
+      try Recovery(root: spool.root, host: spool.host, log: log, settings: spool.settings)
+        .run(fromCheckpoint: false, mending: repairing, &report)
+    }
+    return report
+  }
+
+  private func examine(_ bot: BotName, _ repairing: Bool, _ report: inout RecoveryReport) throws {
+    for box in Layout.Box.allCases where try spool.root.status(Layout.box(bot, box)) == nil {
+      report.add(Layout.box(bot, box), "is missing", "made")
+      if repairing { try spool.root.makeDirectory(Layout.box(bot, box)) }
+    }
+    do { _ = try spool.card(of: bot) } catch {
+      report.add(Layout.card(bot), "\(error)", "left: mend it by hand, or write a new one with spool register")
+    }
+    try examineClaims(bot, repairing, &report)
+    for name in try spool.root.names(Layout.box(bot, .presence)) {
+      guard let holder = Holder(name), spool.isGone(holder) else { continue }
+      report.add(Layout.presence(bot, holder), "is a process that has ended", "removed")
+      if repairing { try spool.root.unlinkIfPresent(Layout.presence(bot, holder)) }
+    }
+    let dead = try spool.root.names(Layout.box(bot, .dead))
+    for name in dead where name.hasSuffix(".reason") && !dead.contains(String(name.dropLast(7))) {
+      report.add(Layout.entry(bot, .dead, raw: name), "is a reason without its letter", "removed")
+      if repairing { try spool.root.unlinkIfPresent(Layout.entry(bot, .dead, raw: name)) }
+    }
+  }
+
+  /// Claims whose holder has died, and what dead senders left.
+  private func examineClaims(_ bot: BotName, _ repairing: Bool, _ report: inout RecoveryReport) throws {
+    for name in try spool.root.names(Layout.box(bot, .claimed)) {
+      guard let entry = EntryName(name), let holder = entry.holder else {
+        if name.hasSuffix(".json") {
+          report.add(Layout.entry(bot, .claimed, raw: name), "is claimed by nobody", "put back into the inbox")
+          if repairing {
+            _ = try spool.root.renameIfPresent(
+              Layout.entry(bot, .claimed, raw: name), to: Layout.entry(bot, .inbox, raw: name))
+          }
+        }
+        continue
+      }
+      if spool.isGone(holder) {
+        report.add(Layout.entry(bot, .claimed, entry), "is held by a process that has died", "put back into the inbox")
+      }
+    }
+    for name in try spool.root.names(Layout.box(bot, .tmp)) {
+      guard let entry = EntryName(name), let holder = entry.holder, spool.isGone(holder) else { continue }
+      let isLogged = try History(spool).sent(entry.id) != nil
+      report.add(
+        Layout.entry(bot, .tmp, entry), "was left by a sender that died",
+        isLogged ? "delivered: the log has it" : "removed: it was never sent")
+    }
+    guard repairing else { return }
+    var observations = LeaseObservations()
+    let card = try? spool.card(of: bot)
+    _ = try spool.expireLeases(
+      of: bot, &observations, lease: card?.leaseSeconds ?? spool.settings.leaseSeconds,
+      attemptsMax: card?.attemptsMax ?? spool.settings.attemptsMax)
+  }
+
+  /// Files that no running command can still be writing.
+  private func examineTemporary(_ repairing: Bool, _ report: inout RecoveryReport) throws {
+    for name in try spool.root.names(Layout.tmp) {
+      let path = Layout.temporary(name)
+      guard let status = try spool.root.status(path), status.isRegular else { continue }
+      let age = Clock.wall() * 1000 - status.modified
+      guard age > 3_600_000_000_000 else { continue }
+      report.add(path, "was left by a command that died", "removed")
+      if repairing { try spool.root.unlinkIfPresent(path) }
+    }
+  }
+
+  /// What is no fault of the spool's, but worth knowing: one line each.
+  public func remarks() throws -> [String] {
+    var remarks: [String] = []
+    let system = try doing("cannot look at the file system") { try spool.root.fileSystem() }
+    remarks.append("file system: \(system.name)\(system.isNetwork ? " (network: other hosts' changes are found by polling)" : "")")
+    if case .failure(let error) = spool.writer { remarks.append("cannot write: \(error)") }
+    let watcher = try? DirectoryWatcher(spool.root)
+    if let watcher, watcher.mechanism != .inotify {
+      remarks.append(
+        "no inotify instance left (see fs.inotify.max_user_instances): new watchers use \(watcher.mechanism.rawValue)")
+    }
+    let aside = try spool.quarantined().count
+    if aside > 0 { remarks.append("\(aside) in quarantine/: see the .reason beside each") }
+    for bot in try spool.bots() {
+      let counts = try spool.count(bot)
+      if counts.dead > 0 { remarks.append("\(bot) has \(counts.dead) dead letters: see spool dead \(bot)") }
+    }
+    return remarks
+  }
+}

@@ -1,0 +1,117 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// A `.json` file that somebody put into an inbox by hand, under a name of their own. It is a message as soon as it is
+/// complete, and gets its proper name then; until then it is left alone.
+struct DroppedFile {
+  let name: [UInt8]
+  /// As it was when last looked at, and since when; nanoseconds since boot.
+  private var last: (size: Int, modified: Int, since: Int)?
+
+  enum Verdict {
+    case incomplete, gone
+    case adopted(EntryName)
+  }
+
+  /// How long a file that nobody has open must stand unchanged before half a message is taken for all there will be:
+  /// somebody may write it in several goes. Short enough to have it set aside within a second.
+  private static let quietNanoseconds = 500_000_000
+  /// The same where it can't be told whether somebody has it open.
+  private static let quietUnknownNanoseconds = 3_000_000_000
+
+  init(name: [UInt8]) { self.name = name }
+
+  /// Looks at the file: adopts it, sets it aside, or leaves it for later.
+  mutating func examine(_ spool: Spool, _ bot: BotName) throws -> Verdict {
+    guard name.allSatisfy({ $0 != 0 }), String(validating: name, as: UTF8.self) != nil else {
+      return try setAside(spool, bot, "its name is not UTF-8")
+    }
+    let path = Layout.entry(bot, .inbox, raw: String(decoding: name, as: UTF8.self))
+    do {
+      guard let status = try spool.root.status(path) else { return .gone }
+      guard status.isRegular else { return try setAside(spool, bot, "a \(status.kind), where a message should be") }
+      guard let file = try spool.root.openIfPresent(path, O_RDONLY | O_NONBLOCK) else { return .gone }
+      // Asked before reading: what is read after everybody has closed the file is all there is.
+      let hasWriters = file.hasWriters()
+      let size = try file.status().size
+      guard size <= Message.bytesMax else {
+        return try setAside(spool, bot, "\(size) bytes, and a message may have \(Message.bytesMax)")
+      }
+      let bytes = try file.read(at: 0, count: size)
+      do {
+        return try adopt(Message(parsing: bytes), bytes, spool, bot)
+      } catch let error as FormatError {
+        if try file.status().links == 0 { return .gone }
+        let isFinal = isQuiet(size, status.modified, hasWriters, mayGrow: Self.isTruncated(bytes))
+        return isFinal ? try setAside(spool, bot, error.description) : .incomplete
+      }
+    } catch let error as SystemCallError {
+      if [EMFILE, ENFILE, ENOMEM, EIO, ESTALE, ENOSPC, EDQUOT].contains(error.code) { return .incomplete }
+      return try setAside(spool, bot, Self.reason(error))
+    }
+  }
+
+  private static func isTruncated(_ bytes: [UInt8]) -> Bool {
+    do { try bytes.withUnsafeBufferPointer { try JSON.validate($0) } } catch let error as JSONError {
+      return error.isTruncation
+    } catch {}
+    return false
+  }
+
+  static func reason(_ error: SystemCallError) -> String {
+    switch error.code {
+    case ELOOP: "a symbolic link, where a message should be (links are not followed)"
+    case EINVAL, ENXIO, EISDIR: "not a regular file"
+    case EFBIG: "more bytes than the \(Message.bytesMax) that a message may have"
+    case EACCES, EPERM: "cannot be read: \(error.reason.lowercased())"
+    default: "cannot be read: \(error.reason.lowercased())"
+    }
+  }
+
+  private mutating func isQuiet(_ size: Int, _ modified: Int, _ hasWriters: Bool?, mayGrow: Bool) -> Bool {
+    let now = Clock.sinceBoot()
+    if last?.size != size || last?.modified != modified { last = (size, modified, now) }
+    if hasWriters == true {
+      last = nil
+      return false
+    }
+    if hasWriters == false, !mayGrow { return true }
+    let age = Clock.wall() * 1000 - modified
+    let quiet = hasWriters == nil ? Self.quietUnknownNanoseconds : Self.quietNanoseconds
+    return now - last!.since >= quiet || age >= 4 * quiet
+  }
+
+  private func setAside(_ spool: Spool, _ bot: BotName, _ reason: String) throws -> Verdict {
+    try spool.quarantine(bot, .inbox, name, reason: reason)
+    return .gone
+  }
+
+  /// Gives the message its proper name and puts it into the log. It passes through `claimed/` as attempt 0, so that
+  /// one adopter wins, and its death half-way makes it a dropped file again.
+  private func adopt(_ message: Message, _ bytes: [UInt8], _ spool: Spool, _ bot: BotName) throws -> Verdict {
+    let urgency = (message.priority ?? .normal).urgency
+    var waiting = EntryName(urgency: urgency, id: message.id ?? spool.newIdentifier())
+    if let due = message.notBefore, due > spool.now() { waiting.place = .waitingUntil(due) }
+    if try spool.root.status(Layout.entry(bot, .inbox, waiting)) != nil { waiting.id = spool.newIdentifier() }
+    var held = waiting
+    held.place = .held(spool.holder)
+    let passing = Layout.entry(bot, .claimed, held)
+    try spool.root.makeDirectory(Layout.box(bot, .claimed))
+    guard try spool.root.renameIfPresent(in: Layout.box(bot, .inbox), name, to: passing) else { return .gone }
+    var body: [UInt8] = []
+    try bytes.withUnsafeBufferPointer { try JSON.minify($0, into: &body) }
+    let dropped = String(decoding: name, as: UTF8.self)
+    spool.note(.messageSent, waiting.id.description) { writer in
+      writer.beginObject()
+      writer.member("recipients", [bot.description])
+      writer.member("name", waiting.description)
+      writer.member("dropped_as", dropped)
+      writer.key("message")
+      writer.raw(body)
+      writer.endObject()
+    }
+    let target = Layout.entry(bot, .inbox, waiting)
+    return try spool.root.renameIfPresent(passing, to: target) ? .adopted(waiting) : .gone
+  }
+}

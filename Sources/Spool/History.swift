@@ -1,0 +1,227 @@
+import Linux
+import SpoolFormat
+import Synchronization
+
+/// What the log tells, of all hosts together.
+public struct History: Sendable {
+  let spool: Spool
+  let files: LogFiles
+
+  public init(_ spool: Spool) {
+    self.spool = spool
+    files = LogFiles(root: spool.root)
+  }
+
+  /// Which events to show; what is nil doesn't matter.
+  public struct Filter: Sendable {
+    /// Sent, received or otherwise had to do with it.
+    public var bot: String?
+    public var from: String?
+    public var to: String?
+    /// Of the message (`request`) or of the event (`message.acked`).
+    public var type: String?
+    public var conversation: String?
+    public var since: Timestamp?
+    public var until: Timestamp?
+    /// Words and phrases that all must occur in what a message says, without regard to ASCII case.
+    public var phrases: [String] = []
+    /// Only messages, as they were sent.
+    public var sentOnly = false
+
+    public init() {}
+  }
+
+  // MARK: Finding
+
+  /// The newest events that match, newest first, at most `limit`.
+  /// Cost: reads backwards until it has enough; what a rare word needs is all of the log, once, at the speed of memory.
+  public func newest(_ filter: Filter, limit: Int) throws -> [LogEvent] {
+    try doing("cannot read the log") {
+      let matcher = EventMatcher(filter)
+      var found: [LogEvent] = []
+      let hosts = try files.hosts()
+      for host in hosts {
+        let segments = try files.segments(of: host).filter { matcher.mayHold($0) }
+        found += try newest(in: Array(segments.reversed()), matcher, limit: limit)
+      }
+      if hosts.count > 1 { found.sort { $0.time > $1.time } }
+      return Array(found.prefix(limit))
+    }
+  }
+
+  /// Segments are searched by two threads, newest first; results are put together in that order.
+  private func newest(in segments: [LogFiles.Segment], _ matcher: EventMatcher, limit: Int) throws -> [LogEvent] {
+    struct State {
+      var next = 0
+      var found: [Int: [LogEvent]] = [:]
+      var failure: (any Error)?
+    }
+    let state = Mutex(State())
+    let files = files
+    let work: @Sendable () -> Void = {
+      while true {
+        let turn = state.withLock { state -> Int? in
+          // Enough once the segments before this one, all done, have it together.
+          let done = (0..<state.next).prefix { state.found[$0] != nil }.reduce(0) { $0 + state.found[$1]!.count }
+          guard state.failure == nil, state.next < segments.count, done < limit else { return nil }
+          state.next += 1
+          return state.next - 1
+        }
+        guard let turn else { return }
+        do {
+          let found = try Self.newest(in: segments[turn], files, matcher, limit: limit)
+          state.withLock { $0.found[turn] = found }
+        } catch { state.withLock { $0.failure = error } }
+      }
+    }
+    if segments.count > 1, matcher.needle != nil { try Thread.run([work, work]) } else { work() }
+    return try state.withLock { state in
+      if let failure = state.failure { throw failure }
+      return Array(state.found.sorted { $0.key < $1.key }.flatMap(\.value).prefix(limit))
+    }
+  }
+
+  private static func newest(
+    in segment: LogFiles.Segment, _ files: LogFiles, _ matcher: EventMatcher, limit: Int
+  ) throws -> [LogEvent] {
+    var found: [LogEvent] = []
+    try files.readBackwards(segment) { lines, _ in
+      var inBlock: [LogEvent] = []
+      var isBefore = false
+      matcher.forEachCandidate(in: lines) { line in
+        guard let event = LogEvent(line: line) else { return true }
+        if matcher.isTooOld(event) { isBefore = true } else if matcher.matches(event) { inBlock.append(event) }
+        return true
+      }
+      found += inBlock.reversed()
+      return found.count < limit && !(isBefore && inBlock.isEmpty)
+    }
+    return found
+  }
+
+  /// Calls `body` with every event that matches, oldest first, until it returns false.
+  public func forEach(_ filter: Filter, _ body: (LogEvent) throws -> Bool) throws {
+    let matcher = EventMatcher(filter)
+    try doing("cannot read the log") {
+      var merge = try LogMerge(files, since: filter.since)
+      while let (event, _) = try merge.next() {
+        if matcher.matches(event), try !body(event) { return }
+      }
+    }
+  }
+
+  /// As `forEach`, for what is written from now on, without end, until `body` returns false.
+  /// `interruption` ends it when it becomes readable.
+  public func follow(_ filter: Filter, interruption: CInt? = nil, _ body: (LogEvent) throws -> Bool) throws {
+    let matcher = EventMatcher(filter)
+    try doing("cannot follow the log") {
+      var merge = try LogMerge(files, fromEnd: true)
+      while true {
+        while let (event, _) = try merge.next() {
+          if matcher.matches(event), try !body(event) { return }
+        }
+        // A tenth of a second is soon for a reader, and a look at a few file lengths costs next to nothing.
+        let ready = try Poll.wait([interruption].compactMap { $0 }, nanoseconds: 100_000_000)
+        if ready.contains(true) { return }
+        try merge.addNewHosts()
+      }
+    }
+  }
+
+  // MARK: One message
+
+  /// The `message.sent` of an id; nil when no log has it.
+  public func sent(_ id: MessageID) throws -> LogEvent? {
+    var found: LogEvent?
+    try forEachEvent(about: id) { event in
+      if event.kind == .messageSent { found = event }
+      return found == nil
+    }
+    return found
+  }
+
+  /// Everything that happened to a message, oldest first.
+  public func trace(_ id: MessageID) throws -> [LogEvent] {
+    var found: [LogEvent] = []
+    try forEachEvent(about: id) { event in
+      found.append(event)
+      return true
+    }
+    return found.sorted { $0.time < $1.time }
+  }
+
+  /// Events whose subject is the id. Segments that ended before it was made are not looked at.
+  private func forEachEvent(about id: MessageID, _ body: (LogEvent) throws -> Bool) throws {
+    let text = id.description
+    let search = TextSearch("\"subject\":\"\(text)\"")
+    // Clocks of other hosts may be behind the one that made the id.
+    let earliest = id.time.advanced(bySeconds: -3600)
+    try doing("cannot read the log") {
+      for host in try files.hosts() {
+        let segments = try files.segments(of: host)
+        let first = segments.lastIndex { $0.start <= earliest } ?? 0
+        for segment in segments.dropFirst(first) {
+          var goOn = true
+          try files.readForwards(segment) { lines, _ in
+            goOn = try forEachMatch(of: search, in: lines) { line in
+              guard let event = LogEvent(line: line), event.subject == text else { return true }
+              return try body(event)
+            }
+            return goOn
+          }
+          if !goOn { return }
+        }
+      }
+    }
+  }
+
+  /// The id that a part of one stands for: what is in the inboxes is looked at first, then the log.
+  /// - Throws: `.notFound`; `.badData` when it stands for several.
+  public func identifier(_ part: String) throws -> MessageID {
+    if let id = MessageID(part) { return id }
+    if let name = EntryName(part.split(separator: "/").last.map(String.init) ?? part) { return name.id }
+    guard part.utf8.count >= 4, part.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
+      throw SpoolError(.badData, "\"\(part.escapedForTerminal())\" is no id", hint: "give at least four of its characters")
+    }
+    var found: Set<MessageID> = []
+    let search = TextSearch(part)
+    try doing("cannot read the log") {
+      for segment in try files.allSegments().reversed() {
+        try files.readBackwards(segment) { lines, _ in
+          _ = forEachMatch(of: search, in: lines) { line in
+            guard let event = LogEvent(line: line), let id = MessageID(event.subject) else { return true }
+            if event.subject.contains(part) { found.insert(id) }
+            return true
+          }
+          return true
+        }
+      }
+    }
+    if let only = found.first, found.count == 1 { return only }
+    guard !found.isEmpty else { throw SpoolError(.notFound, "no message has \(part) in its id", hint: "see: spool log") }
+    let shown = found.sorted().prefix(3).map(\.description).joined(separator: ", ")
+    throw SpoolError(.badData, "\(part) stands for \(found.count) messages: \(shown)", hint: "give more of the id")
+  }
+
+  /// The messages of a conversation, oldest first.
+  public func thread(_ conversation: String) throws -> [LogEvent] {
+    var filter = Filter()
+    filter.conversation = conversation
+    filter.sentOnly = true
+    return try newest(filter, limit: .max).reversed()
+  }
+}
+
+/// Calls `body` with each line that holds the text, until it returns false.
+func forEachMatch(
+  of search: TextSearch, in lines: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) throws -> Bool
+) rethrows -> Bool {
+  var position = 0
+  while let match = search.firstMatch(in: lines, from: position) {
+    let start = lines[..<match].lastIndex(of: 10).map { $0 + 1 } ?? 0
+    let end = lines[match...].firstIndex(of: 10).map { $0 + 1 } ?? lines.count
+    guard try body(UnsafeBufferPointer(rebasing: lines[start..<end])) else { return false }
+    position = end
+  }
+  return true
+}

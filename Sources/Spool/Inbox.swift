@@ -1,0 +1,249 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// Takes messages out of a bot's inbox, most urgent first, oldest first among equals. Any number of these, in any
+/// number of processes, may work on one inbox: each message has one winner. Belongs to one thread.
+///
+/// Waiting is: watch, then look, then sleep until something happens. Events are only hints; the directory is the truth,
+/// and is looked at again at intervals whatever they say.
+public final class Inbox {
+  public let spool: Spool
+  public let bot: BotName
+  /// Who the claims are made by.
+  public let holder: Holder
+  /// Seconds that a claim stands without being renewed.
+  public let lease: Double
+  public let attemptsMax: Int
+
+  private var candidates = Candidates()
+  private var dropped: [String: DroppedFile] = [:]
+  private var watcher: DirectoryWatcher?
+  private var isWatching = false
+  private var observations: LeaseObservations
+  private let demandedMechanism: DirectoryWatcher.Mechanism?
+  private let isOnNetwork: Bool
+  /// By the clock since boot, nanoseconds.
+  private var nextLook = 0
+  private var nextLeaseRound = 0
+
+  /// How often the whole inbox is looked at even though no event said so.
+  private static let lookNanoseconds = 5_000_000_000
+  /// The same where there are no events, or not for other hosts' changes.
+  private static let pollNanoseconds = 200_000_000
+  /// A dropped file that isn't complete yet is looked at this often.
+  private static let dropNanoseconds = 200_000_000
+
+  /// - Parameters:
+  ///   - detached: no process stands behind the claims; each lasts for its lease (a one-shot command).
+  ///   - watching: for tests: the mechanism, in place of the best there is.
+  /// - Throws: `.noSuchBot`.
+  public init(_ spool: Spool, _ bot: BotName, detached: Bool = false, watching: DirectoryWatcher.Mechanism? = nil) throws {
+    self.spool = spool
+    self.bot = bot
+    let card = try? spool.card(of: bot)
+    if card == nil { try spool.require(bot) }
+    holder = detached ? spool.detachedHolder() : spool.holder
+    lease = card?.leaseSeconds ?? spool.settings.leaseSeconds
+    attemptsMax = card?.attemptsMax ?? spool.settings.attemptsMax
+    observations = spool.loadObservations(of: bot)
+    demandedMechanism = watching
+    isOnNetwork = (try? spool.root.fileSystem().isNetwork) ?? false
+  }
+
+  // MARK: Claiming
+
+  /// Claims the most urgent message that is due, or returns nil when there is none.
+  /// What can't be read is set aside on the way, and what has expired is dead-lettered.
+  /// Cost in a full inbox: one renameat(2), one file read, one line of log.
+  /// - Throws: `.inputOutput` and its like; losing a race is no error.
+  public func claim() throws -> Claim? {
+    try look()
+    while let name = candidates.popFirst() {
+      if let claim = try claim(name) { return claim }
+    }
+    guard candidates.isPartial else { return nil }
+    // There were more than are kept at once: look for the next ones.
+    nextLook = 0
+    try look()
+    while let name = candidates.popFirst() {
+      if let claim = try claim(name) { return claim }
+    }
+    return nil
+  }
+
+  private func claim(_ waiting: EntryName) throws -> Claim? {
+    if let due = waiting.notBefore, due > spool.now() {
+      candidates.wait(for: waiting, until: due)
+      return nil
+    }
+    var held = waiting
+    held.attempt += 1
+    held.place = .held(holder)
+    let source = Layout.entry(bot, .inbox, waiting)
+    guard held.attempt <= attemptsMax else {
+      _ = try spool.bury(bot, from: source, waiting, reason: "given up after \(waiting.attempt) attempts")
+      return nil
+    }
+    let target = Layout.entry(bot, .claimed, held)
+    let isOurs: Bool
+    do { isOurs = try rename(source, to: target) } catch {
+      throw SpoolError("cannot claim \(waiting.id) for \(bot)", error)
+    }
+    guard isOurs else { return nil }
+    guard let message = try read(held, at: target) else { return nil }
+    if let expiry = message.expiresAt, expiry <= spool.now() {
+      try spool.bury(bot, held, reason: "expired at \(expiry.rfc3339)")
+      return nil
+    }
+    let waited = max(0, spool.now().microseconds - held.id.time.microseconds)
+    spool.note(.messageClaimed, held.id.description) { writer in
+      spool.settle(&writer, bot, held)
+      writer.member("waited_us", waited)
+      writer.endObject()
+    }
+    return Claim(bot: bot, name: held, message: message)
+  }
+
+  /// Whether the rename was ours. ENOENT means that somebody else was first, or that a bot made by hand has no
+  /// `claimed/` yet; on a network file system it may also be the answer to a repeated request that had succeeded.
+  private func rename(_ source: String, to target: String) throws(SystemCallError) -> Bool {
+    if try spool.root.renameIfPresent(source, to: target) { return true }  // commit: ours from here on
+    if isOnNetwork, try spool.root.status(target) != nil { return true }
+    guard try spool.root.status(Layout.box(bot, .claimed)) == nil else { return false }
+    try spool.root.makeDirectory(Layout.box(bot, .claimed))
+    return try spool.root.renameIfPresent(source, to: target)
+  }
+
+  /// The message in a claimed file; nil when it can't be read as one, and was set aside.
+  private func read(_ held: EntryName, at path: String) throws -> Message? {
+    do {
+      guard let bytes = try spool.root.readFile(path, maximum: Message.bytesMax + 1) else { return nil }
+      return try Self.message(bytes, held.id)
+    } catch let error as SystemCallError where [EIO, ESTALE, EMFILE, ENFILE, ENOMEM].contains(error.code) {
+      // Not the file's fault: back with it.
+      try? spool.requeue(bot, held, delay: 1, reason: "could not be read: \(error)", attemptsMax: attemptsMax)
+      throw SpoolError("cannot read \(held.id)", error)
+    } catch {
+      let reason = (error as? SystemCallError).map(DroppedFile.reason) ?? "\(error)"
+      try spool.quarantine(bot, .claimed, Array(held.description.utf8), reason: reason)
+      return nil
+    }
+  }
+
+  static func message(_ bytes: [UInt8], _ id: MessageID) throws -> Message {
+    var message = try Message(parsing: bytes)
+    message.id = id
+    message.createdAt = message.createdAt ?? id.time
+    return message
+  }
+
+  // MARK: Looking
+
+  private func look() throws {
+    let now = Clock.sinceBoot()
+    if let watcher, isWatching {
+      let changes = try watcher.takeChanges()
+      if changes.watchAgain {
+        isWatching = false
+        nextLook = 0
+      }
+      if changes.lookAgain { nextLook = 0 }
+      for name in changes.names { sort(Array(name.utf8)) }
+    }
+    if now >= nextLeaseRound {
+      try doing("cannot look at the claims of \(bot)") {
+        let hasChanged = try spool.expireLeases(of: bot, &observations, lease: lease, attemptsMax: attemptsMax)
+        if hasChanged { nextLook = 0 }
+      }
+      nextLeaseRound = now + (observations.seen.isEmpty ? Self.lookNanoseconds : leaseRoundNanoseconds)
+    }
+    if now >= nextLook { try lookAtAll(now) }
+    candidates.wake(at: spool.now())
+    if !dropped.isEmpty { try adoptDropped() }
+  }
+
+  private var leaseRoundNanoseconds: Int { min(2_000_000_000, max(100_000_000, Int(lease * 1e9) / 4)) }
+
+  private func lookAtAll(_ now: Int) throws {
+    candidates.removeAll()
+    try doing("cannot look into the inbox of \(bot)") {
+      let isThere = try spool.root.list(Layout.box(bot, .inbox)) { sort($0) }
+      if !isThere, watcher == nil { try spool.require(bot) }
+    }
+    let hasEvents = isWatching && watcher?.mechanism != .polling && !isOnNetwork
+    nextLook = now + (hasEvents ? Self.lookNanoseconds : Self.pollNanoseconds)
+  }
+
+  private func sort(_ name: [UInt8]) { name.withUnsafeBufferPointer { sort($0) } }
+
+  private func sort(_ name: UnsafeBufferPointer<UInt8>) {
+    if let entry = EntryName(name) {
+      if entry.holder == nil { candidates.insert(entry) }
+    } else if EntryName.isDropped(name) {
+      let text = String(decoding: name, as: UTF8.self)
+      if dropped[text] == nil { dropped[text] = DroppedFile(name: Array(name)) }
+    }
+  }
+
+  private func adoptDropped() throws {
+    for (key, file) in dropped {
+      var file = file
+      switch try file.examine(spool, bot) {
+      case .incomplete: dropped[key] = file
+      case .gone: dropped[key] = nil
+      case .adopted(let name):
+        dropped[key] = nil
+        candidates.insert(name)
+      }
+    }
+  }
+
+  // MARK: Waiting
+
+  /// As `claim`, waiting until a message comes, at most so many seconds (nil: for ever).
+  /// - Parameter interruption: a descriptor that ends the wait when it becomes readable.
+  /// - Returns: nil when the time is over, or the wait was interrupted.
+  public func receive(waiting seconds: Double? = 0, interruption: CInt? = nil) throws -> Claim? {
+    if seconds == 0 {
+      let claim = try claim()
+      spool.saveObservations(observations, of: bot)
+      return claim
+    }
+    let deadline = seconds.map { Clock.sinceBoot() + Int(min($0, 1e9) * 1e9) }
+    try watch()
+    while true {
+      if let claim = try claim() { return claim }
+      let now = Clock.sinceBoot()
+      if let deadline, now >= deadline { return nil }
+      let until = min(deadline ?? .max, nextWake())
+      let ready = try Poll.wait([watchedDescriptor, interruption].compactMap { $0 }, nanoseconds: until - now)
+      if interruption != nil, ready.last == true { return nil }
+    }
+  }
+
+  /// Starts watching, so that `watchedDescriptor` tells of messages; for an event loop of one's own.
+  public func watch() throws {
+    try doing("cannot watch the inbox of \(bot)") {
+      if watcher == nil { watcher = try DirectoryWatcher(spool.root, using: demandedMechanism) }
+      if !isWatching {
+        isWatching = try watcher!.watch(Layout.box(bot, .inbox))
+        nextLook = 0
+      }
+    }
+  }
+
+  /// Readable when it is time to call `claim` again; nil where there is no such thing, and only `nextWake` tells.
+  public var watchedDescriptor: CInt? { watcher?.descriptor }
+
+  /// When to call `claim` again though nothing has happened: nanoseconds since boot.
+  public func nextWake() -> Int {
+    if !isWatching, watcher != nil { try? watch() }
+    var next = min(nextLook, nextLeaseRound)
+    if !dropped.isEmpty { next = min(next, Clock.sinceBoot() + Self.dropNanoseconds) }
+    if let due = candidates.nextDue {
+      next = min(next, Clock.sinceBoot() + max(0, due.microseconds - spool.now().microseconds) * 1000)
+    }
+    return next
+  }
+}

@@ -1,0 +1,41 @@
+import SpoolFormat
+
+/// Where things are in a spool: the only place that puts a path together. All are relative to its root.
+enum Layout {
+  static let settings = "spool.json"
+  static let bots = "bots"
+  static let topics = "topics"
+  static let log = "log"
+  static let quarantine = "quarantine"
+  static let keys = "keys"
+  static let tmp = "tmp"
+  static let top = [bots, topics, log, quarantine, keys, tmp]
+
+  /// The directories of a bot.
+  enum Box: String, CaseIterable {
+    case inbox, claimed, dead, presence, tmp
+  }
+
+  static func bot(_ bot: BotName) -> String { "bots/\(bot)" }
+  static func box(_ bot: BotName, _ box: Box) -> String { "bots/\(bot)/\(box.rawValue)" }
+  static func entry(_ bot: BotName, _ box: Box, _ name: EntryName) -> String { "bots/\(bot)/\(box.rawValue)/\(name)" }
+  static func entry(_ bot: BotName, _ box: Box, raw name: String) -> String { "bots/\(bot)/\(box.rawValue)/\(name)" }
+  static func card(_ bot: BotName) -> String { "bots/\(bot)/card.json" }
+  /// Beside a dead letter or a quarantined file: why it is there.
+  static func reason(besides path: String) -> String { path + ".reason" }
+  static func presence(_ bot: BotName, _ holder: Holder) -> String { "bots/\(bot)/presence/\(holder)" }
+  /// When this host's one-shot commands first saw each claim of a bot as it stands.
+  static func leases(_ bot: BotName, host: String) -> String { "bots/\(bot)/presence/\(host).leases" }
+
+  static func topic(_ topic: BotName) -> String { "topics/\(topic)" }
+  static func subscription(_ topic: BotName, _ bot: BotName) -> String { "topics/\(topic)/\(bot)" }
+
+  static func logs(of host: String) -> String { "log/\(host)" }
+  static func segment(of host: String, _ start: Timestamp) -> String { "log/\(host)/\(start.compact).jsonl" }
+  static func commitPage(of host: String) -> String { "log/\(host)/commit" }
+  static func checkpoint(of host: String) -> String { "log/\(host)/checkpoint" }
+
+  static func key(_ digest: String) -> String { "keys/\(digest)" }
+  static func quarantined(_ name: String) -> String { "quarantine/\(name)" }
+  static func temporary(_ name: String) -> String { "tmp/\(name)" }
+}

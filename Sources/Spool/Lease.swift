@@ -1,0 +1,129 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// How long each claim of a bot has stood unchanged, by this observer's own clock since boot. No jump of any wall
+/// clock, here or on the host of the holder, can make a lease run out.
+struct LeaseObservations {
+  struct Seen: Equatable {
+    /// The file's modification time, which a renewal changes; only ever compared for equality.
+    let modified: Int
+    /// When it was first seen so; nanoseconds since boot.
+    let since: Int
+  }
+  private(set) var seen: [String: Seen] = [:]
+  private var fresh: [String: Seen] = [:]
+  /// Whether there is something that a later observer would want to know.
+  private(set) var hasChanged = false
+
+  /// Notes how a claim stands now; returns for how many nanoseconds it has stood so.
+  mutating func observe(_ name: String, modified: Int, now: Int) -> Int {
+    if let known = seen[name], known.modified == modified {
+      fresh[name] = known
+      return now - known.since
+    }
+    fresh[name] = Seen(modified: modified, since: now)
+    hasChanged = true
+    return 0
+  }
+
+  /// After all claims that there are have been observed: forgets the others.
+  mutating func endRound() {
+    if fresh.count != seen.count { hasChanged = true }
+    seen = fresh
+    fresh = [:]
+  }
+
+  /// One line a claim, for one-shot commands, which can't wait to see: `BOOT`, then `NAME MODIFIED SINCE`.
+  func encoded(boot: String) -> [UInt8] {
+    var text = boot + "\n"
+    for (name, entry) in seen.sorted(by: { $0.key < $1.key }) { text += "\(name) \(entry.modified) \(entry.since)\n" }
+    return Array(text.utf8)
+  }
+
+  init() {}
+
+  /// What an earlier observer of the same boot saw; nothing from a file that is damaged or of another boot.
+  init(decoding bytes: [UInt8], boot: String) {
+    let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+    guard lines.first.map(String.init) == boot else { return }
+    for line in lines.dropFirst() {
+      let fields = line.split(separator: " ")
+      guard fields.count == 3, let modified = Int(fields[1]), let since = Int(fields[2]) else { continue }
+      seen[String(fields[0])] = Seen(modified: modified, since: since)
+    }
+  }
+}
+
+extension Spool {
+  /// Puts back what dead holders had, and what stood unchanged for the lease's length; settles what dead senders
+  /// left in `tmp/`. Returns whether anything was put back.
+  /// Cost: two directory listings when nothing is claimed, and one fstatat(2) a claim.
+  @discardableResult
+  func expireLeases(of bot: BotName, _ observations: inout LeaseObservations, lease: Double, attemptsMax: Int) throws -> Bool {
+    let now = Clock.sinceBoot()
+    let limit = Int(lease * 1e9)
+    var gone: [Holder: Bool] = [:]
+    var changed = false
+    for box in [Layout.Box.claimed, .tmp] {
+      var names: [EntryName] = []
+      try root.list(Layout.box(bot, box)) { if let name = EntryName($0), name.holder != nil { names.append(name) } }
+      for name in names {
+        guard let holder = name.holder, holder != self.holder || box == .claimed,
+          let status = try root.status(Layout.entry(bot, box, name))
+        else { continue }
+        let stood = observations.observe(name.description, modified: status.modified, now: now)
+        let isDead = gone[holder] ?? isGone(holder)
+        gone[holder] = isDead
+        guard isDead || stood >= limit else { continue }
+        let why = isDead ? "its holder \(holder) died" : "its lease of \(lease) s ran out"
+        if box == .tmp {
+          changed = try settleUnfinishedSend(bot, name) || changed
+        } else {
+          changed = try expire(bot, name, why, attemptsMax: attemptsMax) || changed
+        }
+      }
+    }
+    observations.endRound()
+    return changed
+  }
+
+  private func expire(_ bot: BotName, _ name: EntryName, _ why: String, attemptsMax: Int) throws -> Bool {
+    if name.attempt == 0 {
+      // Somebody died while giving a dropped file its name: it is a dropped file again.
+      return try root.renameIfPresent(
+        Layout.entry(bot, .claimed, name), to: Layout.entry(bot, .inbox, raw: "\(name.id).json"))
+    }
+    do {
+      try requeue(bot, name, delay: 0, reason: why, attemptsMax: attemptsMax)
+      return true
+    } catch let error as SpoolError where error.code == .claimLost {
+      return false
+    }
+  }
+
+  /// A sender died between its file in `tmp/` and the inbox. Did it get as far as the log?
+  func settleUnfinishedSend(_ bot: BotName, _ name: EntryName) throws -> Bool {
+    let path = Layout.entry(bot, .tmp, name)
+    guard try root.status(path) != nil else { return false }
+    if let sent = try History(self).sent(name.id) {
+      try Recovery(root: root, host: host, log: log, settings: settings).redeliver(sent)
+    }
+    try root.unlinkIfPresent(path)
+    return true
+  }
+
+  func loadObservations(of bot: BotName) -> LeaseObservations {
+    guard let boot = try? Clock.bootIdentity(),
+      let bytes = try? root.readFile(Layout.leases(bot, host: host), maximum: 64 << 20)
+    else { return LeaseObservations() }
+    return LeaseObservations(decoding: bytes, boot: boot)
+  }
+
+  /// So that the next one-shot command knows since when. Losing it only makes a lease longer.
+  func saveObservations(_ observations: LeaseObservations, of bot: BotName) {
+    guard observations.hasChanged, let boot = try? Clock.bootIdentity() else { return }
+    _ = try? root.makeDirectory(Layout.box(bot, .presence))
+    _ = try? replace(Layout.leases(bot, host: host), with: observations.encoded(boot: boot))
+  }
+}

@@ -1,0 +1,142 @@
+import Glibc
+import Linux
+import SpoolFormat
+import Synchronization
+
+/// What the processes of one host share about their log: `log/HOST/commit`, mapped by each. It says
+/// where the log ends and how much of it is synced, holds the lock under which lines are appended, and
+/// the word on which senders wait for a sync that serves them all.
+///
+/// Positions count the bytes appended since the page was made, over all segments.
+final class CommitPage: Sendable {
+  /// Offsets in the page. What is below 64 is only written under `flock`; see `spool-layout.md`.
+  private enum Offset {
+    static let magic = 0
+    static let state = 8
+    static let boot = 16
+    static let rootInode = 48
+    static let lock = 64
+    static let segment = 128
+    static let segmentStart = 136
+    static let segmentEnd = 144
+    static let written = 192
+    static let synced = 200
+    static let syncing = 208
+    static let generation = 212
+    static let outcomes = 256
+  }
+  private static let magicValue: UInt64 = 0x3147_4F4C_4E41_4E00 + UInt64(MemoryLayout<pthread_mutex_t>.size)
+  private static let outcomeCount: UInt64 = 64
+
+  enum State: UInt32 { case none, recovering, ready }
+
+  private let page: SharedPage
+  let lock: RobustLock
+
+  init(_ file: borrowing Descriptor) throws(SystemCallError) {
+    page = try SharedPage(file)
+    lock = RobustLock(page.pointer(at: Offset.lock, as: pthread_mutex_t.self))
+  }
+
+  private func word(_ offset: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
+    page.pointer(at: offset, as: Atomic<UInt64>.self)
+  }
+  private func half(_ offset: Int) -> UnsafeMutablePointer<Atomic<UInt32>> {
+    page.pointer(at: offset, as: Atomic<UInt32>.self)
+  }
+
+  // MARK: Whose page it is
+
+  var state: State {
+    get { State(rawValue: half(Offset.state).pointee.load(ordering: .acquiring)) ?? .none }
+    set { half(Offset.state).pointee.store(newValue.rawValue, ordering: .releasing) }
+  }
+
+  /// Whether the page was made in this boot, for the spool with this root: not before a power cut, and not in
+  /// the spool that this one is a copy of.
+  func belongs(toBoot boot: String, rootInode: UInt64) -> Bool {
+    guard word(Offset.magic).pointee.load(ordering: .acquiring) == Self.magicValue else { return false }
+    return madeIn(boot: boot) && word(Offset.rootInode).pointee.load(ordering: .relaxed) == rootInode
+  }
+
+  /// Whether it is still the directory that the page was made in, boot aside.
+  func hasRoot(_ inode: UInt64) -> Bool { word(Offset.rootInode).pointee.load(ordering: .relaxed) == inode }
+
+  private func madeIn(boot: String) -> Bool {
+    let bytes = UnsafeBufferPointer(start: page.pointer(at: Offset.boot, as: UInt8.self), count: 32)
+    return bytes.elementsEqual(boot.utf8)
+  }
+
+  /// Makes the page anew, with the log ending at `end` bytes of segment `start`. Only under `flock` on its file,
+  /// and only when it doesn't belong to this boot and root.
+  func initialize(boot: String, rootInode: UInt64, start: Timestamp, end: Int) {
+    lock.initialize()
+    word(Offset.segment).pointee.store(1, ordering: .relaxed)
+    word(Offset.segmentStart).pointee.store(UInt64(start.microseconds), ordering: .relaxed)
+    word(Offset.segmentEnd).pointee.store(UInt64(end), ordering: .relaxed)
+    word(Offset.written).pointee.store(0, ordering: .relaxed)
+    word(Offset.synced).pointee.store(0, ordering: .relaxed)
+    half(Offset.syncing).pointee.store(0, ordering: .relaxed)
+    half(Offset.generation).pointee.store(0, ordering: .relaxed)
+    let bytes = UnsafeMutableBufferPointer(start: page.pointer(at: Offset.boot, as: UInt8.self), count: 32)
+    for (index, byte) in boot.utf8.prefix(32).enumerated() { bytes[index] = byte }
+    word(Offset.rootInode).pointee.store(rootInode, ordering: .relaxed)
+    state = .recovering
+    word(Offset.magic).pointee.store(Self.magicValue, ordering: .releasing)
+  }
+
+  // MARK: Where the log ends; changed under the lock
+
+  /// Counts the segments since the page was made.
+  var segment: UInt64 { word(Offset.segment).pointee.load(ordering: .sequentiallyConsistent) }
+  var segmentStart: Timestamp {
+    Timestamp(microseconds: Int(word(Offset.segmentStart).pointee.load(ordering: .acquiring)))
+  }
+  /// Bytes of whole lines in the current segment.
+  var segmentEnd: Int { Int(word(Offset.segmentEnd).pointee.load(ordering: .acquiring)) }
+  var written: UInt64 { word(Offset.written).pointee.load(ordering: .sequentiallyConsistent) }
+  var synced: UInt64 { word(Offset.synced).pointee.load(ordering: .sequentiallyConsistent) }
+
+  /// Notes that `count` bytes have been appended; returns the position after them.
+  func advance(_ count: Int) -> UInt64 {
+    word(Offset.segmentEnd).pointee.add(UInt64(count), ordering: .releasing)
+    return word(Offset.written).pointee.add(UInt64(count), ordering: .sequentiallyConsistent).newValue
+  }
+
+  /// Ends the current segment and begins another. `isFailed` when the disk refused to sync the one that ends.
+  func beginSegment(_ start: Timestamp, isFailed: Bool) {
+    let outcome = synced << 1 | (isFailed ? 1 : 0)
+    word(Offset.outcomes + 8 * Int(segment % Self.outcomeCount)).pointee.store(outcome, ordering: .releasing)
+    word(Offset.segmentStart).pointee.store(UInt64(start.microseconds), ordering: .releasing)
+    word(Offset.segmentEnd).pointee.store(0, ordering: .releasing)
+    word(Offset.segment).pointee.add(1, ordering: .sequentiallyConsistent)
+  }
+
+  /// How far a segment that has ended was synced by then, and whether the disk refused to go on; nil when it
+  /// ended too long ago to know.
+  func outcome(of ended: UInt64) -> (synced: UInt64, isFailed: Bool)? {
+    guard segment - ended < Self.outcomeCount else { return nil }
+    let outcome = word(Offset.outcomes + 8 * Int(ended % Self.outcomeCount)).pointee.load(ordering: .acquiring)
+    return (outcome >> 1, outcome & 1 == 1)
+  }
+
+  // MARK: One sync for many
+
+  func beginSync() -> Bool {
+    half(Offset.syncing).pointee.compareExchange(expected: 0, desired: 1, ordering: .sequentiallyConsistent).exchanged
+  }
+
+  func endSync(upTo position: UInt64?) {
+    if let position { word(Offset.synced).pointee.max(position, ordering: .sequentiallyConsistent) }
+    half(Offset.syncing).pointee.store(0, ordering: .sequentiallyConsistent)
+    half(Offset.generation).pointee.add(1, ordering: .sequentiallyConsistent)
+    Futex.wakeAll(half(Offset.generation))
+  }
+
+  /// Which sync is under way; changes when it ends.
+  var generation: UInt32 { half(Offset.generation).pointee.load(ordering: .sequentiallyConsistent) }
+
+  func waitForSync(after generation: UInt32, nanoseconds: Int) {
+    Futex.wait(half(Offset.generation), expected: generation, nanoseconds: nanoseconds)
+  }
+}

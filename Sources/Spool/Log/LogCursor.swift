@@ -1,0 +1,131 @@
+import Linux
+import SpoolFormat
+
+/// Reads the lines of one host's log in order, and goes on where it stopped when more have been written.
+struct LogCursor {
+  struct Position: Sendable, Hashable {
+    var segment: LogFiles.Segment
+    var offset: Int
+  }
+
+  let host: String
+  private let files: LogFiles
+  private var segments: [LogFiles.Segment]
+  private var current = 0
+  private var offset = 0
+  private var block: [UInt8] = []
+  private var blockStart = 0
+  private var next = 0
+  /// The event that `pop` will return; kept so that several logs can be merged by time.
+  private(set) var head: (event: LogEvent, position: Position)?
+  /// Lines that are no events: where, and how long.
+  private(set) var badLines: [(position: Position, count: Int)] = []
+
+  /// From the first segment that may hold something at or after `since`.
+  init(_ files: LogFiles, host: String, since: Timestamp? = nil) throws(SystemCallError) {
+    self.files = files
+    self.host = host
+    let all = try files.segments(of: host)
+    let first = since.flatMap { since in all.lastIndex { $0.start <= since } } ?? 0
+    segments = Array(all.dropFirst(first))
+  }
+
+  /// Moves to the end: only what is written from now on is read.
+  mutating func skipToEnd() throws {
+    guard let last = segments.last else { return }
+    current = segments.count - 1
+    try files.readBackwards(last) { lines, start in
+      offset = start + lines.count
+      return false
+    }
+  }
+
+  /// Fills `head`; nil at the end of what has been written so far.
+  mutating func peek() throws -> (event: LogEvent, position: Position)? {
+    if let head { return head }
+    while true {
+      while next < block.count {
+        let start = next
+        let end = block[start...].firstIndex(of: 10).map { $0 + 1 } ?? block.count
+        next = end
+        let position = Position(segment: segments[current], offset: blockStart + start)
+        let event = block.withUnsafeBufferPointer { LogEvent(line: UnsafeBufferPointer(rebasing: $0[start..<end])) }
+        if let event {
+          head = (event, position)
+          return head
+        }
+        badLines.append((position, end - start))
+      }
+      guard try readBlock() else { return nil }
+    }
+  }
+
+  mutating func pop() throws -> (event: LogEvent, position: Position)? {
+    let event = try peek()
+    head = nil
+    return event
+  }
+
+  private mutating func readBlock() throws -> Bool {
+    while true {
+      guard current < segments.count else {
+        segments = try files.segments(of: host)
+        if segments.isEmpty { return false }
+        continue
+      }
+      var found: [UInt8]?
+      try files.readForwards(segments[current], from: offset) { lines, start in
+        found = Array(lines)
+        blockStart = start
+        return false
+      }
+      if let found {
+        block = found
+        next = 0
+        offset = blockStart + found.count
+        return true
+      }
+      if current + 1 == segments.count {
+        let last = segments[current]
+        let newer = try files.segments(of: host).filter { $0.start > last.start }
+        if newer.isEmpty { return false }
+        segments += newer
+      }
+      current += 1
+      offset = 0
+    }
+  }
+}
+
+/// Reads the logs of all hosts as one, merged by time.
+struct LogMerge {
+  private var cursors: [LogCursor]
+  private let files: LogFiles
+  private let since: Timestamp?
+
+  init(_ files: LogFiles, since: Timestamp? = nil, fromEnd: Bool = false) throws {
+    self.files = files
+    self.since = since
+    cursors = try files.hosts().map { try LogCursor(files, host: $0, since: since) }
+    if fromEnd { for index in cursors.indices { try cursors[index].skipToEnd() } }
+  }
+
+  var badLines: [(position: LogCursor.Position, count: Int)] { cursors.flatMap(\.badLines) }
+
+  mutating func next() throws -> (event: LogEvent, position: LogCursor.Position)? {
+    var best: (index: Int, time: Timestamp)?
+    for index in cursors.indices {
+      guard let head = try cursors[index].peek() else { continue }
+      if best == nil || head.event.time < best!.time { best = (index, head.event.time) }
+    }
+    guard let best else { return nil }
+    return try cursors[best.index].pop()
+  }
+
+  /// Looks for hosts that have begun to write since.
+  mutating func addNewHosts() throws {
+    for host in try files.hosts() where !cursors.contains(where: { $0.host == host }) {
+      cursors.append(try LogCursor(files, host: host, since: since))
+    }
+  }
+}

@@ -1,0 +1,128 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// The segments of all hosts' logs, and how they are read: in blocks of whole lines, forwards or backwards.
+struct LogFiles: Sendable {
+  struct Segment: Sendable, Hashable {
+    let host: String
+    let start: Timestamp
+    var path: String { Layout.segment(of: host, start) }
+  }
+
+  let root: Directory
+
+  /// Bytes read at a time: enough to make a call cheap, small enough for a core's cache.
+  static let blockBytes = 256 << 10
+
+  func hosts() throws(SystemCallError) -> [String] {
+    try root.names(Layout.log).filter { Holder.hostName($0) == $0 }
+  }
+
+  /// In the order in which they were written.
+  func segments(of host: String) throws(SystemCallError) -> [Segment] {
+    try root.names(Layout.logs(of: host)).compactMap { name in
+      guard name.hasSuffix(".jsonl"), let start = Timestamp(compact: Array(name.utf8.dropLast(6))) else { return nil }
+      return Segment(host: host, start: start)
+    }
+  }
+
+  func allSegments() throws(SystemCallError) -> [Segment] {
+    var all: [Segment] = []
+    for host in try hosts() { all += try segments(of: host) }
+    return all
+  }
+
+  /// Calls `body` with blocks of whole lines from `offset` on, until it returns false. What follows the last
+  /// line feed is not a line yet, and left out. Returns the offset after the last whole line.
+  @discardableResult
+  func readForwards(
+    _ segment: Segment, from offset: Int = 0,
+    _ body: (_ lines: UnsafeBufferPointer<UInt8>, _ offset: Int) throws -> Bool
+  ) throws -> Int {
+    guard let file = try root.openIfPresent(segment.path, O_RDONLY) else { return offset }
+    var buffer = BlockBuffer()
+    var position = offset
+    while true {
+      let got = try buffer.fill(file, at: position)
+      guard let end = buffer.lastLineEnd else {
+        if got == 0 { return position }
+        buffer.grow()
+        continue
+      }
+      guard try body(buffer.prefix(end), position) else { return position + end }
+      position += end
+    }
+  }
+
+  /// As `readForwards`, from the end to the beginning.
+  func readBackwards(
+    _ segment: Segment, before limit: Int? = nil,
+    _ body: (_ lines: UnsafeBufferPointer<UInt8>, _ offset: Int) throws -> Bool
+  ) throws {
+    guard let file = try root.openIfPresent(segment.path, O_RDONLY) else { return }
+    var end = try limit ?? file.status().size
+    var buffer = BlockBuffer()
+    while end > 0 {
+      let start = max(0, end - buffer.capacity)
+      try buffer.fill(file, at: start, count: end - start)
+      // A block that doesn't begin the file begins in the middle of a line, which is left for the next one.
+      let first = start == 0 ? 0 : buffer.firstLineEnd
+      guard let first, let last = buffer.lastLineEnd, first < last || start == 0 else {
+        if start == 0 { return }
+        buffer.grow()
+        continue
+      }
+      if last > first, try !body(buffer.slice(first, last), start + first) { return }
+      end = start + first
+    }
+  }
+}
+
+/// Memory that is read into again and again.
+private struct BlockBuffer: ~Copyable {
+  private var memory: UnsafeMutableBufferPointer<UInt8>
+  private var count = 0
+
+  init() { memory = .allocate(capacity: LogFiles.blockBytes) }
+  deinit { memory.deallocate() }
+
+  var capacity: Int { memory.count }
+
+  mutating func grow() {
+    let larger = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: memory.count * 4)
+    memory.deallocate()
+    memory = larger
+  }
+
+  @discardableResult
+  mutating func fill(_ file: borrowing Descriptor, at offset: Int, count wanted: Int? = nil) throws(SystemCallError) -> Int {
+    count = try file.read(at: offset, into: UnsafeMutableBufferPointer(rebasing: memory[..<(wanted ?? memory.count)]))
+    return count
+  }
+
+  var lastLineEnd: Int? {
+    memory[..<count].lastIndex(of: 10).map { $0 + 1 }
+  }
+  var firstLineEnd: Int? {
+    guard let found = memchr(memory.baseAddress!, 10, count) else { return nil }
+    return UnsafeRawPointer(found) - UnsafeRawPointer(memory.baseAddress!) + 1
+  }
+  func prefix(_ end: Int) -> UnsafeBufferPointer<UInt8> { slice(0, end) }
+  func slice(_ start: Int, _ end: Int) -> UnsafeBufferPointer<UInt8> {
+    UnsafeBufferPointer(rebasing: memory[start..<end])
+  }
+}
+
+/// Calls `body` with each line of a block, line feed included, until it returns false.
+func forEachLine(
+  _ block: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) throws -> Bool
+) rethrows -> Bool {
+  var start = 0
+  while start < block.count, let found = memchr(block.baseAddress! + start, 10, block.count - start) {
+    let end = UnsafeRawPointer(found) - UnsafeRawPointer(block.baseAddress!) + 1
+    guard try body(UnsafeBufferPointer(rebasing: block[start..<end])) else { return false }
+    start = end
+  }
+  return true
+}

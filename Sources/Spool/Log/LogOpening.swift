@@ -1,0 +1,84 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// Opens this host's log for writing. The first process to do so after a boot, or in a copy of a spool,
+/// mends the log's end and has the spool recovered; the others wait for it.
+struct LogOpening {
+  let root: Directory
+  let host: String
+  let process: ProcessIdentity
+  let settings: Settings
+
+  func open() throws -> (writer: LogWriter, report: RecoveryReport?) {
+    try doing("cannot open the log of \(host)") {
+      let file = try openPage()
+      let page = try CommitPage(file)
+      let boot = try Clock.bootIdentity()
+      let inode = try root.status().inode
+      let writer = LogWriter(
+        root: root, host: host, source: "/\(host)/\(process.pid).\(String(process.started, radix: 16))",
+        segmentBytesMax: settings.segmentBytesMax, page: page)
+      if page.belongs(toBoot: boot, rootInode: inode), page.state == .ready { return (writer, nil) }
+
+      try file.lock()
+      defer { _ = try? file.unlock() }
+      let isOurs = page.belongs(toBoot: boot, rootInode: inode)
+      if isOurs, page.state == .ready { return (writer, nil) }
+      // The checkpoint vouches for the files of the directory it was made in, not for those of a copy.
+      let isSameDirectory = page.hasRoot(inode)
+      var report = RecoveryReport()
+      if !isOurs {
+        let tail = try mendTail(&report)
+        page.initialize(boot: boot, rootInode: inode, start: tail.start, end: tail.end)
+      }
+      try Recovery(root: root, host: host, log: writer, settings: settings)
+        .run(fromCheckpoint: isSameDirectory, mending: true, &report)
+      page.state = .ready
+      return (writer, report)
+    }
+  }
+
+  private func openPage() throws(SystemCallError) -> Descriptor {
+    let path = Layout.commitPage(of: host)
+    do { return try root.open(path, O_RDWR) } catch { if error.code != ENOENT { throw error } }
+    try root.makeDirectory(Layout.log)
+    try root.makeDirectory(Layout.logs(of: host))
+    try root.open(Layout.log, O_RDONLY | O_DIRECTORY).syncData()
+    return try root.open(path, O_RDWR | O_CREAT)
+  }
+
+  /// Cuts what a crash left of the last line of the last segment.
+  private func mendTail(_ report: inout RecoveryReport) throws(SystemCallError) -> (start: Timestamp, end: Int) {
+    guard let last = try LogFiles(root: root).segments(of: host).last else { return (Timestamp(microseconds: 0), 0) }
+    let file = try root.open(last.path, O_RDWR)
+    let size = try file.status().size
+    // Lines are looked at from the last block that begins with one; a line is shorter than that.
+    let from = max(0, size - 2 * Message.bytesMax)
+    let bytes = try file.read(at: from, count: size - from)
+    let end = from + LogTail.lastWholeEnd(bytes)
+    if end < size, !(from > 0 && end == from) {
+      try LogTail.setAside(Array(bytes[(end - from)...]), of: last.path, at: end, in: root)
+      try file.truncate(to: end)
+      report.tornBytes += size - end
+      return (last.start, end)
+    }
+    return (last.start, size)
+  }
+}
+
+extension LogTail {
+  /// The end of the last whole line; 0 when there is none.
+  static func lastWholeEnd(_ bytes: [UInt8]) -> Int {
+    bytes.withUnsafeBufferPointer { buffer in
+      var end = buffer.count
+      while end > 0 {
+        guard let feed = buffer[..<end].lastIndex(of: UInt8(ascii: "\n")) else { return 0 }
+        let start = buffer[..<feed].lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+        if LogEvent.isWhole(UnsafeBufferPointer(rebasing: buffer[start...feed])) { return feed + 1 }
+        end = feed
+      }
+      return 0
+    }
+  }
+}

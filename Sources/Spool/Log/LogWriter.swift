@@ -1,0 +1,253 @@
+import Glibc
+import Linux
+import SpoolFormat
+import Synchronization
+
+/// Appends lines to this host's log, and waits until they are on the disk: one sync serves all the
+/// processes of the host that are waiting for one.
+final class LogWriter: Sendable {
+  /// An open segment, kept open by those who wait for it to be synced.
+  final class Segment: Sendable {
+    /// The page's count of it.
+    let number: UInt64
+    let start: Timestamp
+    let file: Descriptor
+
+    init(number: UInt64, start: Timestamp, file: consuming Descriptor) {
+      self.number = number
+      self.start = start
+      self.file = file
+    }
+  }
+
+  /// Where a line went.
+  struct Receipt: Sendable {
+    /// After its last byte.
+    let position: UInt64
+    let segment: Segment
+    /// Whether the line began a new segment.
+    let hasRotated: Bool
+  }
+
+  private struct State {
+    var segment: Segment?
+    var number = 0
+    /// When the segment was last seen to be there still; by the clock since boot.
+    var checked = 0
+  }
+
+  /// The longest that anyone waits for the lock: it is held for one write, so its holder must have been stopped.
+  private static let lockSecondsMax = 5
+  /// After so long the process that was syncing is taken for dead, and the waiter syncs for itself.
+  private static let syncNanosecondsMax = 200_000_000
+  /// How often to look whether somebody removed the segment.
+  private static let checkNanoseconds = 1_000_000_000
+
+  let host: String
+  let page: CommitPage
+  private let root: Directory
+  private let source: String
+  private let segmentBytesMax: Int
+  private let state = Mutex(State())
+
+  init(root: Directory, host: String, source: String, segmentBytesMax: Int, page: CommitPage) {
+    self.root = root
+    self.host = host
+    self.source = source
+    self.segmentBytesMax = segmentBytesMax
+    self.page = page
+  }
+
+  /// Appends one event. When this returns, it survives a crash of any process.
+  /// Two calls when nobody else is appending: a lock in shared memory, and write(2).
+  /// - Throws: the error of the write, with nothing appended.
+  @discardableResult
+  func append(
+    _ kind: LogEvent.Kind, _ subject: String, time: Timestamp? = nil, reserving capacity: Int = 384,
+    data: (inout JSONWriter) -> Void
+  ) throws -> Receipt {
+    let number = state.withLock { state in
+      state.number += 1
+      return state.number
+    }
+    let line = LogEvent.line(
+      kind: kind, subject: subject, source: source, number: number,
+      time: time ?? Timestamp(microseconds: Clock.wall()), reserving: capacity, data: data)
+    return try locked { state throws(SystemCallError) in try self.append(line, &state) }
+  }
+
+  /// As `append`, but the lines are made under the lock, after `decide` has had its say; nil when it refuses.
+  func append(
+    _ kind: LogEvent.Kind, _ subject: String, time: Timestamp, reserving capacity: Int,
+    unless decide: () throws -> Bool, data: (inout JSONWriter) -> Void
+  ) throws -> Receipt? {
+    let recovering = try page.lock.lock(seconds: Self.lockSecondsMax)
+    defer { page.lock.unlock() }
+    return try state.withLock { state in
+      if recovering { try self.repairTail(&state) }
+      if try decide() { return nil }
+      state.number += 1
+      let line = LogEvent.line(
+        kind: kind, subject: subject, source: source, number: state.number, time: time, reserving: capacity, data: data)
+      return try self.append(line, &state)
+    }
+  }
+
+  private func locked<Result>(_ body: (inout State) throws(SystemCallError) -> Result) throws -> Result {
+    let previousDied = try page.lock.lock(seconds: Self.lockSecondsMax)
+    defer { page.lock.unlock() }
+    return try state.withLock { state in
+      if previousDied { try self.repairTail(&state) }
+      return try body(&state)
+    }
+  }
+
+  private func append(_ line: [UInt8], _ state: inout State) throws(SystemCallError) -> Receipt {
+    var hasRotated = false
+    var segment = try currentSegment(&state)
+    if page.segmentEnd > 0, page.segmentEnd + line.count > segmentBytesMax {
+      segment = try begin(&state)
+      hasRotated = true
+    }
+    let written: Int
+    do { written = try segment.file.writeOnce(line) } catch {
+      try cutBack(segment)
+      throw error
+    }
+    if written != line.count {
+      try cutBack(segment)
+      throw SystemCallError("write", Layout.segment(of: host, segment.start), ENOSPC)
+    }
+    let position = page.advance(line.count)  // commit: logged from here on
+    return Receipt(position: position, segment: segment, hasRotated: hasRotated)
+  }
+
+  /// Takes off what a failed write may have left, so that the next line begins where one should.
+  private func cutBack(_ segment: Segment) throws(SystemCallError) {
+    let end = page.segmentEnd
+    if try segment.file.status().size > end { try segment.file.truncate(to: end) }
+  }
+
+  private func currentSegment(_ state: inout State) throws(SystemCallError) -> Segment {
+    let now = Clock.sinceBoot()
+    if let segment = state.segment, segment.number == page.segment {
+      if now - state.checked < Self.checkNanoseconds { return segment }
+      state.checked = now
+      if try segment.file.status().links > 0 { return segment }
+      return try begin(&state)
+    }
+    let start = page.segmentStart
+    if start.microseconds > 0,
+      let file = try root.openIfPresent(Layout.segment(of: host, start), O_WRONLY | O_APPEND)
+    {
+      let segment = Segment(number: page.segment, start: start, file: file)
+      state.segment = segment
+      state.checked = now
+      return segment
+    }
+    return try begin(&state)
+  }
+
+  /// Opens the next segment. Its name is synced: what is in it is worth no more than that.
+  private func begin(isFailed: Bool = false, _ state: inout State) throws(SystemCallError) -> Segment {
+    // A clock that was set back must not make a segment that sorts before the last one.
+    let start = Timestamp(microseconds: max(Clock.wall(), page.segmentStart.microseconds + 1))
+    let path = Layout.segment(of: host, start)
+    let file = try root.open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL)
+    try root.open(Layout.logs(of: host), O_RDONLY | O_DIRECTORY).syncData()
+    page.beginSegment(start, isFailed: isFailed)
+    let segment = Segment(number: page.segment, start: start, file: file)
+    state.segment = segment
+    state.checked = Clock.sinceBoot()
+    return segment
+  }
+
+  /// After a process died with the lock in hand: whole lines that it wrote count, half a line is set aside and cut.
+  private func repairTail(_ state: inout State) throws {
+    let path = Layout.segment(of: host, page.segmentStart)
+    let end = page.segmentEnd
+    guard let file = try root.openIfPresent(path, O_RDWR) else { return }
+    let size = try file.status().size
+    guard size > end else { return }
+    let tail = try file.read(at: end, count: size - end)
+    let whole = LogTail.wholeLines(tail)
+    if whole < tail.count {
+      try LogTail.setAside(Array(tail[whole...]), of: path, at: end + whole, in: root)
+      try file.truncate(to: end + whole)
+    }
+    _ = page.advance(whole)
+  }
+
+  // MARK: Syncing
+
+  /// Returns when everything up to the receipt is on the disk. C: fdatasync(2), futex(2).
+  /// - Throws: `.outcomeUnknown` when the disk refused: the line may be there or not.
+  func waitUntilSynced(_ receipt: Receipt) throws {
+    let segment = receipt.segment
+    let began = Clock.sinceBoot()
+    while true {
+      // In this order: a position synced in a later segment says nothing of this one.
+      let synced = page.synced
+      guard page.segment == segment.number else {
+        guard let outcome = page.outcome(of: segment.number) else { throw Self.unknownOutcome(nil) }
+        if outcome.synced >= receipt.position { return }
+        if outcome.isFailed { throw Self.unknownOutcome(nil) }
+        do { return try segment.file.syncData() } catch { throw Self.unknownOutcome(error) }
+      }
+      if synced >= receipt.position { return }
+      let generation = page.generation
+      let isOverdue = Clock.sinceBoot() - began > Self.syncNanosecondsMax
+      if page.beginSync() || isOverdue {
+        try sync(segment)
+      } else if page.synced < receipt.position {
+        page.waitForSync(after: generation, nanoseconds: Self.syncNanosecondsMax / 4)
+      }
+    }
+  }
+
+  private func sync(_ segment: Segment) throws {
+    let target = page.written
+    guard page.segment == segment.number else {
+      page.endSync(upTo: nil)
+      return
+    }
+    do { try segment.file.syncData() } catch {
+      // Never tried again: the kernel may have dropped the pages and called them clean. The segment is finished.
+      _ = try? locked { state throws(SystemCallError) in
+        if self.page.segment == segment.number { _ = try self.begin(isFailed: true, &state) }
+      }
+      page.endSync(upTo: nil)
+      throw Self.unknownOutcome(error)
+    }
+    page.endSync(upTo: target)
+  }
+
+  private static func unknownOutcome(_ cause: SystemCallError?) -> SpoolError {
+    SpoolError(
+      .outcomeUnknown, "the disk did not confirm the log: the message may or may not be kept",
+      hint: "see the disk's health; use an idempotency key to send again safely", cause: cause)
+  }
+}
+
+/// The end of a log whose writer died, or whose machine did.
+enum LogTail {
+  /// Bytes at the start of `bytes` that are whole, good lines.
+  static func wholeLines(_ bytes: [UInt8]) -> Int {
+    bytes.withUnsafeBufferPointer { buffer in
+      var good = 0
+      while good < buffer.count, let feed = buffer[good...].firstIndex(of: UInt8(ascii: "\n")) {
+        guard LogEvent.isWhole(UnsafeBufferPointer(rebasing: buffer[good...feed])) else { break }
+        good = feed + 1
+      }
+      return good
+    }
+  }
+
+  /// Keeps what is about to be cut off.
+  static func setAside(_ bytes: [UInt8], of path: String, at offset: Int, in root: Directory) throws(SystemCallError) {
+    let name = "torn-" + path.split(separator: "/").dropFirst().joined(separator: "-") + "-\(offset)"
+    let file = try root.open(Layout.quarantined(name), O_WRONLY | O_CREAT | O_TRUNC)
+    try file.write(bytes)
+    try file.close()
+  }
+}

@@ -1,0 +1,46 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+extension Spool {
+  /// Sets aside what can't be read, with the reason beside it; its neighbours go on. False when it is gone.
+  @discardableResult
+  func quarantine(_ bot: BotName, _ box: Layout.Box, _ name: [UInt8], reason: String) throws -> Bool {
+    let shown = String(decoding: name, as: UTF8.self).escapedForTerminal()
+    let plain = shown.utf8.prefix(120).map { byte -> UInt8 in
+      byte > 32 && byte < 127 && byte != UInt8(ascii: "/") && byte != UInt8(ascii: "\\") ? byte : UInt8(ascii: "_")
+    }
+    let kept = "\(now().compact)-\(bot)-\(String(decoding: plain, as: UTF8.self))"
+    let target = Layout.quarantined(kept)
+    return try doing("cannot set \(shown) aside") {
+      try writeReason(besides: target, bot: bot, reason: reason)
+      guard try root.renameIfPresent(in: Layout.box(bot, box), name, to: target) else {  // commit
+        _ = try? root.unlink(Layout.reason(besides: target))
+        return false
+      }
+      note(.messageQuarantined, shown) { writer in
+        writer.beginObject()
+        writer.member("bot", bot.description)
+        writer.member("reason", reason)
+        writer.member("kept", target)
+        writer.endObject()
+      }
+      return true
+    }
+  }
+
+  /// What is set aside: the name in `quarantine/`, and why.
+  public func quarantined() throws -> [(name: String, reason: String)] {
+    try doing("cannot look into quarantine") {
+      let names = try root.names(Layout.quarantine)
+      return names.filter { !$0.hasSuffix(".reason") }.map { name in
+        (name, reason(besides: Layout.quarantined(name)) ?? "no reason is kept")
+      }
+    }
+  }
+
+  func reason(besides path: String) -> String? {
+    guard let bytes = try? root.readFile(Layout.reason(besides: path), maximum: 1 << 20) else { return nil }
+    return (try? JSONValue(parsing: bytes))?["reason"]?.string
+  }
+}

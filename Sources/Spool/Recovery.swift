@@ -1,0 +1,311 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// What recovery found, and did or would do about it.
+public struct RecoveryReport: Sendable {
+  /// One thing that is not as it should be.
+  public struct Finding: Sendable {
+    /// Where, relative to the spool.
+    public let path: String
+    public let problem: String
+    public let remedy: String
+  }
+  /// At most `findingsMax` of them; `count` counts all.
+  public private(set) var findings: [Finding] = []
+  public private(set) var count = 0
+  /// Bytes of half a line that were cut from the end of the log and set aside.
+  public internal(set) var tornBytes = 0
+  public internal(set) var messagesLookedAt = 0
+
+  /// A spool that lost a disk may have a million things wrong; nobody reads more than this.
+  public static let findingsMax = 1000
+
+  mutating func add(_ path: String, _ problem: String, _ remedy: String) {
+    count += 1
+    if findings.count < Self.findingsMax { findings.append(Finding(path: path, problem: problem, remedy: remedy)) }
+  }
+}
+
+/// Makes the files agree with the log, after a power cut or in a copy: each recipient of each message that was sent and
+/// not settled has its file, with the right bytes. A file is believed for what is in it, not for being there.
+/// Killed half-way and run again, it ends the same.
+struct Recovery {
+  let root: Directory
+  let host: String
+  let log: LogWriter?
+  let settings: Settings
+
+  /// What the log says of one recipient's copy.
+  private struct Copy {
+    var attempt = 0
+    var ackedAttempt: Int?
+    var isDead = false
+    var deadReason: String?
+
+    /// An ack counts unless something else was logged for the same or a later attempt.
+    mutating func apply(_ event: LogEvent) {
+      let attempt = event.number("attempt") ?? 0
+      switch event.kind {
+      case .messageClaimed:
+        self.attempt = max(self.attempt, attempt)
+        if let acked = ackedAttempt, acked < attempt { ackedAttempt = nil }
+      case .messageAcked:
+        if attempt >= self.attempt { ackedAttempt = attempt }
+      case .messageAckRefused, .messageRequeued:
+        self.attempt = max(self.attempt, attempt)
+        if let acked = ackedAttempt, acked <= attempt { ackedAttempt = nil }
+      case .messageDead:
+        self.attempt = max(self.attempt, attempt)
+        isDead = true
+        deadReason = event.text("reason")
+      case .messageRevived:
+        self = Copy()
+      default: break
+      }
+    }
+  }
+
+  private struct Outstanding {
+    let position: LogCursor.Position
+    let name: EntryName
+    var copies: [String: Copy]
+    /// Bots that had to do with it though it wasn't sent to them: somebody moved it there.
+    var strays: Set<String> = []
+  }
+
+  /// Messages logged less than this long ago by another host may still be on their way to their inboxes.
+  private static let inFlightSeconds = 10.0
+
+  /// - Parameters:
+  ///   - fromCheckpoint: believe the files of messages before the checkpoint; not in a copy.
+  ///   - mending: do it; otherwise only say what would be done.
+  func run(fromCheckpoint: Bool, mending: Bool, _ report: inout RecoveryReport) throws {
+    let files = LogFiles(root: root)
+    var outstanding: [MessageID: Outstanding] = [:]
+    var unknown: Set<MessageID> = []
+    var since: Timestamp?
+    if fromCheckpoint { since = try oldestCheckpoint(files) }
+    var merge = try LogMerge(files, since: since)
+    while let (event, position) = try merge.next() {
+      guard let id = MessageID(event.subject) else { continue }
+      if event.kind == .messageSent {
+        if !isInFlight(event, position) { begin(event, id, position, &outstanding) }
+      } else if outstanding[id] != nil {
+        apply(event, id, &outstanding)
+      } else if since != nil, event.kind == .messageClaimed || event.kind == .messageRequeued {
+        unknown.insert(id)
+      }
+    }
+    // Sent before the checkpoint, and moved since: on some file systems a move may lose a file in a power cut.
+    for id in unknown { try resurrect(id, files, &outstanding) }
+    for bad in merge.badLines {
+      report.add(
+        "\(bad.position.segment.path) at byte \(bad.position.offset)", "\(bad.count) bytes that are no event, or damaged",
+        "skipped; the lines around it count")
+    }
+    report.messagesLookedAt += outstanding.count
+    try mend(outstanding, files, mending: mending, &report)
+  }
+
+  private func isInFlight(_ event: LogEvent, _ position: LogCursor.Position) -> Bool {
+    guard position.segment.host != host || log == nil else { return false }
+    return abs(Timestamp(microseconds: Clock.wall()).seconds(since: event.time)) < Self.inFlightSeconds
+  }
+
+  private func oldestCheckpoint(_ files: LogFiles) throws -> Timestamp? {
+    var oldest: Timestamp?
+    for host in try files.hosts() {
+      guard let bytes = try root.readFile(Layout.checkpoint(of: host), maximum: 256),
+        let start = Timestamp(compact: bytes.filter { $0 > 32 })
+      else { return nil }
+      oldest = min(oldest ?? start, start)
+    }
+    return oldest
+  }
+
+  private func begin(
+    _ event: LogEvent, _ id: MessageID, _ position: LogCursor.Position, _ outstanding: inout [MessageID: Outstanding]
+  ) {
+    guard outstanding[id] == nil else { return }
+    let copies = Dictionary(event.texts("recipients").map { ($0, Copy()) }) { first, _ in first }
+    let name = event.text("name").flatMap { EntryName($0) } ?? EntryName(urgency: Priority.normal.urgency, id: id)
+    outstanding[id] = Outstanding(position: position, name: name, copies: copies)
+  }
+
+  private func apply(_ event: LogEvent, _ id: MessageID, _ outstanding: inout [MessageID: Outstanding]) {
+    guard let bot = event.text("bot") else { return }
+    if event.kind == .messageDiscarded || event.kind == .messageQuarantined {
+      outstanding[id]?.copies[bot] = nil
+    } else if outstanding[id]?.copies[bot] != nil {
+      outstanding[id]?.copies[bot]?.apply(event)
+    } else {
+      outstanding[id]?.strays.insert(bot)
+    }
+  }
+
+  private func resurrect(_ id: MessageID, _ files: LogFiles, _ outstanding: inout [MessageID: Outstanding]) throws {
+    let search = TextSearch("\"subject\":\"\(id)\"")
+    for segment in try files.allSegments().sorted(by: { $0.start < $1.start }) {
+      try files.readForwards(segment) { lines, offset in
+        forEachMatch(of: search, in: lines) { line in
+          guard let event = LogEvent(line: line), event.subject == id.description else { return true }
+          let start = offset + (UnsafeRawPointer(line.baseAddress!) - UnsafeRawPointer(lines.baseAddress!))
+          if event.kind == .messageSent {
+            begin(event, id, LogCursor.Position(segment: segment, offset: start), &outstanding)
+          } else {
+            apply(event, id, &outstanding)
+          }
+          return true
+        }
+      }
+    }
+  }
+
+  // MARK: Files
+
+  /// Where a bot's copy of a message lies.
+  private struct Place {
+    let box: Layout.Box
+    let name: EntryName
+  }
+
+  private func mend(
+    _ outstanding: [MessageID: Outstanding], _ files: LogFiles, mending: Bool, _ report: inout RecoveryReport
+  ) throws {
+    var places: [String: [MessageID: Place]] = [:]
+    for name in try root.names(Layout.bots) {
+      guard let bot = try? BotName(parsing: name) else { continue }
+      places[name] = try placesOf(bot)
+    }
+    for (id, message) in outstanding.sorted(by: { $0.key < $1.key }) {
+      let wasMoved = message.copies.count == 1
+        && (!message.strays.isEmpty || places.contains { message.copies[$0.key] == nil && $0.value[id] != nil })
+      for (bot, copy) in message.copies.sorted(by: { $0.key < $1.key }) where copy.ackedAttempt == nil {
+        guard let name = try? BotName(parsing: bot), let there = places[bot] else { continue }
+        if there[id] == nil, wasMoved { continue }
+        try mend(id, message, copy, name, there[id], files, mending: mending, &report)
+      }
+    }
+  }
+
+  private func placesOf(_ bot: BotName) throws(SystemCallError) -> [MessageID: Place] {
+    var places: [MessageID: Place] = [:]
+    for box in [Layout.Box.inbox, .claimed, .dead] {
+      try root.list(Layout.box(bot, box)) { if let name = EntryName($0) { places[name.id] = Place(box: box, name: name) } }
+    }
+    return places
+  }
+
+  private func mend(
+    _ id: MessageID, _ message: Outstanding, _ copy: Copy, _ bot: BotName, _ place: Place?, _ files: LogFiles,
+    mending: Bool, _ report: inout RecoveryReport
+  ) throws {
+    let body = try messageBytes(at: message.position, files)
+    guard let body else { return }
+    let target: String
+    if let place {
+      target = Layout.entry(bot, place.box, place.name)
+      guard let bytes = try? root.readFile(target, maximum: Message.bytesMax + 1) else { return }
+      if Self.canonical(bytes) == body { return }
+      report.add(target, bytes.isEmpty ? "is empty" : "is not what was sent", "written again from the log")
+    } else {
+      var name = message.name
+      name.attempt = max(copy.attempt, name.attempt)
+      if name.attempt > 0 { name.place = .waiting }
+      target = Layout.entry(bot, copy.isDead ? .dead : .inbox, name)
+      report.add(target, "is missing", "made again from the log")
+    }
+    guard mending else { return }
+    try write(body, to: target, bot)
+    if copy.isDead, place == nil {
+      var writer = JSONWriter()
+      writer.beginObject()
+      writer.member("reason", copy.deadReason ?? "unknown")
+      writer.member("bot", bot.description)
+      writer.endObject()
+      try write(writer.bytes, to: Layout.reason(besides: target), bot)
+    }
+    try log?.append(.messageRestored, id.description) { writer in
+      writer.beginObject()
+      writer.member("bot", bot.description)
+      writer.member("attempt", copy.attempt)
+      writer.member("path", target)
+      writer.endObject()
+    }
+  }
+
+  private func write(_ body: [UInt8], to target: String, _ bot: BotName) throws(SystemCallError) {
+    for box in Layout.Box.allCases { try root.makeDirectory(Layout.box(bot, box)) }
+    let temporary = Layout.temporary("recovery-\(getpid())-\(UInt32.random(in: .min ... .max))")
+    let file = try root.open(temporary, O_WRONLY | O_CREAT | O_TRUNC)
+    try file.write(body + [10])
+    try file.close()
+    try root.rename(temporary, to: target)
+  }
+
+  private func messageBytes(at position: LogCursor.Position, _ files: LogFiles) throws -> [UInt8]? {
+    var body: [UInt8]?
+    try files.readForwards(position.segment, from: position.offset) { lines, _ in
+      _ = forEachLine(lines) { line in
+        body = LogEvent(line: line)?.messageBytes
+        return false
+      }
+      return false
+    }
+    return body
+  }
+
+  /// A file as the log would have it; nil when it is no message.
+  private static func canonical(_ bytes: [UInt8]) -> [UInt8]? {
+    var result: [UInt8] = []
+    do { try bytes.withUnsafeBufferPointer { try JSON.minify($0, into: &result) } } catch { return nil }
+    return result
+  }
+
+  // MARK: One message
+
+  /// Finishes the delivery of a message whose sender died on the way: those recipients who never had it get it.
+  func redeliver(_ sent: LogEvent) throws {
+    guard let id = MessageID(sent.subject), let body = sent.messageBytes else { return }
+    let name = sent.text("name").flatMap { EntryName($0) } ?? EntryName(urgency: Priority.normal.urgency, id: id)
+    var known: Set<String> = []
+    let search = TextSearch("\"subject\":\"\(id)\"")
+    let files = LogFiles(root: root)
+    for segment in try files.allSegments() {
+      try files.readForwards(segment) { lines, _ in
+        forEachMatch(of: search, in: lines) { line in
+          if let event = LogEvent(line: line), event.kind != .messageSent, let bot = event.text("bot") { known.insert(bot) }
+          return true
+        }
+      }
+    }
+    for recipient in sent.texts("recipients") where !known.contains(recipient) {
+      guard let bot = try? BotName(parsing: recipient), try root.status(Layout.box(bot, .inbox)) != nil,
+        try placesOf(bot)[id] == nil
+      else { continue }
+      try write(body, to: Layout.entry(bot, .inbox, name), bot)
+      _ = try? log?.append(.messageRestored, id.description) { writer in
+        writer.beginObject()
+        writer.member("bot", recipient)
+        writer.member("attempt", 0)
+        writer.endObject()
+      }
+    }
+  }
+
+  /// Everything sent before the last segment but one is on the disk, or done: recovery after a power cut may begin
+  /// there. Called by whoever began a segment, once its message is delivered. C: syncfs(2).
+  func checkpoint() throws {
+    let segments = try LogFiles(root: root).segments(of: host)
+    guard segments.count >= 2 else { return }
+    let start = segments[segments.count - 2].start
+    try root.syncFileSystem()
+    let temporary = Layout.temporary("checkpoint-\(host)-\(getpid())")
+    let file = try root.open(temporary, O_WRONLY | O_CREAT | O_TRUNC)
+    try file.write(Array("\(start.compact)\n".utf8))
+    try file.syncData()
+    try file.close()
+    try root.rename(temporary, to: Layout.checkpoint(of: host))
+  }
+}

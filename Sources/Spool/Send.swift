@@ -1,0 +1,268 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+extension Spool {
+  /// Sends a message, and returns its id when it is kept: it survives a crash of any process and, when
+  /// `durability` is `.durable`, a power cut. `to` is names of bots, `team` (all but the sender), `#topic`, or several.
+  ///
+  /// The order is what makes it safe: the file in `tmp/`, the line in the log, its sync (from here on the
+  /// answer is yes), and the file in each inbox. Whoever finds a file in `tmp/` whose sender died looks in the log,
+  /// and delivers it or takes it away.
+  ///
+  /// With an idempotency key, a second send with the same key to the same recipients delivers nothing and
+  /// returns the first's id.
+  /// - Throws: `.noSuchBot`, `.badData`, `.tryAgain` (no room), `.outcomeUnknown`.
+  @discardableResult
+  public func send(_ message: Message, durability: Durability? = nil) throws -> MessageID {
+    let recipients = try recipients(of: message)
+    var message = message
+    let created = now()
+    message.id = message.id ?? MessageID(time: created, random: UInt64.random(in: .min ... .max))
+    message.createdAt = message.createdAt ?? created
+    if message.type == nil { message.type = message.to.count == 1 && recipients.count == 1 ? .request : .broadcast }
+    if let key = message.idempotencyKey {
+      return try sendOnce(message, key, recipients, durability ?? settings.durability)
+    }
+    let parcel = try Parcel(message, recipients, self)
+    let receipt: LogWriter.Receipt
+    do { receipt = try log.append(.messageSent, parcel.subject, time: created, reserving: parcel.body.count + 512) {
+      parcel.writeLogData(to: &$0)
+    } } catch {
+      parcel.discard(self)
+      throw sendError(error, recipients)
+    }
+    try confirm(receipt, parcel, durability ?? settings.durability)
+    deliver(parcel, receipt)
+    return parcel.name.id
+  }
+
+  private func confirm(_ receipt: LogWriter.Receipt, _ parcel: Parcel, _ durability: Durability) throws {
+    guard durability == .durable else { return }
+    do { try log.waitUntilSynced(receipt) } catch {
+      parcel.discard(self)
+      throw error
+    }
+  }
+
+  private func sendError(_ error: any Error, _ recipients: [BotName]) -> any Error {
+    guard let error = error as? SystemCallError else { return error }
+    let whom = recipients.count == 1 ? recipients[0].description : "\(recipients.count) bots"
+    return SpoolError("cannot send to \(whom), and nothing was sent", error)
+  }
+
+  // MARK: Recipients
+
+  /// The bots that `to` means now, sorted, each once.
+  private func recipients(of message: Message) throws -> [BotName] {
+    guard !message.to.isEmpty else { throw SpoolError(.badData, "a message to nobody: name a bot, team or #topic") }
+    if message.to.count == 1, message.to[0] != "team", !message.to[0].hasPrefix("#") {
+      return [try parsed(message.to[0])]
+    }
+    var names: Set<BotName> = []
+    for target in message.to {
+      if target == "team" {
+        names.formUnion(try bots().filter { $0.description != message.from })
+      } else if target.hasPrefix("#") {
+        let topic = try parsed(String(target.dropFirst()))
+        names.formUnion(try subscribers(of: topic).filter { $0.description != message.from })
+      } else {
+        names.insert(try parsed(target))
+      }
+    }
+    for name in names { try require(name) }
+    guard !names.isEmpty else {
+      let target = message.to.joined(separator: ", ").escapedForTerminal()
+      let hint = target.hasPrefix("#") ? "spool subscribe BOT \(target.dropFirst())" : "spool register BOT"
+      throw SpoolError(.notFound, "nobody to send to: \(target) has no bots besides the sender", hint: hint)
+    }
+    guard names.count <= Message.recipientsMax else {
+      throw SpoolError(.badData, "\(names.count) recipients: a message may have \(Message.recipientsMax)")
+    }
+    return names.sorted()
+  }
+
+  private func parsed(_ name: String) throws -> BotName {
+    do { return try BotName(parsing: name) } catch { throw SpoolError(.badData, error.description) }
+  }
+
+  // MARK: Delivering
+
+  /// Puts a message that is in the log into every inbox. What can't be done now (no room for a name) is left in
+  /// `tmp/`, to be done by the next process that looks there.
+  private func deliver(_ parcel: Parcel, _ receipt: LogWriter.Receipt) {
+    let first = parcel.recipients[0]
+    var isComplete = true
+    for recipient in parcel.recipients.dropFirst() where !link(parcel, to: recipient) { isComplete = false }
+    guard isComplete else { return }
+    _ = try? root.rename(parcel.temporary, to: Layout.entry(first, .inbox, parcel.name))  // visible from here on
+    if receipt.hasRotated {
+      // Once in many thousand messages; only how long a recovery takes depends on it.
+      try? Recovery(root: root, host: host, log: nil, settings: settings).checkpoint()
+    }
+  }
+
+  private func link(_ parcel: Parcel, to recipient: BotName) -> Bool {
+    let target = Layout.entry(recipient, .inbox, parcel.name)
+    do {
+      try root.link(parcel.temporary, to: target)
+      return true
+    } catch {
+      switch error.code {
+      case EEXIST: return true
+      // No links here, or no more of them to this file: a copy does as well.
+      case EMLINK, EXDEV, EPERM, ENOTSUP, ENOSYS, EACCES: return (try? copy(parcel, to: recipient)) != nil
+      default: return false
+      }
+    }
+  }
+
+  private func copy(_ parcel: Parcel, to recipient: BotName) throws(SystemCallError) {
+    let temporary = Layout.entry(recipient, .tmp, parcel.temporaryName)
+    let file = try root.open(temporary, O_WRONLY | O_CREAT | O_TRUNC)
+    try file.write(parcel.body + [10])
+    try file.close()
+    try root.rename(temporary, to: Layout.entry(recipient, .inbox, parcel.name))
+  }
+
+  // MARK: Idempotency
+
+  /// Under the log's lock, so that of two sends with one key on this host one is first. A key's file says which id it
+  /// stands for; whether that was sent, the log says.
+  private func sendOnce(
+    _ message: Message, _ key: String, _ recipients: [BotName], _ durability: Durability
+  ) throws -> MessageID {
+    guard key.utf8.count <= Message.labelBytesMax, !key.isEmpty else {
+      throw SpoolError(.badData, "an idempotency key has 1 to \(Message.labelBytesMax) bytes")
+    }
+    var message = message
+    let path = Layout.key(Self.digest(key: key, from: message.from, recipients))
+    let claimed = try claimKey(path, for: message.id!)
+    message.id = claimed
+    let parcel = try Parcel(message, recipients, self)
+    let receipt: LogWriter.Receipt?
+    do {
+      receipt = try log.append(
+        .messageSent, parcel.subject, time: message.createdAt!, reserving: parcel.body.count + 512,
+        unless: { try History(self).sent(claimed) != nil }, data: { parcel.writeLogData(to: &$0) })
+    } catch {
+      parcel.discard(self)
+      throw sendError(error, recipients)
+    }
+    guard let receipt else {
+      parcel.discard(self)
+      return claimed
+    }
+    try confirm(receipt, parcel, durability)
+    deliver(parcel, receipt)
+    return claimed
+  }
+
+  /// The id that the key stands for: `id`, if nobody was first.
+  private func claimKey(_ path: String, for id: MessageID) throws -> MessageID {
+    try doing("cannot keep the idempotency key") {
+      for _ in 0..<3 {
+        if let bytes = try root.readFile(path, maximum: 256) {
+          guard let first = MessageID(bytes.filter { $0 > 32 }) else {
+            throw SpoolError(.badData, "\(path) is damaged", hint: "remove it if you are sure the message was not sent")
+          }
+          return first
+        }
+        if try linkKey(path, to: id) { return id }
+      }
+      throw SpoolError(.tryAgain, "the idempotency key is being used by another sender", hint: "try again in a moment")
+    }
+  }
+
+  private func linkKey(_ path: String, to id: MessageID) throws(SystemCallError) -> Bool {
+    let temporary = Layout.temporary("key-\(id)")
+    let file = try root.open(temporary, O_WRONLY | O_CREAT | O_TRUNC)
+    defer { _ = try? root.unlink(temporary) }
+    try file.write(Array("\(id)\n".utf8))
+    try file.close()
+    do { try root.link(temporary, to: path) } catch {
+      if error.code == EEXIST { return false }
+      throw error
+    }
+    return true
+  }
+
+  /// FNV-1a, twice with different beginnings, 128 bits in all: a name for what is to be sent once.
+  private static func digest(key: String, from: String?, _ recipients: [BotName]) -> String {
+    let text = ([key, from ?? ""] + recipients.map(\.description)).joined(separator: "\n")
+    func hash(_ basis: UInt64) -> String {
+      var value = basis
+      for byte in text.utf8 { value = (value ^ UInt64(byte)) &* 0x100_0000_01b3 }
+      let digits = String(value, radix: 16)
+      return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+    return hash(0xcbf2_9ce4_8422_2325) + hash(0x9ae1_6a3b_2f90_404f)
+  }
+}
+
+/// A message on its way: its bytes, its name, and the file in `tmp/` that it waits in.
+struct Parcel {
+  let message: Message
+  let recipients: [BotName]
+  let name: EntryName
+  /// One line of JSON, without the line feed that ends the file.
+  let body: [UInt8]
+  /// In the first recipient's `tmp/`: the intent to send, until the log has the message.
+  let temporary: String
+  let temporaryName: EntryName
+
+  init(_ message: Message, _ recipients: [BotName], _ spool: Spool) throws {
+    self.message = message
+    self.recipients = recipients
+    let urgency = (message.priority ?? .normal).urgency
+    let isEarly = message.notBefore.map { $0 > spool.now() } ?? false
+    name = EntryName(
+      urgency: urgency, id: message.id!, place: isEarly ? .waitingUntil(message.notBefore!) : .waiting)
+    temporaryName = EntryName(urgency: urgency, id: message.id!, place: .held(spool.holder))
+    temporary = Layout.entry(recipients[0], .tmp, temporaryName)
+    var encoded = message.encoded
+    guard encoded.count <= Message.bytesMax else {
+      throw SpoolError(
+        .badData, "the message has \(encoded.count) bytes, and may have \(Message.bytesMax)",
+        hint: "put the content into a file, and its name into the message")
+    }
+    body = encoded
+    encoded.append(10)
+    try write(encoded, spool)
+  }
+
+  private func write(_ bytes: [UInt8], _ spool: Spool) throws {
+    do {
+      let file: Descriptor
+      do { file = try spool.root.open(temporary, O_WRONLY | O_CREAT | O_EXCL) } catch {
+        guard error.code == ENOENT else { throw error }
+        // A bot made by hand has no tmp/ yet; one that isn't there has no inbox/ either.
+        try spool.require(recipients[0])
+        try spool.root.makeDirectory(Layout.box(recipients[0], .tmp))
+        file = try spool.root.open(temporary, O_WRONLY | O_CREAT | O_EXCL)
+      }
+      do {
+        try file.write(bytes)
+        try file.close()
+      } catch {
+        discard(spool)
+        throw error
+      }
+    } catch let error as SystemCallError {
+      throw SpoolError("cannot send to \(recipients[0]), and nothing was sent", error)
+    }
+  }
+
+  var subject: String { name.id.description }
+
+  func writeLogData(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.member("recipients", recipients.map(\.description))
+    writer.member("name", name.description)
+    writer.key("message")
+    writer.raw(body)
+    writer.endObject()
+  }
+
+  func discard(_ spool: Spool) { _ = try? spool.root.unlink(temporary) }
+}

@@ -1,0 +1,98 @@
+import Linux
+import SpoolFormat
+
+/// What a spool has seen, counted from its log and its directories.
+public struct Statistics: Sendable {
+  public struct PerBot: Sendable {
+    public var sent = 0
+    /// Deliveries to it.
+    public var received = 0
+    public var acked = 0
+    public var waiting = 0
+    public var claimed = 0
+    public var dead = 0
+    /// From sending to the first claim, microseconds; nil when it never claimed.
+    public var latency: Percentiles?
+  }
+
+  public struct Percentiles: Sendable, Hashable {
+    public let p50: Int
+    public let p90: Int
+    public let p99: Int
+
+    init?(_ values: [Int]) {
+      guard !values.isEmpty else { return nil }
+      let sorted = values.sorted()
+      func at(_ share: Double) -> Int { sorted[min(sorted.count - 1, Int(share * Double(sorted.count)))] }
+      (p50, p90, p99) = (at(0.5), at(0.9), at(0.99))
+    }
+  }
+
+  public private(set) var bots: [String: PerBot] = [:]
+  public private(set) var types: [String: Int] = [:]
+  public private(set) var messages = 0
+  public private(set) var conversations = 0
+  public private(set) var quarantined = 0
+  public private(set) var logBytes = 0
+  public private(set) var latency: Percentiles?
+
+  /// Latencies kept a bot: past that, a sample of them, each with the same chance (Vitter's algorithm R).
+  private static let sampleMax = 10_000
+
+  /// Counts all of the log, or what is in it since a moment, and what the directories hold now.
+  public init(of spool: Spool, since: Timestamp? = nil) throws {
+    var samples: [String: (values: [Int], seen: Int)] = [:]
+    var keys: Set<Int> = []
+    var filter = History.Filter()
+    filter.since = since
+    try History(spool).forEach(filter) { event in
+      count(event, &keys, &samples)
+      return true
+    }
+    conversations = keys.count
+    for (bot, sample) in samples { bots[bot, default: PerBot()].latency = Percentiles(sample.values) }
+    latency = Percentiles(samples.values.flatMap(\.values))
+    for bot in try spool.bots() {
+      let counts = try spool.count(bot)
+      bots[bot.description, default: PerBot()].waiting = counts.waiting
+      bots[bot.description, default: PerBot()].claimed = counts.claimed
+      bots[bot.description, default: PerBot()].dead = counts.dead
+    }
+    quarantined = try spool.quarantined().count
+    try doing("cannot look at the log") {
+      for segment in try LogFiles(root: spool.root).allSegments() {
+        logBytes += try spool.root.status(segment.path)?.size ?? 0
+      }
+    }
+  }
+
+  private mutating func count(
+    _ event: LogEvent, _ keys: inout Set<Int>, _ samples: inout [String: (values: [Int], seen: Int)]
+  ) {
+    switch event.kind {
+    case .messageSent:
+      messages += 1
+      event.data.withSlice { data in
+        let message = data["message"]
+        if let from = message?["from"]?.string { bots[from, default: PerBot()].sent += 1 }
+        types[message?["type"]?.string ?? "none", default: 0] += 1
+        keys.insert((message?["conversation"]?.string ?? event.subject).hashValue)
+        data["recipients"]?.forEachElement { if let bot = $0.string { bots[bot, default: PerBot()].received += 1 } }
+      }
+    case .messageClaimed:
+      guard let bot = event.text("bot"), event.number("attempt") == 1, let waited = event.number("waited_us") else { return }
+      var sample = samples[bot] ?? ([], 0)
+      sample.seen += 1
+      if sample.values.count < Self.sampleMax {
+        sample.values.append(waited)
+      } else {
+        let place = Int.random(in: 0..<sample.seen)
+        if place < Self.sampleMax { sample.values[place] = waited }
+      }
+      samples[bot] = sample
+    case .messageAcked:
+      if let bot = event.text("bot") { bots[bot, default: PerBot()].acked += 1 }
+    default: break
+    }
+  }
+}

@@ -1,0 +1,96 @@
+import Linux
+import SpoolFormat
+
+/// An entry of an inbox or of what is claimed, as `ls` would show it, and what it says.
+public struct Entry: Sendable {
+  public let bot: BotName
+  /// As it stands in the directory.
+  public let fileName: String
+  /// Nil for a dropped file that hasn't got its proper name yet.
+  public let name: EntryName?
+  public let isClaimed: Bool
+  /// Nil when it can't be read; `problem` says why then.
+  public let message: Message?
+  public let problem: String?
+  public var path: String { Layout.entry(bot, isClaimed ? .claimed : .inbox, raw: fileName) }
+}
+
+extension Spool {
+  /// What waits in a bot's inbox, most urgent first, and then what is claimed; at most `limit` of each.
+  /// Takes nothing, changes nothing.
+  public func entries(of bot: BotName, limit: Int = .max) throws -> [Entry] {
+    try require(bot)
+    var entries: [Entry] = []
+    for box in [Layout.Box.inbox, .claimed] {
+      try doing("cannot look into the inbox of \(bot)") {
+        let names = try root.names(Layout.box(bot, box)).filter { $0.hasSuffix(".json") && !$0.hasPrefix(".") }
+        for name in names.prefix(limit) { entries.append(entry(bot, box, name)) }
+      }
+    }
+    return entries
+  }
+
+  private func entry(_ bot: BotName, _ box: Layout.Box, _ fileName: String) -> Entry {
+    let name = EntryName(fileName)
+    var message: Message?
+    var problem: String?
+    do {
+      if let bytes = try root.readFile(Layout.entry(bot, box, raw: fileName), maximum: Message.bytesMax) {
+        var parsed = try Message(parsing: bytes)
+        if let name { parsed.id = name.id }
+        parsed.createdAt = parsed.createdAt ?? name?.id.time
+        message = parsed
+      } else {
+        problem = "gone"
+      }
+    } catch let error as SystemCallError {
+      problem = DroppedFile.reason(error)
+    } catch { problem = "\(error)" }
+    return Entry(
+      bot: bot, fileName: fileName, name: name, isClaimed: box == .claimed, message: message, problem: problem)
+  }
+
+  /// The claim that a text on a command line means: `BOT/NAME`, a path that ends so, a name, or part of an id.
+  /// - Throws: `.claimLost` when there is no such claim; `.badData` when there are several.
+  public func claim(named text: String) throws -> (bot: BotName, name: EntryName) {
+    let parts = text.split(separator: "/").map(String.init)
+    guard let last = parts.last else { throw SpoolError(.badData, "no claim is named") }
+    if let name = EntryName(last), name.holder != nil, parts.count >= 2 {
+      let owner = parts[parts.count - 2] == Layout.Box.claimed.rawValue && parts.count >= 3
+        ? parts[parts.count - 3] : parts[parts.count - 2]
+      return (try bot(named: owner), name)
+    }
+    var found: [(bot: BotName, name: EntryName)] = []
+    for bot in try bots() {
+      try doing("cannot look at the claims of \(bot)") {
+        for name in try root.names(Layout.box(bot, .claimed)) where name == last || name.contains(last) {
+          if let entry = EntryName(name), entry.holder != nil { found.append((bot, entry)) }
+        }
+      }
+    }
+    if found.count == 1 { return found[0] }
+    guard found.isEmpty else {
+      throw SpoolError(
+        .badData, "\(last.escapedForTerminal()) stands for \(found.count) claims", hint: "give BOT/NAME, as receive printed it")
+    }
+    throw SpoolError(
+      .claimLost, "nobody has \(last.escapedForTerminal()) in hand: it was settled, or its lease ran out",
+      hint: "see: spool trace ID")
+  }
+
+  /// The message with this id, wherever it is: waiting, claimed, dead, or in the log.
+  public func message(_ id: MessageID) throws -> (message: Message, recipients: [String])? {
+    if let sent = try History(self).sent(id), let message = sent.message {
+      var message = message
+      message.id = id
+      message.createdAt = message.createdAt ?? id.time
+      return (message, sent.texts("recipients"))
+    }
+    for bot in try bots() {
+      for entry in try entries(of: bot) where entry.name?.id == id {
+        if let message = entry.message { return (message, [bot.description]) }
+      }
+    }
+    return nil
+  }
+}

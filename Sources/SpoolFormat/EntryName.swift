@@ -1,0 +1,107 @@
+/// The name of a message's (or task's) file, which is its state and its fencing token:
+/// `U-TIME-RAND[~ATTEMPT[~HOLDER]].json`. While it waits for its time, that time stands in the
+/// holder's place. Names sort by urgency, then age.
+public struct EntryName: Sendable, Hashable, Comparable, CustomStringConvertible {
+  public var urgency: Int
+  public var id: MessageID
+  /// How often it has been claimed.
+  public var attempt: Int
+  public var place: Place
+
+  public enum Place: Sendable, Hashable {
+    case waiting
+    /// Not to be claimed before that moment.
+    case waitingUntil(Timestamp)
+    case held(Holder)
+  }
+
+  public init(urgency: Int, id: MessageID, attempt: Int = 0, place: Place = .waiting) {
+    self.urgency = urgency
+    self.id = id
+    self.attempt = attempt
+    self.place = place
+  }
+
+  public var holder: Holder? { if case .held(let holder) = place { holder } else { nil } }
+  public var notBefore: Timestamp? { if case .waitingUntil(let moment) = place { moment } else { nil } }
+
+  /// The most claims a name can count.
+  public static let attemptMax = 9999
+
+  /// Reads a name, exactly: nil for every name that this program would not have written.
+  public init?(_ bytes: UnsafeBufferPointer<UInt8>) {
+    // U-TIME-RAND is 42 bytes, ".json" 5.
+    let idEnd = 2 + MessageID.textCount
+    guard bytes.count >= idEnd + 5, bytes.count <= 255, 48...57 ~= bytes[0], bytes[1] == UInt8(ascii: "-"),
+      Self.hasSuffix(bytes, ".json"), let id = MessageID(bytes[2..<idEnd])
+    else { return nil }
+    self.init(urgency: Int(bytes[0]) - 48, id: id)
+    let end = bytes.count - 5
+    if end == idEnd { return }
+    guard bytes[idEnd] == UInt8(ascii: "~") else { return nil }
+    var position = idEnd + 1
+    while position < end, 48...57 ~= bytes[position], attempt <= Self.attemptMax {
+      attempt = attempt * 10 + Int(bytes[position]) - 48
+      position += 1
+    }
+    guard position > idEnd + 1, attempt <= Self.attemptMax,
+      bytes[idEnd + 1] != UInt8(ascii: "0") || position == idEnd + 2
+    else { return nil }
+    if position == end {
+      if attempt == 0 { return nil }
+      return
+    }
+    guard bytes[position] == UInt8(ascii: "~") else { return nil }
+    let rest = bytes[(position + 1)..<end]
+    if let moment = Timestamp(compact: rest) {
+      place = .waitingUntil(moment)
+    } else if let holder = Holder(String(decoding: rest, as: UTF8.self)) {
+      place = .held(holder)
+    } else {
+      return nil
+    }
+  }
+
+  public init?(_ text: String) {
+    var text = text
+    guard let parsed = text.withUTF8({ EntryName($0) }) else { return nil }
+    self = parsed
+  }
+
+  public static func < (left: EntryName, right: EntryName) -> Bool {
+    left.urgency != right.urgency ? left.urgency < right.urgency : left.id < right.id
+  }
+
+  public var description: String {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(96)
+    bytes.append(UInt8(48 + urgency))
+    bytes.append(UInt8(ascii: "-"))
+    id.append(to: &bytes)
+    if attempt > 0 || place != .waiting {
+      bytes.append(UInt8(ascii: "~"))
+      bytes.append(contentsOf: String(attempt).utf8)
+    }
+    switch place {
+    case .waiting: break
+    case .waitingUntil(let moment):
+      bytes.append(UInt8(ascii: "~"))
+      moment.appendCompact(to: &bytes)
+    case .held(let holder):
+      bytes.append(UInt8(ascii: "~"))
+      bytes.append(contentsOf: holder.description.utf8)
+    }
+    bytes.append(contentsOf: ".json".utf8)
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Whether a name in an inbox that isn't one of ours is a person's message: any other `.json` file
+  /// that doesn't look like an editor's or a copier's work in progress.
+  public static func isDropped(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+    bytes.count > 5 && bytes[0] != UInt8(ascii: ".") && hasSuffix(bytes, ".json")
+  }
+
+  private static func hasSuffix(_ bytes: UnsafeBufferPointer<UInt8>, _ suffix: StaticString) -> Bool {
+    suffix.withUTF8Buffer { bytes.count >= $0.count && bytes.suffix($0.count).elementsEqual($0) }
+  }
+}

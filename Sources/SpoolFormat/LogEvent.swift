@@ -1,0 +1,135 @@
+/// One line of the log: a CloudEvents 1.0 object in JSON that ends with a checksum of itself.
+/// `{"specversion":"1.0","id":"17","source":"/pi/1234.5f3a","type":"message.sent","subject":ID,
+/// "time":"…","data":{…},"crc32":"0a1b2c3d"}` and a line feed.
+public struct LogEvent: Sendable {
+  public let id: String
+  /// `/HOST/PID.START` of the process that wrote it; with `id`, unique.
+  public let source: String
+  public let kind: Kind
+  /// The id of the message, or the name of the bot, that it is about.
+  public let subject: String
+  public let time: Timestamp
+  public let data: JSONText
+
+  /// What happened: a noun and a past participle. The set is open.
+  public struct Kind: Sendable, Hashable, CustomStringConvertible {
+    public let description: String
+    public init(_ description: String) { self.description = description }
+
+    public static let messageSent = Kind("message.sent")
+    public static let messageClaimed = Kind("message.claimed")
+    public static let messageAcked = Kind("message.acked")
+    /// A late ack that changed nothing; overrules the `message.acked` before it.
+    public static let messageAckRefused = Kind("message.ack_refused")
+    /// Back to waiting: nacked, or its lease ran out.
+    public static let messageRequeued = Kind("message.requeued")
+    public static let messageDead = Kind("message.dead")
+    /// Put back from the dead letters.
+    public static let messageRevived = Kind("message.revived")
+    public static let messageQuarantined = Kind("message.quarantined")
+    /// Made again from the log.
+    public static let messageRestored = Kind("message.restored")
+    /// A dead letter that somebody threw away.
+    public static let messageDiscarded = Kind("message.discarded")
+    public static let botRegistered = Kind("bot.registered")
+    public static let topicSubscribed = Kind("topic.subscribed")
+    public static let topicUnsubscribed = Kind("topic.unsubscribed")
+  }
+
+  /// `,"crc32":"` before, eight digits, `"}` and the line feed after.
+  private static let mark: StaticString = ",\"crc32\":\""
+  private static let tailCount = 10 + 8 + 3
+
+  /// Builds a line, line feed included. `data` writes one JSON value.
+  public static func line(
+    kind: Kind, subject: String, source: String, number: Int, time: Timestamp, reserving capacity: Int = 384,
+    data: (inout JSONWriter) -> Void
+  ) -> [UInt8] {
+    var writer = JSONWriter(reserving: capacity)
+    writer.beginObject()
+    writer.member("specversion", "1.0")
+    writer.member("id", String(number))
+    writer.member("source", source)
+    writer.member("type", kind.description)
+    writer.member("subject", subject)
+    writer.key("time")
+    writer.moment(time)
+    writer.key("data")
+    data(&writer)
+    let checksum = writer.bytes.withUnsafeBufferPointer { CRC32.checksum($0) }
+    writer.key("crc32")
+    writer.quoted { CRC32.appendHex(checksum, to: &$0) }
+    writer.endObject()
+    writer.bytes.append(UInt8(ascii: "\n"))
+    return writer.bytes
+  }
+
+  /// Whether a line (line feed included) is whole: it ends as it should and its checksum is right.
+  public static func isWhole(_ line: UnsafeBufferPointer<UInt8>) -> Bool {
+    guard line.count > tailCount, line[line.count - 1] == UInt8(ascii: "\n"),
+      line[line.count - 2] == UInt8(ascii: "}"), line[line.count - 3] == UInt8(ascii: "\"")
+    else { return false }
+    let body = line.count - tailCount
+    let isMarked = mark.withUTF8Buffer { line[body..<(body + $0.count)].elementsEqual($0) }
+    guard isMarked, let written = hexadecimal(line[(body + 10)..<(body + 18)]) else { return false }
+    return CRC32.checksum(UnsafeBufferPointer(rebasing: line[..<body])) == UInt32(written)
+  }
+
+  /// Reads a line; nil when it is not whole, or not of this shape.
+  public init?(line: UnsafeBufferPointer<UInt8>) {
+    guard Self.isWhole(line), let event = LogEvent(json: UnsafeBufferPointer(rebasing: line.dropLast())) else {
+      return nil
+    }
+    self = event
+  }
+
+  private init?(json: UnsafeBufferPointer<UInt8>) {
+    var id: String?
+    var source: String?
+    var kind: String?
+    var subject: String?
+    var time: Timestamp?
+    var data: JSONText?
+    do {
+      try JSON.readObject(json, depthMax: JSON.depthMax + 2) { key, value in
+        if key.equals("id") { id = value.string }
+        if key.equals("source") { source = value.string }
+        if key.equals("type") { kind = value.string }
+        if key.equals("subject") { subject = value.string }
+        if key.equals("time") { time = value.string.flatMap(Timestamp.init(rfc3339:)) }
+        if key.equals("data") { data = value.text }
+      }
+    } catch { return nil }
+    guard let id, let source, let kind, let subject, let time, let data else { return nil }
+    self.id = id
+    self.source = source
+    self.kind = Kind(kind)
+    self.subject = subject
+    self.time = time
+    self.data = data
+  }
+
+  /// The message in a `message.sent`.
+  public var message: Message? {
+    data.withSlice { slice in
+      guard let body = slice["message"] else { return nil }
+      return try? Message(parsing: Array(body.bytes))
+    }
+  }
+
+  /// The bytes of the message in a `message.sent`, as they stand in its file (less the line feed).
+  public var messageBytes: [UInt8]? { data.withSlice { slice in slice["message"].map { Array($0.bytes) } } }
+
+  /// A text in the data, such as `bot` or `reason`.
+  public func text(_ name: StaticString) -> String? { data.withSlice { $0[name]?.string } }
+
+  public func number(_ name: StaticString) -> Int? { data.withSlice { $0[name]?.int } }
+
+  public func texts(_ name: StaticString) -> [String] {
+    data.withSlice { slice in
+      var texts: [String] = []
+      slice[name]?.forEachElement { if let text = $0.string { texts.append(text) } }
+      return texts
+    }
+  }
+}
