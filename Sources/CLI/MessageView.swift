@@ -47,7 +47,8 @@ enum MessageView {
       let whom = to.isEmpty ? recipients.joined(separator: ", ") : to
       let count = recipients.count > 1 ? " (\(recipients.count))" : ""
       let type = message?.type.map { " [\($0)]" } ?? ""
-      return "\(Output.excerpt(message?.from ?? "?", 64)) → \(Output.excerpt(whom, 64))\(count)\(type) \(summary(message, 60))"
+      return
+        "\(Output.excerpt(message?.from ?? "?", 64)) → \(Output.excerpt(whom, 64))\(count)\(type) \(summary(message, 60))"
     case .messageClaimed:
       let waited = event.number("waited_us").map { ", after \(TimeText.short(microseconds: $0))" } ?? ""
       return "by \(bot(event)), attempt \(event.number("attempt") ?? 0)\(waited)"
@@ -74,7 +75,8 @@ enum MessageView {
     text += field("to", message.to.isEmpty ? recipients.joined(separator: ", ") : message.to.joined(separator: ", "))
     text += field("type", message.type?.description) + field("priority", message.priority.map { "\($0.value)" })
     text += field("conversation", message.conversation) + field("in reply to", message.inReplyTo)
-    text += field("sent", message.createdAt.map(TimeText.local)) + field("not before", message.notBefore.map(TimeText.local))
+    text +=
+      field("sent", message.createdAt.map(TimeText.local)) + field("not before", message.notBefore.map(TimeText.local))
     text += field("expires", message.expiresAt.map(TimeText.local)) + field("key", message.idempotencyKey)
     text += field("context", message.context?.description) + field("data", message.data?.description)
     for extra in message.extra { text += field(extra.name, extra.value.description) }

@@ -54,7 +54,9 @@ extension Invocation {
     }
     if index < operands.count, operands[index] != "-" { return operands[index] }
     if let rest, !rest.isEmpty { return rest.joined(separator: " ") }
-    if index >= operands.count, isatty(0) == 1 { throw UsageError("the text is missing; or pipe it in, or give --file F") }
+    if index >= operands.count, isatty(0) == 1 {
+      throw UsageError("the text is missing; or pipe it in, or give --file F")
+    }
     return try Self.read("/dev/stdin")
   }
 

@@ -119,7 +119,8 @@ struct Invocation {
   private static func unknown(_ name: String, _ verb: Verb) -> UsageError {
     let near = NearMatch.of(name, among: verb.allOptions.map(\.name))
     let hint = near.isEmpty ? "" : "; did you mean \(near.joined(separator: ", "))?"
-    let text = name.hasPrefix("--") ? "" : "; a text that begins with - goes after --, or through --file or standard input"
+    let text =
+      name.hasPrefix("--") ? "" : "; a text that begins with - goes after --, or through --file or standard input"
     return UsageError("no option \(name.escapedForTerminal())\(hint)\(hint.isEmpty ? text : "")")
   }
 
@@ -144,7 +145,8 @@ struct Invocation {
   func number(_ name: String, in range: ClosedRange<Int>) throws(UsageError) -> Int? {
     guard let text = value(name) else { return nil }
     guard let number = Int(text), range ~= number else {
-      throw UsageError("\(name) \(text.escapedForTerminal()) is not a whole number from \(range.lowerBound) to \(range.upperBound)")
+      throw UsageError(
+        "\(name) \(text.escapedForTerminal()) is not a whole number from \(range.lowerBound) to \(range.upperBound)")
     }
     return number
   }
@@ -163,6 +165,7 @@ struct Invocation {
     guard let text = value(name) else { return nil }
     if let moment = Timestamp(rfc3339: text) { return moment }
     if let seconds = TimeText.duration(text) { return TimeText.now().advanced(bySeconds: sign * seconds) }
-    throw UsageError("\(name) \(text.escapedForTerminal()) is no time: write 2026-11-20T23:45:00Z, or a duration such as 10m")
+    throw UsageError(
+      "\(name) \(text.escapedForTerminal()) is no time: write 2026-11-20T23:45:00Z, or a duration such as 10m")
   }
 }

@@ -28,7 +28,8 @@ extension Verb {
       }
       rows.append([
         bot.description, card.domain ?? "", "\(counts.waiting)", "\(counts.claimed)", "\(counts.dead)",
-        running.isEmpty ? "no" : "\(running.count)", card.skills.map { "\($0.name):\($0.level)" }.joined(separator: " "),
+        running.isEmpty ? "no" : "\(running.count)",
+        card.skills.map { "\($0.name):\($0.level)" }.joined(separator: " "),
       ])
     }
     if !invocation.isJSON, !rows.isEmpty {

@@ -11,7 +11,8 @@ extension Verb {
       .flag("--retry-all", "put all of them back"),
       .value("--discard", "ID", "throw it away; the log keeps what it said"),
     ],
-    example: "spool dead coder\nspool dead coder --retry 8f3a", exits: "0 done, 1 none, 65 an id of several, 67 no such bot"
+    example: "spool dead coder\nspool dead coder --retry 8f3a",
+    exits: "0 done, 1 none, 65 an id of several, 67 no such bot"
   ) { invocation in
     try invocation.expect(atMost: 1)
     let name = try invocation.operand(0, "BOT")
@@ -36,7 +37,8 @@ extension Verb {
       let rows = letters.map { letter in
         let message = try? spool.message(of: letter)
         return [
-          MessageView.short(letter.name.id.description), "\(letter.name.attempt)", Output.excerpt(message?.from ?? "", 24),
+          MessageView.short(letter.name.id.description), "\(letter.name.attempt)",
+          Output.excerpt(message?.from ?? "", 24),
           MessageView.summary(message, 40), Output.excerpt(letter.reason, 72),
         ]
       }
@@ -50,7 +52,9 @@ extension Verb {
     let found = letters.filter { $0.name.description.contains(id) }
     if found.count == 1 { return found[0] }
     let shown = id.escapedForTerminal()
-    if found.isEmpty { throw SpoolError(.notFound, "\(bot) has no dead letter \(shown)", hint: "see: spool dead \(bot)") }
+    if found.isEmpty {
+      throw SpoolError(.notFound, "\(bot) has no dead letter \(shown)", hint: "see: spool dead \(bot)")
+    }
     throw SpoolError(.badData, "\(shown) stands for \(found.count) dead letters", hint: "give more of the id")
   }
 

@@ -128,18 +128,22 @@ struct Demo {
     if answer.type == .error {
       output.line("\(output.styled("Given up", .red))  \(Output.excerpt(answer.content ?? "", 300))")
     } else {
-      output.line("\(output.styled("Result", .bold))    \(output.styled(answer.content?.escapedForTerminal() ?? "", .green))")
+      output.line(
+        "\(output.styled("Result", .bold))    \(output.styled(answer.content?.escapedForTerminal() ?? "", .green))")
       for finding in shared?.tests.last?.findings ?? [] { output.line("          \(finding.escapedForTerminal())") }
       output.line("          score \(shared?.tests.last?.score ?? 0) of 5: \(TestReport.scoreRule)")
     }
     output.line("")
-    output.line("\(output.styled("Look at what it left", .bold)) (the password is in there):")
+    let warning = shared?.candidate == nil ? "" : " (the password is in there)"
+    // As it was called: after a build it is on nobody's PATH.
+    let program = CommandLine.arguments[0]
+    output.line("\(output.styled("Look at what it left", .bold))\(warning):")
     output.line("  export SPOOL_DIR=\(path)")
-    output.line("  spool thread \(MessageView.short(id.description))     the talk between the bots")
-    output.line("  spool trace \(MessageView.short(id.description))      what happened to the request")
-    output.line("  spool stats              who sent and received what")
-    output.line("  ls -R $SPOOL_DIR         all of it is files")
-    output.line("  rm -r $SPOOL_DIR         when you have seen enough")
+    output.line("  \(program) thread \(MessageView.short(id.description))     # the talk between the bots")
+    output.line("  \(program) trace \(MessageView.short(id.description))      # what happened to the request")
+    output.line("  \(program) stats              # who sent and received what")
+    output.line("  ls -R $SPOOL_DIR         # all of it is files")
+    output.line("  rm -r $SPOOL_DIR         # when you have seen enough")
   }
 
   private func writeJSON(_ answer: Message, _ shared: SharedContext?, _ id: MessageID) {

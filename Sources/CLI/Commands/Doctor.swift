@@ -5,7 +5,8 @@ extension Verb {
   static let doctor = Verb(
     name: "doctor", summary: "say what is wrong in a spool and what would be done about it; --repair does it",
     usage: "[--repair]", options: [.flag("--repair", "do it")],
-    example: "spool doctor\nspool doctor --repair", exits: "0 nothing wrong, or repaired; 1 something is wrong; 69 no spool"
+    example: "spool doctor\nspool doctor --repair",
+    exits: "0 nothing wrong, or repaired; 1 something is wrong; 69 no spool"
   ) { invocation in
     try invocation.expect(atMost: 0)
     let spool = try invocation.spool()
@@ -34,7 +35,9 @@ extension Verb {
       if report.count == 0 {
         output.line(output.styled("all is well", .green) + "; \(checked)")
       } else {
-        output.line(isRepairing ? "repaired; \(checked)" : "\(report.count) things wrong; repair them with: spool doctor --repair")
+        output.line(
+          isRepairing ? "repaired; \(checked)" : "\(report.count) things wrong; repair them with: spool doctor --repair"
+        )
       }
     }
     return report.count == 0 || isRepairing ? .done : .nothing

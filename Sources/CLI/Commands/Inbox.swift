@@ -3,7 +3,8 @@ import SpoolFormat
 
 extension Verb {
   static let inbox = Verb(
-    name: "inbox", summary: "show what waits in a bot's inbox, and what is in hand; takes nothing", usage: "BOT [--limit N]",
+    name: "inbox", summary: "show what waits in a bot's inbox, and what is in hand; takes nothing",
+    usage: "BOT [--limit N]",
     options: [
       .value("--limit", "N", "at most so many of each (100)"),
       .flag("--clear", "ack everything that waits, unread"),
@@ -23,7 +24,9 @@ extension Verb {
       invocation.output.table(["ID", "STATE", "PRIORITY", "TRY", "AGE", "FROM", "SAYS"], entries.map(row))
       let counts = try spool.count(bot)
       let hidden = counts.waiting + counts.claimed - entries.count
-      if hidden > 0 { Output.talk("and \(hidden) more; see: spool inbox \(bot) --limit \(counts.waiting + counts.claimed)") }
+      if hidden > 0 {
+        Output.talk("and \(hidden) more; see: spool inbox \(bot) --limit \(counts.waiting + counts.claimed)")
+      }
     }
     if entries.isEmpty { Output.talk("nothing waits for \(bot)") }
     return entries.isEmpty ? .nothing : .done

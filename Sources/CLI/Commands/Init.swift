@@ -31,7 +31,10 @@ extension Verb {
         writer.member("made", isNew)
       }
     } else {
-      Output.talk(isNew ? "made a spool in \(path); next: export SPOOL_DIR=\(path)" : "\(path) is a spool already; nothing was changed")
+      Output.talk(
+        isNew
+          ? "made a spool in \(path); next: export SPOOL_DIR=\(path)"
+          : "\(path) is a spool already; nothing was changed")
     }
     return .done
   }

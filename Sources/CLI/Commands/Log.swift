@@ -29,7 +29,10 @@ extension Verb {
     options: [
       .flag("--follow", "go on with what happens from now"),
       .value("--bot", "BOT", "that had to do with it"),
-    ] + filterOptions.map { $0.name == "--limit" ? .value("--limit", "N", "the newest so many (100; all with --since)") : $0 },
+    ]
+      + filterOptions.map {
+        $0.name == "--limit" ? .value("--limit", "N", "the newest so many (100; all with --since)") : $0
+      },
     example: "spool log --since 1h --bot coder\nspool log --follow --json | jq .type",
     exits: "0 done, 1 nothing there, 69 no spool"
   ) { invocation in
@@ -78,7 +81,11 @@ extension Verb {
     let limit = try invocation.number("--limit", in: 1...1_000_000_000) ?? 20
     let found = try History(try invocation.spool()).newest(filter, limit: limit)
     for event in found {
-      if invocation.isJSON { MessageView.write(event, to: invocation.output) } else { invocation.output.line(MessageView.line(event)) }
+      if invocation.isJSON {
+        MessageView.write(event, to: invocation.output)
+      } else {
+        invocation.output.line(MessageView.line(event))
+      }
     }
     if found.isEmpty { Output.talk("nothing says that") }
     return found.isEmpty ? .nothing : .done

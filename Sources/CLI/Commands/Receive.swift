@@ -42,11 +42,13 @@ extension Verb {
       return
     }
     let message = claim.message
-    var about = "from \(Output.excerpt(message.from ?? "nobody", 64)), \(message.type.map { "\($0), " } ?? "")attempt \(claim.attempt)"
+    var about =
+      "from \(Output.excerpt(message.from ?? "nobody", 64)), \(message.type.map { "\($0), " } ?? "")attempt \(claim.attempt)"
     if let conversation = message.conversation { about += ", conversation \(Output.excerpt(conversation, 64))" }
     Output.talk(about)
     if !invocation.has("--ack") {
-      Output.talk("yours for \(TimeText.short(microseconds: Int(lease * 1e6))); settle it with: spool ack \(claim.token)")
+      Output.talk(
+        "yours for \(TimeText.short(microseconds: Int(lease * 1e6))); settle it with: spool ack \(claim.token)")
     }
     let says = message.content ?? message.data?.description ?? message.context?.description ?? ""
     invocation.output.line(invocation.output.isTerminal ? says.escapedForTerminal(keepingLines: true) : says)

@@ -8,7 +8,8 @@ extension Verb {
       .flag("--ack", "settle the claim that was named, too")
     ],
     example: "spool reply 8f3a \"done: see branch rfc3339\"",
-    exits: "0 kept (prints its id), 1 no such message, 3 the claim is lost, 65 it has no sender, 67 the sender is no bot"
+    exits:
+      "0 kept (prints its id), 1 no such message, 3 the claim is lost, 65 it has no sender, 67 the sender is no bot"
   ) { invocation in
     try invocation.expect(atMost: 2)
     let named = try invocation.operand(0, "ID")
@@ -21,7 +22,8 @@ extension Verb {
     let isOwn = invocation.value("--from") == nil && Invocation.environment("SPOOL_BOT") == nil && recipients.count == 1
     let sender = isOwn ? recipients[0] : try invocation.sender()
     content.content = try invocation.text(operand: 1)
-    let answer = try spool.send(spool.reply(to: original, from: sender, content), durability: try durability(invocation))
+    let answer = try spool.send(
+      spool.reply(to: original, from: sender, content), durability: try durability(invocation))
     if invocation.has("--ack") {
       let claim = try spool.claim(named: named)
       try spool.ack(claim.bot, claim.name)
@@ -36,7 +38,8 @@ extension Verb {
 
   static let request = Verb(
     name: "request", summary: "send a request and wait for its answer", usage: "TO TEXT|-|--file F [--wait DURATION]",
-    options: [.value("--wait", "DURATION", "how long at most (30s)")] + sendingOptions.filter { $0.name != "--reply-to" },
+    options: [.value("--wait", "DURATION", "how long at most (30s)")]
+      + sendingOptions.filter { $0.name != "--reply-to" },
     example: "spool request coder \"which Swift do we build with?\" --wait 1m",
     exits: "0 answered (prints the answer), 1 the wait ended or the bot gave it up, 67 no such bot, 69 no spool"
   ) { invocation in
@@ -58,7 +61,9 @@ extension Verb {
     message.type = message.type ?? .request
     let (id, answer) = try spool.request(message, waiting: seconds)
     guard let answer else {
-      Output.talk("spool: no answer from \(to) after \(TimeText.short(microseconds: Int(seconds * 1e6))); the request stands: spool trace \(id)")
+      Output.talk(
+        "spool: no answer from \(to) after \(TimeText.short(microseconds: Int(seconds * 1e6))); the request stands: spool trace \(id)"
+      )
       return .nothing
     }
     if invocation.isJSON {

@@ -21,7 +21,8 @@ extension Verb {
   static let send = Verb(
     name: "send", summary: "send a message to a bot, several, the team, or a topic", usage: "TO[,TO…] TEXT|-|--file F",
     options: sendingOptions,
-    example: "spool send coder \"write a parser for RFC 3339\"\ngit diff | spool send reviewer,tester -\nspool send team \"lunch\"",
+    example:
+      "spool send coder \"write a parser for RFC 3339\"\ngit diff | spool send reviewer,tester -\nspool send team \"lunch\"",
     exits: "0 kept (prints its id), 65 bad JSON or name, 67 no such bot, 69 no spool, 75 no room: nothing was sent"
   ) { invocation in
     try invocation.expect(atMost: 2)
@@ -55,7 +56,11 @@ extension Verb {
       }
     }
     let id = try spool.send(message, durability: try durability(invocation))
-    if invocation.isJSON { invocation.output.object { $0.member("id", id.description) } } else { invocation.output.line("\(id)") }
+    if invocation.isJSON {
+      invocation.output.object { $0.member("id", id.description) }
+    } else {
+      invocation.output.line("\(id)")
+    }
     return .done
   }
 

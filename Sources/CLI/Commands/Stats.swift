@@ -20,15 +20,20 @@ extension Verb {
       return [latency.p50, latency.p90, latency.p99].map { TimeText.short(microseconds: $0) }
     }
     let rows = statistics.bots.sorted { $0.key < $1.key }.map { name, bot in
-      [Output.excerpt(name, 32), "\(bot.sent)", "\(bot.received)", "\(bot.acked)", "\(bot.waiting)", "\(bot.claimed)", "\(bot.dead)"]
+      [
+        Output.excerpt(name, 32), "\(bot.sent)", "\(bot.received)", "\(bot.acked)", "\(bot.waiting)", "\(bot.claimed)",
+        "\(bot.dead)",
+      ]
         + times(bot.latency)
     }
     output.table(["BOT", "SENT", "RECEIVED", "ACKED", "WAITING", "CLAIMED", "DEAD", "P50", "P90", "P99"], rows)
     let types = statistics.types.sorted { $0.value > $1.value }.map { "\(Output.excerpt($0.key, 32)) \($0.value)" }
     output.line("")
-    output.line("\(statistics.messages) messages in \(statistics.conversations) conversations: \(types.joined(separator: ", "))")
+    output.line(
+      "\(statistics.messages) messages in \(statistics.conversations) conversations: \(types.joined(separator: ", "))")
     let (whole, part) = (statistics.logBytes * 10 / (1 << 20)).quotientAndRemainder(dividingBy: 10)
-    output.line("\(whole).\(part) MiB of log, \(statistics.quarantined) in quarantine; P50, P90, P99: from sending to claim")
+    output.line(
+      "\(whole).\(part) MiB of log, \(statistics.quarantined) in quarantine; P50, P90, P99: from sending to claim")
   }
 
   private static func write(_ statistics: Statistics, _ output: Output) {

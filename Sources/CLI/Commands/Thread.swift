@@ -33,10 +33,13 @@ extension Verb {
     let message = event.message
     let whom = message.map { $0.to.isEmpty ? event.texts("recipients") : $0.to }?.joined(separator: ", ") ?? ""
     let type = message?.type.map { " [\($0)]" } ?? ""
-    let head = "\(TimeText.local(event.time))  \(Output.excerpt(message?.from ?? "?", 64)) → \(Output.excerpt(whom, 200))\(type)"
+    let head =
+      "\(TimeText.local(event.time))  \(Output.excerpt(message?.from ?? "?", 64)) → \(Output.excerpt(whom, 200))\(type)"
     output.line(output.styled(head, .bold) + "  " + output.styled(MessageView.short(event.subject), .dim))
     let says = message?.content ?? message?.data?.description ?? message?.context?.description ?? ""
-    for line in says.split(separator: "\n", omittingEmptySubsequences: false) { output.line("  \(String(line).escapedForTerminal())") }
+    for line in says.split(separator: "\n", omittingEmptySubsequences: false) {
+      output.line("  \(String(line).escapedForTerminal())")
+    }
   }
 
   /// Conversations among the latest messages: counting all of them would mean reading all of the log.
@@ -77,7 +80,8 @@ extension Verb {
         let shown = MessageID(key) == nil ? Output.excerpt(key, 32) : MessageView.short(key)
         return [
           shown, "\(summary.count)", TimeText.local(summary.last.time),
-          Output.excerpt(summary.bots.sorted().joined(separator: " "), 40), MessageView.summary(summary.last.message, 48),
+          Output.excerpt(summary.bots.sorted().joined(separator: " "), 40),
+          MessageView.summary(summary.last.message, 48),
         ]
       }
       invocation.output.table(["CONVERSATION", "MESSAGES", "LAST", "BOTS", "LAST SAID"], rows)

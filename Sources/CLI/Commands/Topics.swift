@@ -27,7 +27,9 @@ extension Verb {
     let bot = try invocation.operand(0, "BOT")
     let topic = try invocation.operand(1, "TOPIC")
     let spool = try invocation.spool()
-    return (spool, try spool.bot(named: bot), try BotName(parsing: topic.hasPrefix("#") ? String(topic.dropFirst()) : topic))
+    return (
+      spool, try spool.bot(named: bot), try BotName(parsing: topic.hasPrefix("#") ? String(topic.dropFirst()) : topic)
+    )
   }
 
   static let topics = Verb(

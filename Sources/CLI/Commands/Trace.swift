@@ -13,7 +13,11 @@ extension Verb {
     let events = try History(spool).trace(id)
     guard !events.isEmpty else { throw SpoolError(.notFound, "nothing is known of \(id)", hint: "see: spool log") }
     for event in events {
-      if invocation.isJSON { MessageView.write(event, to: invocation.output) } else { invocation.output.line(MessageView.line(event)) }
+      if invocation.isJSON {
+        MessageView.write(event, to: invocation.output)
+      } else {
+        invocation.output.line(MessageView.line(event))
+      }
     }
     if !invocation.isJSON { Output.talk("the whole message: spool show \(MessageView.short(id.description))") }
     return .done

@@ -64,7 +64,8 @@ enum DemoRole: String, CaseIterable {
     shared.plan = plan.fields.map { (name: $0.0, value: $0.1) }
     let classes = plan.classes.map(\.rawValue).joined(separator: ", ")
     let what = plan.kind == .passphrase ? "" : " from \(classes)"
-    note("plan", "\(plan.kind.rawValue) of \(plan.length) \(plan.unit)\(what), at least \(plan.minimumBits) bits", &shared)
+    note(
+      "plan", "\(plan.kind.rawValue) of \(plan.length) \(plan.unit)\(what), at least \(plan.minimumBits) bits", &shared)
     return Handoff(to: Self.implementer.rawValue, says: plan.notes.joined(separator: "\n"), context: shared)
   }
 
@@ -84,7 +85,8 @@ enum DemoRole: String, CaseIterable {
     let report = PasswordTester(plan: plan).report(on: candidate)
     shared.tests.append(
       SharedContext.Test(
-        verdict: report.verdict, score: report.score, findings: report.findings.map(\.text), complaints: report.complaints))
+        verdict: report.verdict, score: report.score, findings: report.findings.map(\.text),
+        complaints: report.complaints))
     let wrong = report.complaints.map(\.text).joined(separator: "; ")
     note("test", "\(report.verdict), \(report.score) of 5\(wrong.isEmpty ? "" : ": \(wrong)")", &shared)
     if report.passed { return Handoff(to: Self.asker, type: .response, says: candidate, context: shared) }

@@ -37,7 +37,9 @@ struct SharedContext: Equatable, Sendable {
 
   init(_ text: JSONText) throws(FormatError) {
     let value = text.value
-    guard let request = value["request"]?.string else { throw FormatError("a handoff without a request in its context") }
+    guard let request = value["request"]?.string else {
+      throw FormatError("a handoff without a request in its context")
+    }
     self.init(request: request)
     if case .object(let members)? = value["plan"] { plan = members.map { ($0.key, $0.value.string ?? "") } }
     candidate = value["implementation"]?.string
