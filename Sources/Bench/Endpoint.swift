@@ -13,6 +13,10 @@ protocol Endpoint {
 
 /// The systems that are measured.
 enum System: String {
+  /// Ours, relaxed: a message survives a crash of any process.
+  case spool
+  /// Ours, durable: and a power cut.
+  case spoolDurable
   /// The bare system calls: no JSON, no log, no sync.
   case bare
   /// The bare system calls, with each file and its directory synced.
@@ -32,6 +36,8 @@ struct Address {
 
   func open() throws -> any Endpoint {
     switch system {
+    case .spool: try SpoolEndpoint(self, durability: .relaxed)
+    case .spoolDurable: try SpoolEndpoint(self, durability: .durable)
     case .bare: try BareFiles(self, synced: false)
     case .synced: try BareFiles(self, synced: true)
     case .redis: try RedisEndpoint(self)

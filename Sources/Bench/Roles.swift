@@ -175,8 +175,14 @@ struct Payload {
     guard message.count == Payload.size else {
       throw BenchError("a message of \(message.count) bytes came, not of \(Payload.size)")
     }
+    return try serial(ofContent: message)
+  }
+
+  /// The serial number of a message that carries other things beside its content.
+  static func serial(ofContent content: UnsafeRawBufferPointer) throws -> Int {
+    guard content.count >= Payload.digits else { throw BenchError("a message came cut off") }
     var serial = 0
-    for byte in message[..<Payload.digits] {
+    for byte in content[..<Payload.digits] {
       guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { throw BenchError("a message came damaged") }
       serial = serial * 10 + Int(byte - UInt8(ascii: "0"))
     }

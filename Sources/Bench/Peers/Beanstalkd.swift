@@ -29,7 +29,7 @@ struct BeanstalkdEndpoint: Endpoint {
     guard words.count == 3, words[0].elementsEqual("RESERVED".utf8) else {
       throw BenchError("beanstalkd answered a reserve with \(String(decoding: words.joined(), as: UTF8.self))")
     }
-    let serial = try connection.block(try integer(words[2]), Payload.serial)
+    let serial = try connection.block(try integer(words[2])) { try Payload.serial(of: $0) }
     try ask("delete \(String(decoding: words[1], as: UTF8.self))", expecting: "DELETED")
     return serial
   }

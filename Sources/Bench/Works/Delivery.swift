@@ -13,6 +13,7 @@ extension Work {
     }
     return Work(
       name: name, unit: "messages/s", targets: [.atLeast(0.6, of: Target.floor), .atLeast(1, of: Redis.name)],
+      ours: Contender.ours(bench, inboxes: 1, measure: rate),
       floor: Contender("bare", inboxes: 1, starting: { try BareDirectories(.bare, in: bench.scratch) }, measure: rate),
       peers: Contender.peers(bench, inboxes: 1, measure: rate))
   }
@@ -29,6 +30,7 @@ extension Work {
     }
     return Work(
       name: name, unit: "us", targets: [.atMost(1.6, of: Target.floor)],
+      ours: Contender.ours(bench, inboxes: 2, measure: oneWay),
       floor: Contender(
         "bare", inboxes: 2, starting: { try BareDirectories(.bare, in: bench.scratch) }, measure: oneWay),
       peers: Contender.peers(bench, inboxes: 2, measure: oneWay))
@@ -51,6 +53,7 @@ extension Work {
       }
     return Work(
       name: name, unit: "messages/s", targets: targets,
+      ours: Contender.ours(bench, durable: true, inboxes: 1, measure: rate),
       floor: Contender(
         "synced", inboxes: 1, starting: { try BareDirectories(.synced, in: bench.scratch) }, measure: rate),
       peers: Contender.peers(bench, durable: true, inboxes: 1, measure: rate))
@@ -77,6 +80,8 @@ extension Work {
     }
     return Work(
       name: name, unit: "messages/s", targets: [.atLeast(0.6, of: Target.floor)],
+      ours: Contender.ours(bench, inboxes: 1, measure: rate(receivers: 4)),
+      floor: Contender.ours(bench, named: "one receiver", inboxes: 1, measure: rate(receivers: 1)),
       peers: Contender.peers(bench, inboxes: 1, measure: rate(receivers: 4)), beside: bare)
   }
 }
@@ -93,6 +98,14 @@ private func perSecond(_ count: Int, _ nanoseconds: Int) -> Double {
 }
 
 extension Contender {
+  static func ours(
+    _ bench: Bench, named name: String = SpoolService.name, durable: Bool = false, inboxes: Int,
+    measure: @escaping (any Service, [String]) throws -> Double
+  ) -> Contender {
+    Contender(
+      name, inboxes: inboxes, starting: { try SpoolService(durable: durable, in: bench.scratch) }, measure: measure)
+  }
+
   /// The systems that are on the PATH. JetStream (of the versions that Linux distributions have)
   /// cannot sync each message, so it has no durable side.
   static func peers(
