@@ -20,7 +20,8 @@ extension Spool {
     let created = now()
     message.id = message.id ?? MessageID(time: created, random: UInt64.random(in: .min ... .max))
     message.createdAt = message.createdAt ?? created
-    if message.type == nil { message.type = message.to.count == 1 && recipients.count == 1 ? .request : .broadcast }
+    // What goes to a group is the same message however many belong to it at the moment.
+    if message.type == nil { message.type = message.to == [recipients[0].description] ? .request : .broadcast }
     if let key = message.idempotencyKey {
       return try sendOnce(message, key, recipients, durability ?? settings.durability)
     }

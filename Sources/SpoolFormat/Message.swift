@@ -263,7 +263,8 @@ extension Message {
     moment("not_before", notBefore)
     moment("expires_at", expiresAt)
     writer.member("idempotency_key", ifPresent: idempotencyKey)
-    for field in extra {
+    // An id of another system's form was kept among the others; two members of one name would be no JSON of ours.
+    for field in extra where id == nil || field.name != "id" {
       writer.key(field.name)
       writer.raw(field.value)
     }

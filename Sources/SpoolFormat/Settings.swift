@@ -12,6 +12,9 @@ public struct Settings: Sendable, Hashable {
   public var leaseSeconds = 60.0
   /// Claims of one message before it is dead-lettered.
   public var attemptsMax = 5
+  /// What a lease may be, whoever wrote it: seconds that still fit a count of nanoseconds.
+  static let leaseSecondsRange = 0.01...31_536_000.0
+  static let attemptsRange = 1...EntryName.attemptMax
   /// Bytes of a log segment before the next is begun.
   public var segmentBytesMax = 64 << 20
   public var createdAt: Timestamp?
@@ -29,8 +32,8 @@ public struct Settings: Sendable, Hashable {
     }
     self.init(identity: identity)
     if let text = value["durability"]?.string { durability = try Durability(parsing: text) }
-    if let seconds = value["lease_seconds"]?.double, seconds > 0 { leaseSeconds = seconds }
-    if let attempts = value["attempts_max"]?.int { attemptsMax = min(max(attempts, 1), EntryName.attemptMax) }
+    if let seconds = value["lease_seconds"]?.double { leaseSeconds = seconds.clamped(to: Self.leaseSecondsRange) }
+    if let attempts = value["attempts_max"]?.int { attemptsMax = attempts.clamped(to: Self.attemptsRange) }
     if let bytes = value["segment_bytes_max"]?.int { segmentBytesMax = max(bytes, 4096) }
     createdAt = value["created_at"]?.string.flatMap(Timestamp.init(rfc3339:))
   }
@@ -49,6 +52,10 @@ public struct Settings: Sendable, Hashable {
     }
     writer.endObject()
   }
+}
+
+extension Comparable {
+  func clamped(to range: ClosedRange<Self>) -> Self { min(max(self, range.lowerBound), range.upperBound) }
 }
 
 /// What a sender's yes is worth.
