@@ -32,10 +32,9 @@ public struct JSONWriter {
     literal(s, colon: false)
   }
 
+  @inlinable
   public mutating func int<I: FixedWidthInteger>(_ i: I) {
-    separate()
-    guard let value = Int64(exactly: i) else { return bytes.append(contentsOf: String(i).utf8) }
-    decimal(value)
+    if let value = Int64(exactly: i) { decimal(value) } else { raw(String(i).utf8) }
   }
 
   /// The shortest text that reads back as the same number; `null` for what JSON has no number for.
@@ -87,7 +86,9 @@ public struct JSONWriter {
     bytes.append(contentsOf: UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount))
   }
 
-  private mutating func decimal(_ value: Int64) {
+  @usableFromInline
+  mutating func decimal(_ value: Int64) {
+    separate()
     if value < 0 { bytes.append(UInt8(ascii: "-")) }
     let firstDigit = bytes.count
     var rest = value.magnitude

@@ -1,0 +1,173 @@
+/// Finds a text in bytes, without regard to the case of ASCII letters, about as quickly as memory can be read.
+///
+/// It looks for two bytes of the text at their distance, sixteen places at a time, and compares the rest only where both
+/// are found; the two are those that are rarest in log lines.
+/// Time is linear in the bytes searched, save for a text of which nearly the whole is found in very many places.
+public struct TextSearch: Sendable {
+  /// With ASCII letters in lower case.
+  private let needle: [UInt8]
+  /// For each byte of the needle, the bit that tells lower case from upper when it is a letter, else 0.
+  private let caseBits: [UInt8]
+  private let rarest: Int
+  private let secondRarest: Int
+
+  /// - Parameter needle: an empty one is found everywhere.
+  public init(_ needle: String) {
+    let bytes = needle.utf8.map { Self.isUpperCase($0) ? $0 | 0x20 : $0 }
+    self.needle = bytes
+    caseBits = bytes.map { Self.isUpperCase($0 & ~0x20) && $0 & 0x20 != 0 ? 0x20 : 0 }
+    // A second place for the same byte says less than another byte, and neighbours say less than bytes further apart.
+    let byRarity = bytes.indices.sorted { (Self.frequency(of: bytes[$0]), $0) < (Self.frequency(of: bytes[$1]), $1) }
+    let first = byRarity.first ?? 0
+    rarest = first
+    secondRarest = byRarity.first { bytes[$0] != bytes[first] } ?? byRarity.last ?? 0
+  }
+
+  /// The offset of the first occurrence that begins at `start` or later.
+  public func firstMatch(in text: UnsafeBufferPointer<UInt8>, from start: Int) -> Int? {
+    let last = text.count - needle.count
+    guard start >= 0 && start <= last else { return nil }
+    guard let base = text.baseAddress, !needle.isEmpty else { return start }
+    return needle.withUnsafeBufferPointer { needle in
+      caseBits.withUnsafeBufferPointer { caseBits in
+        let pattern = Pattern(needle: needle.baseAddress!, caseBits: caseBits.baseAddress!, count: needle.count)
+        return firstMatch(of: pattern, base, from: start, through: last)
+      }
+    }
+  }
+
+  private func firstMatch(
+    of pattern: Pattern, _ base: UnsafePointer<UInt8>, from start: Int, through last: Int
+  ) -> Int? {
+    let one = PackedByte(needle[rarest], caseBits[rarest])
+    let two = PackedByte(needle[secondRarest], caseBits[secondRarest])
+    let ones = UnsafeRawPointer(base + rarest)
+    let twos = UnsafeRawPointer(base + secondRarest)
+    var position = start
+    // Places are tried in blocks that lie wholly at or before `last`, so that no byte past the end is read.
+    while position &+ 63 <= last {
+      let first = topBitsUnlessEqual(one, ones, two, twos, position)
+      let second = topBitsUnlessEqual(one, ones, two, twos, position &+ 16)
+      let third = topBitsUnlessEqual(one, ones, two, twos, position &+ 32)
+      let fourth = topBitsUnlessEqual(one, ones, two, twos, position &+ 48)
+      let firstTwo = first & second
+      if !areAllTopBitsSet(firstTwo & (third & fourth)) {
+        if let match = pattern.firstMatch(where: first, base, position)
+          ?? pattern.firstMatch(where: second, base, position &+ 16)
+          ?? pattern.firstMatch(where: third, base, position &+ 32)
+          ?? pattern.firstMatch(where: fourth, base, position &+ 48)
+        {
+          return match
+        }
+      }
+      position &+= 64
+    }
+    while position &+ 15 <= last {
+      let unequal = topBitsUnlessEqual(one, ones, two, twos, position)
+      if let match = pattern.firstMatch(where: unequal, base, position) { return match }
+      position &+= 16
+    }
+    while position <= last {
+      if pattern.matches(base + position) { return position }
+      position &+= 1
+    }
+    return nil
+  }
+
+  private static func isUpperCase(_ byte: UInt8) -> Bool {
+    byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z")
+  }
+
+  /// How often a byte is met in lines of JSON, both cases taken together: higher is more often.
+  private static func frequency(of byte: UInt8) -> Int {
+    switch byte {
+    case UInt8(ascii: "\""): 255
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): 220
+    // The hex digits of ids, all of which are frequent letters of English as well.
+    case UInt8(ascii: "e"), UInt8(ascii: "a"): 235
+    case UInt8(ascii: "d"), UInt8(ascii: "c"): 215
+    case UInt8(ascii: "b"), UInt8(ascii: "f"): 195
+    case UInt8(ascii: " "), UInt8(ascii: ","), UInt8(ascii: ":"): 230
+    case UInt8(ascii: "t"), UInt8(ascii: "o"), UInt8(ascii: "i"), UInt8(ascii: "n"), UInt8(ascii: "s"),
+      UInt8(ascii: "r"): 225
+    case UInt8(ascii: "l"), UInt8(ascii: "m"), UInt8(ascii: "p"), UInt8(ascii: "u"), UInt8(ascii: "g"): 190
+    case UInt8(ascii: "h"), UInt8(ascii: "y"): 180
+    case UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "."): 170
+    case UInt8(ascii: "v"), UInt8(ascii: "w"), UInt8(ascii: "k"): 140
+    case UInt8(ascii: "{"), UInt8(ascii: "}"), UInt8(ascii: "\\"), UInt8(ascii: "/"): 120
+    case UInt8(ascii: "x"), UInt8(ascii: "j"), UInt8(ascii: "z"), UInt8(ascii: "q"): 60
+    case 0x80...: 50
+    case 0x21..<0x7F: 40
+    default: 10
+    }
+  }
+}
+
+/// A byte in each lane, and how to compare it.
+private struct PackedByte {
+  let byte: SIMD16<UInt8>
+  let caseBit: SIMD16<UInt8>
+
+  init(_ byte: UInt8, _ caseBit: UInt8) {
+    self.byte = SIMD16(repeating: byte)
+    self.caseBit = SIMD16(repeating: caseBit)
+  }
+
+  /// Zero where the text has the byte.
+  @inline(__always)
+  func difference(_ text: UnsafeRawPointer, _ offset: Int) -> SIMD16<UInt8> {
+    (text.loadUnaligned(fromByteOffset: offset, as: SIMD16<UInt8>.self) | caseBit) ^ byte
+  }
+}
+
+/// Clears the top bit of the lanes where both bytes are found. Arithmetic, because Swift compiles the comparisons of
+/// small lanes to a loop over the lanes.
+@inline(__always)
+private func topBitsUnlessEqual(
+  _ one: PackedByte, _ ones: UnsafeRawPointer, _ two: PackedByte, _ twos: UnsafeRawPointer, _ offset: Int
+) -> SIMD16<UInt8> {
+  let difference: SIMD16<UInt8> = one.difference(ones, offset) | two.difference(twos, offset)
+  return (difference &+ SIMD16(repeating: 0x7F)) | difference
+}
+
+private let topBits: UInt64 = 0x8080_8080_8080_8080
+
+@inline(__always)
+private func areAllTopBitsSet(_ lanes: SIMD16<UInt8>) -> Bool {
+  let halves = unsafeBitCast(lanes, to: SIMD2<UInt64>.self)
+  return halves.x & halves.y & topBits == topBits
+}
+
+private struct Pattern {
+  let needle: UnsafePointer<UInt8>
+  let caseBits: UnsafePointer<UInt8>
+  let count: Int
+
+  @inline(__always)
+  func matches(_ text: UnsafePointer<UInt8>) -> Bool {
+    var index = 0
+    while index < count {
+      if text[index] | caseBits[index] != needle[index] { return false }
+      index &+= 1
+    }
+    return true
+  }
+
+  /// The first of the sixteen places whose top bit is clear that is a match.
+  @inline(__always)
+  func firstMatch(where unequal: SIMD16<UInt8>, _ base: UnsafePointer<UInt8>, _ position: Int) -> Int? {
+    let halves = unsafeBitCast(unequal, to: SIMD2<UInt64>.self)
+    return firstMatch(where: halves.x, base, position) ?? firstMatch(where: halves.y, base, position &+ 8)
+  }
+
+  @inline(__always)
+  private func firstMatch(where unequal: UInt64, _ base: UnsafePointer<UInt8>, _ position: Int) -> Int? {
+    var candidates = ~UInt64(littleEndian: unequal) & topBits
+    while candidates != 0 {
+      let place = position &+ candidates.trailingZeroBitCount &>> 3
+      if matches(base + place) { return place }
+      candidates &= candidates &- 1
+    }
+    return nil
+  }
+}
