@@ -91,6 +91,7 @@ struct Recovery {
       guard let id = MessageID(event.subject) else { continue }
       if event.kind == .messageSent {
         if !isInFlight(event, position) { begin(event, id, position, &outstanding) }
+        if mending { try restoreKey(event, id) }
       } else if outstanding[id] != nil {
         apply(event, id, &outstanding)
       } else if since != nil, event.kind == .messageClaimed || event.kind == .messageRequeued {
@@ -142,6 +143,14 @@ struct Recovery {
     } else {
       outstanding[id]?.strays.insert(bot)
     }
+  }
+
+  /// The file of an idempotency key isn't synced: the log says again what was sent under it.
+  private func restoreKey(_ event: LogEvent, _ id: MessageID) throws {
+    guard let message = event.message, let text = message.idempotencyKey else { return }
+    let key = IdempotencyKey(text: text, from: message.from, recipients: event.texts("recipients"))
+    if try key.owner(in: root) != nil { return }
+    _ = try key.take(for: id, by: Holder(host: host, pid: 0, start: 0), in: root)
   }
 
   private func resurrect(_ id: MessageID, _ files: LogFiles, _ outstanding: inout [MessageID: Outstanding]) throws {
