@@ -172,7 +172,9 @@ public final class Inbox {
       if !isThere, watcher == nil { try spool.require(bot) }
     }
     let hasEvents = isWatching && watcher?.mechanism != .polling && !isOnNetwork
-    nextLook = now + (hasEvents ? Self.lookNanoseconds : Self.pollNanoseconds)
+    // A look at a very full inbox takes longer than the interval: most of the time must be left for the messages.
+    let took = Clock.sinceBoot() - now
+    nextLook = now + took + max(hasEvents ? Self.lookNanoseconds : Self.pollNanoseconds, 8 * took)
   }
 
   private func sort(_ name: [UInt8]) { name.withUnsafeBufferPointer { sort($0) } }
