@@ -75,6 +75,13 @@ final class SpoolService: Service {
     return nanoseconds() - began
   }
 
+  /// Removes the one message that waits.
+  func emptyInbox(_ name: String) throws {
+    let inbox = "\(place)/bots/\(name)/inbox"
+    removeTree(inbox)
+    try makeDirectories(inbox)
+  }
+
   func stop() { removeTree(place) }
 }
 
