@@ -15,7 +15,8 @@ import Testing
   private func targets() throws -> [Target] {
     let package = try Plain.text(Self.root + "/Package.swift")
     let names = Plain.names(Self.root + "/Sources")
-    return package.split(separator: "arget(").dropFirst().compactMap { text in
+    let list = package.split(separator: "\n  targets: [").last ?? ""
+    return list.split(separator: "(name: ").dropFirst().compactMap { text in
       // Up to the next target: the name first, then what it depends on.
       let quoted = text.split(separator: "\"", omittingEmptySubsequences: false)
       guard quoted.count > 1, names.contains(String(quoted[1])) else { return nil }
