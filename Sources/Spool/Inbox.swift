@@ -122,7 +122,7 @@ public final class Inbox {
       return try Self.message(bytes, held.id)
     } catch let error as SystemCallError where [EIO, ESTALE, EMFILE, ENFILE, ENOMEM].contains(error.code) {
       // Not the file's fault: back with it.
-      try? spool.requeue(bot, held, delay: 1, reason: "could not be read: \(error)", attemptsMax: attemptsMax)
+      _ = try? spool.requeue(bot, held, delay: 1, reason: "could not be read: \(error)", attemptsMax: attemptsMax)
       throw SpoolError("cannot read \(held.id)", error)
     } catch {
       let reason = (error as? SystemCallError).map(DroppedFile.reason) ?? "\(error)"
