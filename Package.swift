@@ -22,9 +22,12 @@ let package = Package(
     .target(name: "SpoolFormat"),
     .target(name: "Spool", dependencies: ["Linux", "SpoolFormat"]),
     .target(name: "AgentRuntime", dependencies: ["Spool"]),
-    .executableTarget(name: "CLI", dependencies: ["AgentRuntime"], linkerSettings: standalone),
+    .executableTarget(name: "CLI", dependencies: ["AgentRuntime", "Spool"], linkerSettings: standalone),
     .executableTarget(name: "Bench", dependencies: ["Spool"], linkerSettings: standalone),
-    .testTarget(name: "SpoolFormatTests", dependencies: ["SpoolFormat"]),
+    .target(name: "TestSupport", dependencies: ["Linux"], path: "Tests/TestSupport"),
+    .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestSupport"]),
+    .testTarget(name: "SpoolFormatTests", dependencies: ["SpoolFormat", "TestSupport"]),
+    .testTarget(name: "SpoolTests", dependencies: ["Spool", "TestSupport"]),
     .testTarget(name: "CLITests", dependencies: ["CLI"]),
   ]
 )
