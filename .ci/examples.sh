@@ -65,8 +65,9 @@ equal "$(spool receive coder --wait 10s --ack 2>/dev/null)" $'tab\t'"$text" "dro
 id=$(spool send coder "to be taken" --from user)
 has "$(examples/mailbox.sh list coder)" "*5-$id.json*" "the list"
 has "$(examples/mailbox.sh read coder)" '*"content":"to be taken"*' "what is read"
-has "$(bounded examples/mailbox.sh take coder)" '*"content":"to be taken"*' "what is taken"
+has "$(PATH=$directory/bin examples/mailbox.sh take coder)" '*"content":"to be taken"*' "what is taken"
 equal "$(ls "$SPOOL_DIR/bots/coder/inbox" "$SPOOL_DIR/bots/coder/claimed" | grep -c json || :)" 0 "what is left"
+spool receive coder 2>/dev/null && fail "what was taken came again"
 has "$(spool trace "$id" --json | tail -n 1)" '*"type":"message.acked"*' "the last of its trace"
 if bounded examples/mailbox.sh take coder; then fail "took from an empty inbox"; fi
 
