@@ -79,8 +79,6 @@ static inline void clinux_dnotify_handler(int number) {
   errno = saved;
 }
 
-static inline int clinux_dnotify_installed(void) { return clinux_dnotify_pipe != -1; }
-
 static inline int clinux_dnotify_install(int pipe) {
   struct sigaction action;
   memset(&action, 0, sizeof action);

@@ -47,17 +47,11 @@ extension Spool {
       parcel.discard(self)
       return nil
     }
-    try confirm(receipt, parcel, durability)
+    // Should the disk refuse, the file stays in `tmp/`: the log has the message, so whoever settles that delivers it
+    // soon, and not the recovery after some later reboot.
+    if durability == .durable { try log.waitUntilSynced(receipt) }
     deliver(parcel, receipt)
     return parcel.name.id
-  }
-
-  func confirm(_ receipt: LogWriter.Receipt, _ parcel: Parcel, _ durability: Durability) throws {
-    guard durability == .durable else { return }
-    do { try log.waitUntilSynced(receipt) } catch {
-      parcel.discard(self)
-      throw error
-    }
   }
 
   func sendError(_ error: any Error, _ recipients: [BotName]) -> any Error {
