@@ -42,8 +42,7 @@ for bot in user coder echo editor writer modelled py; do spool register "$bot" >
 
 begin "every example says in its first comment how it is run"
 for file in examples/*.sh examples/*.py; do
-  first=$(grep -m 1 '^# ' "$file")
-  has "$first" "# *: *" "$file's first comment"
+  has "$(grep -m 1 '^# ' "$file")" "# *:  *$file*" "$file's first comment"
 done
 for file in examples/*; do
   case $file in examples/README.md | examples/__pycache__) continue ;; esac
@@ -105,7 +104,7 @@ begin "nanospool.py"
 id=$(PYTHONPATH=examples bounded python3 -c 'import nanospool, os
 print(nanospool.Spool(os.environ["SPOOL_DIR"]).send("py", "hello", sender="user"))')
 equal "$(spool receive py --wait 10s --ack 2>/dev/null)" hello "what Python dropped"
-has "$(PYTHONPATH=examples bounded python3 -m nanospool "$SPOOL_DIR" trace "$id")" \
+has "$(bounded python3 examples/nanospool.py "$SPOOL_DIR" trace "$id")" \
   *"message.sent $id "*"message.claimed $id "*"message.acked $id "* "its trace"
 
 begin "the spool they leave"

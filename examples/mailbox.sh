@@ -18,9 +18,8 @@ quote() {
   if command -v jq >/dev/null; then
     printf '%s' "$1" | jq -Rs .
   else
-    printf '%s' "$1" | tr -d '\000-\010\013-\037' | awk '
-      { gsub(/\\/, "\\\\"); gsub(/"/, "\\\""); gsub(/\t/, "\\t"); text = text (NR > 1 ? "\\n" : "") $0 }
-      END { print "\"" text "\"" }'
+    printf '%s' "$1" | tr -d '\000-\010\013-\037' | sed "s/\\\\/&&/g; s/\"/\\\\&/g; s/$(printf '\t')/\\\\t/g" |
+      awk '{ text = text (NR > 1 ? "\\n" : "") $0 } END { print "\"" text "\"" }'
   fi
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-# A client for a spool in plain Python, written from spool-layout.md alone. As a program, it shows what a spool logged:
-#   PYTHONPATH=examples python3 -m nanospool "$SPOOL_DIR" trace ID
-"""Send, receive, renew, ack, nack and trace messages of a spool, with the standard library only.
+# A client in plain Python. Import it, or see what a spool logged:  python3 examples/nanospool.py "$SPOOL_DIR" trace ID
+"""Send, receive, renew, ack, nack and trace messages of a spool. Written from spool-layout.md alone, with the standard
+library only.
 
     import nanospool
     spool = nanospool.Spool(".spool")
@@ -516,7 +516,7 @@ def main(arguments):
     elif len(arguments) == 2 and arguments[1] == "log":
         events = Spool(arguments[0]).events()
     else:
-        print("usage: python3 -m nanospool SPOOL log | SPOOL trace ID", file=sys.stderr)
+        print("usage: nanospool.py SPOOL log | SPOOL trace ID", file=sys.stderr)
         return 64
     for event in events:
         print(event["time"], event["type"], event["subject"], json.dumps(event["data"], ensure_ascii=False))
