@@ -42,8 +42,7 @@ for bot in user coder echo editor writer modelled py; do spool register "$bot" >
 
 begin "every example says in its first comment how it is run"
 for file in examples/*.sh examples/*.py; do
-  first=$(grep -m 1 '^# ' "$file")
-  has "$first" "# *: *" "$file's first comment"
+  has "$(grep -m 1 '^# ' "$file")" "# *:  *$file*" "$file's first comment"
 done
 for file in examples/*; do
   case $file in examples/README.md | examples/__pycache__) continue ;; esac
@@ -65,8 +64,9 @@ equal "$(spool receive coder --wait 10s --ack 2>/dev/null)" $'tab\t'"$text" "dro
 id=$(spool send coder "to be taken" --from user)
 has "$(examples/mailbox.sh list coder)" "*5-$id.json*" "the list"
 has "$(examples/mailbox.sh read coder)" '*"content":"to be taken"*' "what is read"
-has "$(bounded examples/mailbox.sh take coder)" '*"content":"to be taken"*' "what is taken"
+has "$(PATH=$directory/bin examples/mailbox.sh take coder)" '*"content":"to be taken"*' "what is taken"
 equal "$(ls "$SPOOL_DIR/bots/coder/inbox" "$SPOOL_DIR/bots/coder/claimed" | grep -c json || :)" 0 "what is left"
+spool receive coder 2>/dev/null && fail "what was taken came again"
 has "$(spool trace "$id" --json | tail -n 1)" '*"type":"message.acked"*' "the last of its trace"
 if bounded examples/mailbox.sh take coder; then fail "took from an empty inbox"; fi
 
@@ -104,7 +104,7 @@ begin "nanospool.py"
 id=$(PYTHONPATH=examples bounded python3 -c 'import nanospool, os
 print(nanospool.Spool(os.environ["SPOOL_DIR"]).send("py", "hello", sender="user"))')
 equal "$(spool receive py --wait 10s --ack 2>/dev/null)" hello "what Python dropped"
-has "$(PYTHONPATH=examples bounded python3 -m nanospool "$SPOOL_DIR" trace "$id")" \
+has "$(bounded python3 examples/nanospool.py "$SPOOL_DIR" trace "$id")" \
   *"message.sent $id "*"message.claimed $id "*"message.acked $id "* "its trace"
 
 begin "the spool they leave"

@@ -4,12 +4,10 @@
 #   send BOT TEXT   drops a message into the bot's inbox
 #   list BOT        what waits there, the most urgent first
 #   read BOT        shows what waits, and takes nothing
-#   take BOT        claims the first, shows it, and has `spool ack` settle it. The ack must be in the log: it is the one
-#                   thing that takes more than a rename (see "What a simple client may do" in spool-layout.md).
+#   take BOT        claims the first, shows it, and acks it: a rename each
 set -eu
 
 : "${SPOOL_DIR:?say which spool: SPOOL_DIR=DIR}"
-SPOOL=${SPOOL:-spool}
 [ -f "$SPOOL_DIR/spool.json" ] || { echo "mailbox.sh: $SPOOL_DIR is no spool" >&2; exit 69; }
 [ $# -ge 2 ] || { sed -n 's/^#   //p' "$0" >&2; exit 64; }
 bot=$SPOOL_DIR/bots/$2
@@ -20,9 +18,8 @@ quote() {
   if command -v jq >/dev/null; then
     printf '%s' "$1" | jq -Rs .
   else
-    printf '%s' "$1" | tr -d '\000-\010\013-\037' | awk '
-      { gsub(/\\/, "\\\\"); gsub(/"/, "\\\""); gsub(/\t/, "\\t"); text = text (NR > 1 ? "\\n" : "") $0 }
-      END { print "\"" text "\"" }'
+    printf '%s' "$1" | tr -d '\000-\010\013-\037' | sed "s/\\\\/&&/g; s/\"/\\\\&/g; s/$(printf '\t')/\\\\t/g" |
+      awk '{ text = text (NR > 1 ? "\\n" : "") $0 } END { print "\"" text "\"" }'
   fi
 }
 
@@ -48,10 +45,11 @@ take)
     case $name in *~*) continue ;; esac
     # Pid 0 says that no process stands behind the claim: it lasts for its lease.
     claim=$name~1~$(uname -n | tr -c 'A-Za-z0-9._\n-' -).0.1$(od -An -N4 -tx4 /dev/urandom | tr -d ' ').json
-    mkdir -p "$bot/claimed"
+    mkdir -p "$bot/claimed" "$bot/done"
     mv "$file" "$bot/claimed/$claim" 2>/dev/null || continue # somebody else was first
     cat "$bot/claimed/$claim"
-    exec "$SPOOL" ack --spool "$SPOOL_DIR" "$2/$claim"
+    mv "$bot/claimed/$claim" "$bot/done/" # an ack; fails when the lease ran out meanwhile
+    exit 0
   done
   exit 1
   ;;
