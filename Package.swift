@@ -25,5 +25,6 @@ let package = Package(
     .executableTarget(name: "CLI", dependencies: ["AgentRuntime"], linkerSettings: standalone),
     .executableTarget(name: "Bench", dependencies: ["Spool"], linkerSettings: standalone),
     .testTarget(name: "SpoolFormatTests", dependencies: ["SpoolFormat"]),
+    .testTarget(name: "AgentRuntimeTests", dependencies: ["AgentRuntime"]),
   ]
 )
