@@ -22,9 +22,10 @@ let package = Package(
     .target(name: "SpoolFormat"),
     .target(name: "Spool", dependencies: ["Linux", "SpoolFormat"]),
     .target(name: "AgentRuntime", dependencies: ["Spool"]),
-    .executableTarget(name: "CLI", dependencies: ["AgentRuntime"], linkerSettings: standalone),
+    .executableTarget(name: "CLI", dependencies: ["AgentRuntime", "Spool"], linkerSettings: standalone),
     .executableTarget(name: "Bench", dependencies: ["Spool"], linkerSettings: standalone),
     .testTarget(name: "SpoolFormatTests", dependencies: ["SpoolFormat"]),
     .testTarget(name: "AgentRuntimeTests", dependencies: ["AgentRuntime"]),
+    .testTarget(name: "CLITests", dependencies: ["CLI"]),
   ]
 )

@@ -9,7 +9,8 @@ struct Candidates {
   private var sorted: [EntryName] = []
   /// Came after the last sorting.
   private var unsorted: [EntryName] = []
-  private var delayed: [EntryName] = []
+  private var delayed: [(name: EntryName, due: Timestamp)] = []
+  private(set) var nextDue: Timestamp?
   /// Whether there were more than are kept.
   private(set) var isPartial = false
 
@@ -17,14 +18,12 @@ struct Candidates {
     sorted.removeAll(keepingCapacity: true)
     unsorted.removeAll(keepingCapacity: true)
     delayed.removeAll(keepingCapacity: true)
+    nextDue = nil
     isPartial = false
   }
 
   mutating func insert(_ name: EntryName) {
-    if case .waitingUntil = name.place {
-      if delayed.count < Self.countMax { delayed.append(name) } else { isPartial = true }
-      return
-    }
+    if let due = name.notBefore { return wait(for: name, until: due) }
     unsorted.append(name)
     if unsorted.count > Self.countMax { merge() }
   }
@@ -47,16 +46,17 @@ struct Candidates {
 
   /// Keeps a message whose time hasn't come.
   mutating func wait(for name: EntryName, until due: Timestamp) {
-    if delayed.count < Self.countMax { delayed.append(name) } else { isPartial = true }
+    guard delayed.count < Self.countMax else { return isPartial = true }
+    delayed.append((name, due))
+    nextDue = min(nextDue ?? due, due)
   }
 
   /// Lets those try whose time has come.
   mutating func wake(at now: Timestamp) {
-    guard let next = nextDue, next <= now else { return }
-    let due = delayed.filter { $0.notBefore.map { $0 <= now } ?? true }
-    delayed.removeAll { $0.notBefore.map { $0 <= now } ?? true }
-    unsorted.append(contentsOf: due)
+    guard let nextDue, nextDue <= now else { return }
+    let firstDue = delayed.partition { $0.due <= now }
+    unsorted.append(contentsOf: delayed[firstDue...].lazy.map(\.name))
+    delayed.removeSubrange(firstDue...)
+    self.nextDue = delayed.lazy.map(\.due).min()
   }
-
-  var nextDue: Timestamp? { delayed.lazy.compactMap(\.notBefore).min() }
 }

@@ -179,7 +179,8 @@ public final class Inbox {
 
   private func sort(_ name: UnsafeBufferPointer<UInt8>) {
     if let entry = EntryName(name) {
-      if entry.holder == nil { candidates.insert(entry) }
+      // With a holder: somebody put a claim back by hand, without renaming it.
+      candidates.insert(entry)
     } else if EntryName.isDropped(name) {
       let text = String(decoding: name, as: UTF8.self)
       if dropped[text] == nil { dropped[text] = DroppedFile(name: Array(name)) }

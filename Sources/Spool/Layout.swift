@@ -13,7 +13,7 @@ enum Layout {
 
   /// The directories of a bot.
   enum Box: String, CaseIterable {
-    case inbox, claimed, dead, presence, tmp
+    case inbox, claimed, done, dead, presence, tmp
   }
 
   static func bot(_ bot: BotName) -> String { "bots/\(bot)" }

@@ -90,21 +90,25 @@ struct Recovery {
     while let (event, position) = try merge.next() {
       guard let id = MessageID(event.subject) else { continue }
       if event.kind == .messageSent {
+        report.messagesLookedAt += 1
         if !isInFlight(event, position) { begin(event, id, position, &outstanding) }
+        if mending { try restoreKey(event, id) }
       } else if outstanding[id] != nil {
         apply(event, id, &outstanding)
-      } else if since != nil, event.kind == .messageClaimed || event.kind == .messageRequeued {
+        // Most messages are done: only the others are kept in memory.
+        if outstanding[id]!.copies.allSatisfy({ $0.value.ackedAttempt != nil }) { outstanding[id] = nil }
+      } else {
         unknown.insert(id)
       }
     }
-    // Sent before the checkpoint, and moved since: on some file systems a move may lose a file in a power cut.
+    // Sent before the checkpoint and moved since (on some file systems a move may lose a file in a power cut), or
+    // overruled after an ack, or logged by a host whose clock is behind.
     for id in unknown { try resurrect(id, files, &outstanding) }
     for bad in merge.badLines {
       report.add(
         "\(bad.position.segment.path) at byte \(bad.position.offset)", "\(bad.count) bytes that are no event, or damaged",
         "skipped; the lines around it count")
     }
-    report.messagesLookedAt += outstanding.count
     try mend(outstanding, files, mending: mending, &report)
   }
 
@@ -144,9 +148,23 @@ struct Recovery {
     }
   }
 
+  /// The file of an idempotency key isn't synced: the log says again what was sent under it.
+  private func restoreKey(_ event: LogEvent, _ id: MessageID) throws {
+    let found = event.data.withSlice { data -> (text: String, from: String?)? in
+      guard let message = data["message"], let text = message["idempotency_key"]?.string else { return nil }
+      return (text, message["from"]?.string)
+    }
+    guard let found else { return }
+    let key = IdempotencyKey(text: found.text, from: found.from, recipients: event.texts("recipients"))
+    if try key.owner(in: root) != nil { return }
+    _ = try key.take(for: id, by: Holder(host: host, pid: 0, start: 0), in: root)
+  }
+
+  /// Goes through all that is logged of one message.
   private func resurrect(_ id: MessageID, _ files: LogFiles, _ outstanding: inout [MessageID: Outstanding]) throws {
     let search = TextSearch("\"subject\":\"\(id)\"")
-    for segment in try files.allSegments().sorted(by: { $0.start < $1.start }) {
+    var events: [LogEvent] = []
+    for segment in try files.allSegments() {
       try files.readForwards(segment) { lines, offset in
         forEachMatch(of: search, in: lines) { line in
           guard let event = LogEvent(line: line), event.subject == id.description else { return true }
@@ -154,12 +172,14 @@ struct Recovery {
           if event.kind == .messageSent {
             begin(event, id, LogCursor.Position(segment: segment, offset: start), &outstanding)
           } else {
-            apply(event, id, &outstanding)
+            events.append(event)
           }
           return true
         }
       }
     }
+    guard outstanding[id] != nil else { return }
+    for event in events.sorted(by: { $0.time < $1.time }) { apply(event, id, &outstanding) }
   }
 
   // MARK: Files
@@ -191,7 +211,7 @@ struct Recovery {
 
   private func placesOf(_ bot: BotName) throws(SystemCallError) -> [MessageID: Place] {
     var places: [MessageID: Place] = [:]
-    for box in [Layout.Box.inbox, .claimed, .dead] {
+    for box in [Layout.Box.inbox, .claimed, .dead, .done] {
       try root.list(Layout.box(bot, box)) { if let name = EntryName($0) { places[name.id] = Place(box: box, name: name) } }
     }
     return places
@@ -201,8 +221,9 @@ struct Recovery {
     _ id: MessageID, _ message: Outstanding, _ copy: Copy, _ bot: BotName, _ place: Place?, _ files: LogFiles,
     mending: Bool, _ report: inout RecoveryReport
   ) throws {
-    let body = try messageBytes(at: message.position, files)
-    guard let body else { return }
+    // Acked by hand, and soon by the log.
+    if place?.box == .done { return }
+    guard let body = try messageBytes(at: message.position, files) else { return }
     let target: String
     if let place {
       target = Layout.entry(bot, place.box, place.name)

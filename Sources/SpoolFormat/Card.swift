@@ -61,8 +61,8 @@ public struct Card: Sendable, Hashable {
     description = value["description"]?.string
     domain = value["domain"]?.string
     capacity = min(max(value["capacity"]?.int ?? 1, 1), 1000)
-    leaseSeconds = value["lease_seconds"]?.double
-    attemptsMax = value["attempts_max"]?.int
+    leaseSeconds = Settings.lease(value["lease_seconds"])
+    attemptsMax = Settings.attempts(value["attempts_max"])
     registeredAt = value["registered_at"]?.string.flatMap(Timestamp.init(rfc3339:))
     for entry in value["skills"]?.array ?? [] {
       if let text = entry.string {

@@ -21,7 +21,8 @@ public struct Message: Sendable, Hashable {
   /// Not handed out after; dead-lettered instead.
   public var expiresAt: Timestamp?
   public var idempotencyKey: String?
-  /// Fields that this program doesn't know, untouched, in their order.
+  /// Fields that this program doesn't know, untouched, in their order. An `id` that is none of ours is one of them,
+  /// and written as `original_id` beside our own.
   public var extra: [Field] = []
 
   public struct Field: Sendable, Hashable {
@@ -115,7 +116,7 @@ extension Message {
   /// of this family write are known as well.
   private mutating func take(_ key: JSONSlice, _ value: JSONSlice) throws -> Bool {
     if value.kind == .null { return isKnown(key) }
-    switch key.bytes.count - 2 {
+    switch key.hasEscapes ? key.string?.utf8.count : key.bytes.count - 2 {
     case 2:
       if key.equals("id") {
         id = value.string.flatMap { MessageID($0) }
@@ -168,7 +169,9 @@ extension Message {
       return try inReplyTo == nil && set(\.inReplyTo, value, "response_to_id")
     case 15:
       if key.equals("idempotency_key") { return try set(\.idempotencyKey, value, "idempotency_key") }
-      if key.equals("conversation_id") { return try conversation == nil && set(\.conversation, value, "conversation_id") }
+      if key.equals("conversation_id") {
+        return try conversation == nil && set(\.conversation, value, "conversation_id")
+      }
     default: break
     }
     return false
@@ -183,7 +186,9 @@ extension Message {
     return names.contains { key.equals($0) }
   }
 
-  private mutating func set(_ field: WritableKeyPath<Message, String?>, _ value: JSONSlice, _ name: String) throws -> Bool {
+  private mutating func set(_ field: WritableKeyPath<Message, String?>, _ value: JSONSlice, _ name: String) throws
+    -> Bool
+  {
     guard let text = value.string, text.utf8.count <= Self.labelBytesMax else {
       throw Self.wrong(name, "a text of at most \(Self.labelBytesMax) bytes")
     }
@@ -254,8 +259,14 @@ extension Message {
     if to.count == 1 { writer.member("to", to[0]) } else if !to.isEmpty { writer.member("to", to) }
     writer.member("type", ifPresent: type?.description)
     writer.member("content", ifPresent: content)
-    if let data { writer.member("data", data) }
-    if let context { writer.member("context", context) }
+    if let data {
+      writer.key("data")
+      writer.line(data)
+    }
+    if let context {
+      writer.key("context")
+      writer.line(context)
+    }
     writer.member("conversation", ifPresent: conversation)
     writer.member("in_reply_to", ifPresent: inReplyTo)
     if let priority { writer.member("priority", priority.value) }
@@ -264,8 +275,14 @@ extension Message {
     moment("expires_at", expiresAt)
     writer.member("idempotency_key", ifPresent: idempotencyKey)
     for field in extra {
-      writer.key(field.name)
-      writer.raw(field.value)
+      // An id that is none of ours was kept as a field of its own; no object has the same field twice.
+      if field.name == "id", id != nil {
+        if extra.contains(where: { $0.name == "original_id" }) { continue }
+        writer.key("original_id")
+      } else {
+        writer.key(field.name)
+      }
+      writer.line(field.value)
     }
     writer.endObject()
   }
@@ -279,6 +296,18 @@ extension Message {
 }
 
 extension JSONWriter {
+  /// A value on one line, whatever line breaks it was written with: messages become lines of the log.
+  mutating func line(_ text: JSONText) {
+    var compact: [UInt8] = []
+    if text.bytes.contains(where: { $0 == 10 || $0 == 13 }),
+      (try? text.bytes.withUnsafeBufferPointer({ try JSON.minify($0, into: &compact) })) != nil
+    {
+      raw(compact)
+    } else {
+      raw(text)
+    }
+  }
+
   /// A moment as RFC 3339 text.
   public mutating func moment(_ value: Timestamp) { quoted { value.appendRFC3339(to: &$0) } }
 

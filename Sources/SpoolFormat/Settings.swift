@@ -18,6 +18,19 @@ public struct Settings: Sendable, Hashable {
 
   public init(identity: String) { self.identity = identity }
 
+  /// Seconds that a lease may last: from what the clock of a busy machine can tell to four months.
+  public static let leaseSecondsRange = 0.01...1e7
+
+  /// A lease that somebody wrote into a file, brought into its range; nil when it is none.
+  static func lease(_ value: JSONValue?) -> Double? {
+    guard let seconds = value?.double, seconds > 0 else { return nil }
+    return min(max(seconds, leaseSecondsRange.lowerBound), leaseSecondsRange.upperBound)
+  }
+
+  static func attempts(_ value: JSONValue?) -> Int? {
+    value?.int.map { min(max($0, 1), EntryName.attemptMax) }
+  }
+
   public init(parsing bytes: [UInt8]) throws(FormatError) {
     let value: JSONValue
     do { value = try JSONValue(parsing: bytes) } catch { throw FormatError("not JSON: \(error)") }
@@ -29,8 +42,8 @@ public struct Settings: Sendable, Hashable {
     }
     self.init(identity: identity)
     if let text = value["durability"]?.string { durability = try Durability(parsing: text) }
-    if let seconds = value["lease_seconds"]?.double, seconds > 0 { leaseSeconds = seconds }
-    if let attempts = value["attempts_max"]?.int { attemptsMax = min(max(attempts, 1), EntryName.attemptMax) }
+    leaseSeconds = Self.lease(value["lease_seconds"]) ?? leaseSeconds
+    attemptsMax = Self.attempts(value["attempts_max"]) ?? attemptsMax
     if let bytes = value["segment_bytes_max"]?.int { segmentBytesMax = max(bytes, 4096) }
     createdAt = value["created_at"]?.string.flatMap(Timestamp.init(rfc3339:))
   }

@@ -1,0 +1,23 @@
+extension Work {
+  static func fanOut(_ bench: Bench, _ name: String) -> Work {
+    var peers: [Contender] = []
+    if Processes.find(Redis.program) != nil {
+      peers.append(
+        Contender(Redis.name) {
+          let redis = try Redis(durable: false, in: bench.scratch)
+          return Session(
+            measure: { milliseconds(try redis.sendToAll((0..<Links.count).map { "inbox\($0)" })) },
+            stop: { redis.stop() })
+        })
+    }
+    return Work(
+      name: name, unit: "ms", targets: [.atMost(1.5, of: Target.floor)],
+      floor: Contender("linkat") {
+        let links = try Links(in: bench.scratch)
+        return Session(measure: { milliseconds(try links.time()) }, stop: { links.remove() })
+      }, peers: peers)
+  }
+}
+
+/// Nanoseconds as milliseconds.
+func milliseconds(_ nanoseconds: Int) -> Double { Double(nanoseconds) / 1e6 }
