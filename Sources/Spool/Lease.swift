@@ -58,7 +58,7 @@ struct LeaseObservations {
 extension Spool {
   /// Puts back what dead holders had, and what stood unchanged for the lease's length; settles what dead senders
   /// left in `tmp/`. Returns whether anything was put back.
-  /// Cost: two directory listings when nothing is claimed, and one fstatat(2) a claim.
+  /// Cost: three directory listings when nothing is claimed, and one fstatat(2) a claim.
   @discardableResult
   func expireLeases(of bot: BotName, _ observations: inout LeaseObservations, lease: Double, attemptsMax: Int) throws -> Bool {
     let now = Clock.sinceBoot()
@@ -85,7 +85,28 @@ extension Spool {
       }
     }
     observations.endRound()
+    settleDone(bot)
     return changed
+  }
+
+  /// What somebody moved into `done/` is acked that way: by a script that has no more than `mv`, or by hand.
+  /// What can't be logged now (a full disk) stays there, as acked as before.
+  private func settleDone(_ bot: BotName) {
+    for fileName in (try? root.names(Layout.box(bot, .done))) ?? [] {
+      // A file that never got its proper name is in no log, and stays here. Another receiver may be at this, too:
+      // asking again leaves little time for the two to log the same.
+      guard let name = EntryName(fileName), let log = try? log,
+        (try? root.status(Layout.entry(bot, .done, name))) ?? nil != nil
+      else { continue }
+      do {
+        try log.append(.messageAcked, name.id.description) { writer in
+          settle(&writer, bot, name)
+          writer.member("by", "mv")
+          writer.endObject()
+        }
+        try root.unlinkIfPresent(Layout.entry(bot, .done, name))
+      } catch { return }
+    }
   }
 
   private func expire(_ bot: BotName, _ name: EntryName, _ why: String, attemptsMax: Int) throws -> Bool {

@@ -84,6 +84,7 @@ struct Recovery {
     let files = LogFiles(root: root)
     var outstanding: [MessageID: Outstanding] = [:]
     var unknown: Set<MessageID> = []
+    var ackedBefore: Set<MessageID> = []
     var since: Timestamp?
     if fromCheckpoint { since = try oldestCheckpoint(files) }
     var merge = try LogMerge(files, since: since)
@@ -92,11 +93,15 @@ struct Recovery {
       if event.kind == .messageSent {
         report.messagesLookedAt += 1
         if !isInFlight(event, position) { begin(event, id, position, &outstanding) }
+        if ackedBefore.contains(id) { unknown.insert(id) }
         if mending { try restoreKey(event, id) }
       } else if outstanding[id] != nil {
         apply(event, id, &outstanding)
         // Most messages are done: only the others are kept in memory.
         if outstanding[id]!.copies.allSatisfy({ $0.value.ackedAttempt != nil }) { outstanding[id] = nil }
+      } else if event.kind == .messageAcked {
+        // Once more, or of a message that was never sent: that brings nothing back. Unless its sending comes later.
+        ackedBefore.insert(id)
       } else {
         unknown.insert(id)
       }
@@ -211,7 +216,7 @@ struct Recovery {
 
   private func placesOf(_ bot: BotName) throws(SystemCallError) -> [MessageID: Place] {
     var places: [MessageID: Place] = [:]
-    for box in [Layout.Box.inbox, .claimed, .dead] {
+    for box in [Layout.Box.inbox, .claimed, .dead, .done] {
       try root.list(Layout.box(bot, box)) { if let name = EntryName($0) { places[name.id] = Place(box: box, name: name) } }
     }
     return places
@@ -221,8 +226,9 @@ struct Recovery {
     _ id: MessageID, _ message: Outstanding, _ copy: Copy, _ bot: BotName, _ place: Place?, _ files: LogFiles,
     mending: Bool, _ report: inout RecoveryReport
   ) throws {
-    let body = try messageBytes(at: message.position, files)
-    guard let body else { return }
+    // Acked by hand, and soon by the log.
+    if place?.box == .done { return }
+    guard let body = try messageBytes(at: message.position, files) else { return }
     let target: String
     if let place {
       target = Layout.entry(bot, place.box, place.name)

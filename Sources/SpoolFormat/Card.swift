@@ -60,9 +60,9 @@ public struct Card: Sendable, Hashable {
     do { value = try JSONValue(parsing: bytes) } catch { throw FormatError("not JSON: \(error)") }
     description = value["description"]?.string
     domain = value["domain"]?.string
-    capacity = (value["capacity"]?.int ?? 1).clamped(to: 1...1000)
-    leaseSeconds = value["lease_seconds"]?.double?.clamped(to: Settings.leaseSecondsRange)
-    attemptsMax = value["attempts_max"]?.int?.clamped(to: Settings.attemptsRange)
+    capacity = min(max(value["capacity"]?.int ?? 1, 1), 1000)
+    leaseSeconds = Settings.lease(value["lease_seconds"])
+    attemptsMax = Settings.attempts(value["attempts_max"])
     registeredAt = value["registered_at"]?.string.flatMap(Timestamp.init(rfc3339:))
     for entry in value["skills"]?.array ?? [] {
       if let text = entry.string {

@@ -21,7 +21,8 @@ public struct Message: Sendable, Hashable {
   /// Not handed out after; dead-lettered instead.
   public var expiresAt: Timestamp?
   public var idempotencyKey: String?
-  /// Fields that this program doesn't know, untouched, in their order.
+  /// Fields that this program doesn't know, untouched, in their order. An `id` that is none of ours is one of them,
+  /// and written as `original_id` beside our own.
   public var extra: [Field] = []
 
   public struct Field: Sendable, Hashable {
@@ -115,7 +116,7 @@ extension Message {
   /// of this family write are known as well.
   private mutating func take(_ key: JSONSlice, _ value: JSONSlice) throws -> Bool {
     if value.kind == .null { return isKnown(key) }
-    switch key.bytes.count - 2 {
+    switch key.hasEscapes ? key.string?.utf8.count : key.bytes.count - 2 {
     case 2:
       if key.equals("id") {
         id = value.string.flatMap { MessageID($0) }
@@ -168,7 +169,9 @@ extension Message {
       return try inReplyTo == nil && set(\.inReplyTo, value, "response_to_id")
     case 15:
       if key.equals("idempotency_key") { return try set(\.idempotencyKey, value, "idempotency_key") }
-      if key.equals("conversation_id") { return try conversation == nil && set(\.conversation, value, "conversation_id") }
+      if key.equals("conversation_id") {
+        return try conversation == nil && set(\.conversation, value, "conversation_id")
+      }
     default: break
     }
     return false
@@ -183,7 +186,9 @@ extension Message {
     return names.contains { key.equals($0) }
   }
 
-  private mutating func set(_ field: WritableKeyPath<Message, String?>, _ value: JSONSlice, _ name: String) throws -> Bool {
+  private mutating func set(_ field: WritableKeyPath<Message, String?>, _ value: JSONSlice, _ name: String) throws
+    -> Bool
+  {
     guard let text = value.string, text.utf8.count <= Self.labelBytesMax else {
       throw Self.wrong(name, "a text of at most \(Self.labelBytesMax) bytes")
     }
@@ -269,9 +274,14 @@ extension Message {
     moment("not_before", notBefore)
     moment("expires_at", expiresAt)
     writer.member("idempotency_key", ifPresent: idempotencyKey)
-    // An id of another system's form was kept among the others; two members of one name would be no JSON of ours.
-    for field in extra where id == nil || field.name != "id" {
-      writer.key(field.name)
+    for field in extra {
+      // An id that is none of ours was kept as a field of its own; no object has the same field twice.
+      if field.name == "id", id != nil {
+        if extra.contains(where: { $0.name == "original_id" }) { continue }
+        writer.key("original_id")
+      } else {
+        writer.key(field.name)
+      }
       writer.line(field.value)
     }
     writer.endObject()
@@ -305,10 +315,10 @@ extension JSONWriter {
 
   /// A string whose bytes need no escaping.
   public mutating func quoted(_ append: (inout [UInt8]) -> Void) {
-    var text: [UInt8] = [UInt8(ascii: "\"")]
-    text.reserveCapacity(48)
-    append(&text)
-    text.append(UInt8(ascii: "\""))
-    raw(text)
+    // Nothing but the comma that may have to come first.
+    raw(EmptyCollection())
+    bytes.append(UInt8(ascii: "\""))
+    append(&bytes)
+    bytes.append(UInt8(ascii: "\""))
   }
 }

@@ -12,14 +12,24 @@ public struct Settings: Sendable, Hashable {
   public var leaseSeconds = 60.0
   /// Claims of one message before it is dead-lettered.
   public var attemptsMax = 5
-  /// What a lease may be, whoever wrote it: seconds that still fit a count of nanoseconds.
-  static let leaseSecondsRange = 0.01...31_536_000.0
-  static let attemptsRange = 1...EntryName.attemptMax
   /// Bytes of a log segment before the next is begun.
   public var segmentBytesMax = 64 << 20
   public var createdAt: Timestamp?
 
   public init(identity: String) { self.identity = identity }
+
+  /// Seconds that a lease may last: from what the clock of a busy machine can tell to four months.
+  public static let leaseSecondsRange = 0.01...1e7
+
+  /// A lease that somebody wrote into a file, brought into its range; nil when it is none.
+  static func lease(_ value: JSONValue?) -> Double? {
+    guard let seconds = value?.double, seconds > 0 else { return nil }
+    return min(max(seconds, leaseSecondsRange.lowerBound), leaseSecondsRange.upperBound)
+  }
+
+  static func attempts(_ value: JSONValue?) -> Int? {
+    value?.int.map { min(max($0, 1), EntryName.attemptMax) }
+  }
 
   public init(parsing bytes: [UInt8]) throws(FormatError) {
     let value: JSONValue
@@ -32,8 +42,8 @@ public struct Settings: Sendable, Hashable {
     }
     self.init(identity: identity)
     if let text = value["durability"]?.string { durability = try Durability(parsing: text) }
-    if let seconds = value["lease_seconds"]?.double { leaseSeconds = seconds.clamped(to: Self.leaseSecondsRange) }
-    if let attempts = value["attempts_max"]?.int { attemptsMax = attempts.clamped(to: Self.attemptsRange) }
+    leaseSeconds = Self.lease(value["lease_seconds"]) ?? leaseSeconds
+    attemptsMax = Self.attempts(value["attempts_max"]) ?? attemptsMax
     if let bytes = value["segment_bytes_max"]?.int { segmentBytesMax = max(bytes, 4096) }
     createdAt = value["created_at"]?.string.flatMap(Timestamp.init(rfc3339:))
   }
@@ -52,10 +62,6 @@ public struct Settings: Sendable, Hashable {
     }
     writer.endObject()
   }
-}
-
-extension Comparable {
-  func clamped(to range: ClosedRange<Self>) -> Self { min(max(self, range.lowerBound), range.upperBound) }
 }
 
 /// What a sender's yes is worth.

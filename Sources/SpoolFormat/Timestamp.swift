@@ -45,30 +45,49 @@ public struct Timestamp: Sendable, Hashable, Comparable {
   public func appendRFC3339(to bytes: inout [UInt8]) { append(to: &bytes, punctuated: true) }
 
   private func append(to bytes: inout [UInt8], punctuated: Bool) {
-    func digits(_ value: Int, _ count: Int) {
-      var divisor = 1
-      for _ in 1..<count { divisor *= 10 }
-      while divisor > 0 {
-        bytes.append(UInt8(48 + value / divisor % 10))
-        divisor /= 10
-      }
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.textCountMax) { text in
+      let count = write(to: text.baseAddress!, punctuated: punctuated)
+      bytes.append(contentsOf: UnsafeBufferPointer(start: text.baseAddress!, count: count))
     }
-    func mark(_ character: Unicode.Scalar) { if punctuated { bytes.append(UInt8(ascii: character)) } }
+  }
+
+  /// The length of the longer form in bytes.
+  static let textCountMax = 27
+
+  /// Writes at most `textCountMax` bytes and returns how many. A message's times are written eight times on its way,
+  /// so that it matters that no byte is appended by itself.
+  func write(to text: UnsafeMutablePointer<UInt8>, punctuated: Bool) -> Int {
+    var count = 0
+    func pair(_ value: Int) {
+      let (tens, ones) = UInt8(truncatingIfNeeded: value).quotientAndRemainder(dividingBy: 10)
+      text[count] = 48 &+ tens
+      text[count &+ 1] = 48 &+ ones
+      count &+= 2
+    }
+    func put(_ character: Unicode.Scalar) {
+      text[count] = UInt8(ascii: character)
+      count &+= 1
+    }
+    func mark(_ character: Unicode.Scalar) { if punctuated { put(character) } }
     let at = fields
-    digits(at.year, 4)
+    pair(at.year / 100)
+    pair(at.year % 100)
     mark("-")
-    digits(at.month, 2)
+    pair(at.month)
     mark("-")
-    digits(at.day, 2)
-    bytes.append(UInt8(ascii: "T"))
-    digits(at.hour, 2)
+    pair(at.day)
+    put("T")
+    pair(at.hour)
     mark(":")
-    digits(at.minute, 2)
+    pair(at.minute)
     mark(":")
-    digits(at.second, 2)
-    bytes.append(UInt8(ascii: "."))
-    digits(at.fraction, 6)
-    bytes.append(UInt8(ascii: "Z"))
+    pair(at.second)
+    put(".")
+    pair(at.fraction / 10_000)
+    pair(at.fraction / 100 % 100)
+    pair(at.fraction % 100)
+    put("Z")
+    return count
   }
 
   public var compact: String { text(appendCompact) }
@@ -86,8 +105,8 @@ public struct Timestamp: Sendable, Hashable, Comparable {
     guard bytes.count == Self.compactCount else { return nil }
     var reader = DigitReader(bytes)
     guard let year = reader.number(4), let month = reader.number(2), let day = reader.number(2), reader.take("T"),
-      let hour = reader.number(2), let minute = reader.number(2), let second = reader.number(2), reader.take("."),
-      let fraction = reader.number(6), reader.take("Z")
+      let hour = reader.number(2), let minute = reader.number(2), let second = reader.number(2), second < 60,
+      reader.take("."), let fraction = reader.number(6), reader.take("Z")
     else { return nil }
     self.init(year: year, month: month, day: day, hour: hour, minute: minute, second: second, fraction: fraction)
   }
@@ -110,13 +129,20 @@ public struct Timestamp: Sendable, Hashable, Comparable {
       guard let read = reader.number(2) else { return nil }
       second = read
     }
-    let fraction = reader.take(".") || reader.take(",") ? reader.fraction() : 0
+    var fraction = 0
+    if reader.take(".") || reader.take(",") {
+      guard let read = reader.fraction() else { return nil }
+      fraction = read
+    }
     var offset = 0
     if reader.take("+") || reader.take("-") {
       let isWest = reader.previous == UInt8(ascii: "-")
-      guard let hours = reader.number(2) else { return nil }
-      _ = reader.take(":")
-      guard let minutes = reader.number(2) ?? (reader.isAtEnd ? 0 : nil) else { return nil }
+      guard let hours = reader.number(2), hours < 24 else { return nil }
+      var minutes = 0
+      if reader.take(":") || !reader.isAtEnd {
+        guard let read = reader.number(2), read < 60 else { return nil }
+        minutes = read
+      }
       offset = (hours * 60 + minutes) * (isWest ? -60 : 60)
     } else if !(reader.take("Z") || reader.take("z")), !reader.isAtEnd {
       return nil
@@ -135,10 +161,10 @@ public struct Timestamp: Sendable, Hashable, Comparable {
     let yearOfEra = shiftedYear - era * 400
     let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
     let days = era * 146097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719468
-    self.init(microseconds: ((days * 24 + hour) * 60 + minute) * 60_000_000 + second * 1_000_000 + fraction)
     // A day that its month doesn't have (31 April) comes out as another one.
-    let back = fields
-    if back.month != month || (back.day != day && second < 60) { return nil }
+    let back = Timestamp(microseconds: days * 86_400_000_000).fields
+    if back.month != month || back.day != day { return nil }
+    self.init(microseconds: ((days * 24 + hour) * 60 + minute) * 60_000_000 + second * 1_000_000 + fraction)
   }
 }
 
@@ -176,10 +202,11 @@ private struct DigitReader<Bytes: RandomAccessCollection<UInt8>> {
     return value
   }
 
-  /// Decimals as microseconds; those past the sixth are dropped.
-  mutating func fraction() -> Int {
-    var value = 0
-    var place = 100_000
+  /// Decimals, one at least, as microseconds; those past the sixth are dropped.
+  mutating func fraction() -> Int? {
+    guard let first = digit() else { return nil }
+    var value = first * 100_000
+    var place = 10_000
     while let digit = digit() {
       value += digit * place
       place /= 10
