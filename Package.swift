@@ -28,6 +28,7 @@ let package = Package(
     .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestSupport"]),
     .testTarget(name: "SpoolFormatTests", dependencies: ["SpoolFormat", "TestSupport"]),
     .testTarget(name: "SpoolTests", dependencies: ["Spool", "TestSupport"]),
+    .testTarget(name: "AgentRuntimeTests", dependencies: ["AgentRuntime"]),
     .testTarget(name: "CLITests", dependencies: ["CLI"]),
   ]
 )

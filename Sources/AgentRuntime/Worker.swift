@@ -51,7 +51,9 @@ public final class Worker {
     }
     do { _ = try Executable.locate(program) } catch { throw Self.cannotRun(program, error) }
     inbox = try Inbox(spool, bot)
-    do { spoolPath = try Executable.absolutePath(of: spool.path) } catch { throw SpoolError("cannot find the spool", error) }
+    do { spoolPath = try Executable.absolutePath(of: spool.path) } catch {
+      throw SpoolError("cannot find the spool", error)
+    }
     do {
       stopRequests = try SignalPipe(catching: options.catchesSignals ? [SIGTERM, SIGINT] : [])
     } catch { throw SpoolError("cannot catch signals", error) }
@@ -67,7 +69,8 @@ public final class Worker {
     let shown = program.escapedForTerminal()
     let hint =
       switch error.code {
-      case ENOENT: program.contains("/") ? "check the path" : "no directory of PATH has it; give its path, such as ./\(shown)"
+      case ENOENT:
+        program.contains("/") ? "check the path" : "no directory of PATH has it; give its path, such as ./\(shown)"
       case EACCES: "make it executable: chmod +x \(shown)"
       default: "give a program"
       }

@@ -25,12 +25,21 @@ public enum WorkerEvent: Sendable {
 
 /// What a worker did.
 public struct WorkerSummary: Sendable, Hashable {
-  public var claimed = 0
-  public var acked = 0
-  public var replied = 0
-  public var requeued = 0
-  public var dead = 0
-  public var lost = 0
+  public var claimed: Int
+  public var acked: Int
+  public var replied: Int
+  public var requeued: Int
+  public var dead: Int
+  public var lost: Int
 
-  public init() {}
+  public init(
+    claimed: Int = 0, acked: Int = 0, replied: Int = 0, requeued: Int = 0, dead: Int = 0, lost: Int = 0
+  ) {
+    self.claimed = claimed
+    self.acked = acked
+    self.replied = replied
+    self.requeued = requeued
+    self.dead = dead
+    self.lost = lost
+  }
 }

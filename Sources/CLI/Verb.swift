@@ -12,6 +12,8 @@ struct Verb: Sendable {
   let example: String
   /// What its statuses mean, such as `0 got one, 1 none, 67 no such bot`.
   let exits: String
+  /// What else there is to know, in a few lines: the contract with a program that it runs.
+  var notes = ""
   let run: @Sendable (Invocation) throws -> Exit
 
   struct Option: Sendable {
@@ -47,7 +49,7 @@ struct Verb: Sendable {
       Options:  \(lines.joined(separator: "\n          "))
       Example:  \(example.split(separator: "\n").joined(separator: "\n          "))
       Exit:     \(exits)
-
+      \(notes.isEmpty ? "" : "\n" + notes + "\n")
       """
   }
 }

@@ -173,7 +173,9 @@ public final class Inbox {
       if !isThere, watcher == nil { try spool.require(bot) }
     }
     let hasEvents = isWatching && watcher?.mechanism != .polling && !isOnNetwork
-    nextLook = now + (hasEvents ? Self.lookNanoseconds : Self.pollNanoseconds)
+    let end = Clock.sinceBoot()
+    // A huge inbox takes long to look at: most of the time must be left for what was found.
+    nextLook = end + max(hasEvents ? Self.lookNanoseconds : Self.pollNanoseconds, 20 * (end - now))
   }
 
   private func sort(_ name: UnsafeBufferPointer<UInt8>) {

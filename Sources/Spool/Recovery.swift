@@ -267,7 +267,7 @@ struct Recovery {
       report.add(target, "is missing", "made again from the log")
     }
     guard mending else { return }
-    try write(body, to: target, bot)
+    // The reason first: a recovery that dies in between would not find it missing the next time.
     if copy.isDead, place == nil {
       var writer = JSONWriter()
       writer.beginObject()
@@ -276,6 +276,7 @@ struct Recovery {
       writer.endObject()
       try write(writer.bytes, to: Layout.reason(besides: target), bot)
     }
+    try write(body, to: target, bot)
     try log?.append(.messageRestored, id.description) { writer in
       writer.beginObject()
       writer.member("bot", bot.description)

@@ -74,12 +74,14 @@ extension Spool {
         names.formUnion(try bots().filter { $0.description != message.from })
       } else if target.hasPrefix("#") {
         let topic = try parsed(String(target.dropFirst()))
-        names.formUnion(try subscribers(of: topic).filter { $0.description != message.from })
+        let subscribers = try subscribers(of: topic).filter { $0.description != message.from }
+        for name in subscribers where !names.contains(name) { try require(name) }
+        names.formUnion(subscribers)
       } else {
-        names.insert(try parsed(target))
+        let name = try parsed(target)
+        if names.insert(name).inserted { try require(name) }
       }
     }
-    for name in names { try require(name) }
     guard !names.isEmpty else {
       let target = message.to.joined(separator: ", ").escapedForTerminal()
       let hint = target.hasPrefix("#") ? "spool subscribe BOT \(target.dropFirst())" : "spool register BOT"
