@@ -257,7 +257,7 @@ struct Recovery {
     if let place {
       target = Layout.entry(bot, place.box, place.name)
       guard let bytes = try? root.readFile(target, maximum: Message.bytesMax + 1) else { return }
-      if Self.canonical(bytes) == body { return }
+      if Self.says(bytes, body) { return }
       report.add(target, bytes.isEmpty ? "is empty" : "is not what was sent", "written again from the log")
     } else {
       var name = message.name
@@ -307,7 +307,14 @@ struct Recovery {
     return body
   }
 
-  /// A file as the log would have it; nil when it is no message.
+  /// Whether a file holds the message that the log has, byte for byte or but for white space and escapes: a dropped
+  /// file is as it was dropped, a sent one as its sender wrote its data.
+  private static func says(_ file: [UInt8], _ body: [UInt8]) -> Bool {
+    if file.last == UInt8(ascii: "\n"), file.dropLast() == body[...] { return true }
+    guard let canonical = canonical(file) else { return false }
+    return canonical == self.canonical(body)
+  }
+
   private static func canonical(_ bytes: [UInt8]) -> [UInt8]? {
     var result: [UInt8] = []
     do { try bytes.withUnsafeBufferPointer { try JSON.minify($0, into: &result) } } catch { return nil }
