@@ -95,6 +95,8 @@ def both_ways(client):
         """)
     equal(spool("request", "py", "question", "--from", "coder", "--wait", "30s"), "42: question\n", "an answered request")
     equal(server.wait(timeout=30), 0, "the answering process")
+    answers = [event for event in client.events() if event["data"].get("message", {}).get("content") == "42: question"]
+    equal([event["type"] for event in answers], ["message.sent"], "the answer in the log")
 
 
 def dropped_files(client):
