@@ -24,7 +24,10 @@ let package = Package(
     .target(name: "AgentRuntime", dependencies: ["Spool"]),
     .executableTarget(name: "CLI", dependencies: ["AgentRuntime", "Spool"], linkerSettings: standalone),
     .executableTarget(name: "Bench", dependencies: ["Spool"], linkerSettings: standalone),
-    .testTarget(name: "SpoolFormatTests", dependencies: ["SpoolFormat"]),
+    .target(name: "TestSupport", dependencies: ["Linux"], path: "Tests/TestSupport"),
+    .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestSupport"]),
+    .testTarget(name: "SpoolFormatTests", dependencies: ["SpoolFormat", "TestSupport"]),
+    .testTarget(name: "SpoolTests", dependencies: ["Spool", "TestSupport"]),
     .testTarget(name: "AgentRuntimeTests", dependencies: ["AgentRuntime"]),
     .testTarget(name: "CLITests", dependencies: ["CLI"]),
   ]

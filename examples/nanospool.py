@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-# A client for a spool in plain Python, written from spool-layout.md alone. As a program, it shows what a spool logged:
-#   PYTHONPATH=examples python3 -m nanospool "$SPOOL_DIR" trace ID
-"""Send, receive, renew, ack, nack and trace messages of a spool, with the standard library only.
+# A client in plain Python. Import it, or see what a spool logged:  python3 examples/nanospool.py "$SPOOL_DIR" trace ID
+"""Send, receive, renew, ack, nack and trace messages of a spool. Written from spool-layout.md alone, with the standard
+library only.
 
     import nanospool
     spool = nanospool.Spool(".spool")
@@ -11,10 +11,8 @@
         print(claim.message["content"])
         spool.ack(claim)
 
-Acks go into a log directory of this client's own, log/HOST.python, so recovery knows of them.
+It renames files, and writes no log: what it acks it moves into done/, and `spool` takes it from there.
 """
-import errno
-import fcntl
 import json
 import os
 import re
@@ -148,16 +146,6 @@ def parse_json(data, depth_max=128):
         raise BadMessage(f"not JSON: {error}")
 
 
-def minify(data):
-    """The same JSON as one line, with only those escapes that must be. Numbers keep their text."""
-
-    def token(match):
-        text = match.group()
-        return json.dumps(json.loads(text), ensure_ascii=False) if text.startswith('"') else text.strip()
-
-    return TOKEN.sub(token, data.decode("utf-8").strip())
-
-
 def write_json(value):
     """One line without white space, with only the escapes that must be."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
@@ -243,60 +231,6 @@ def read_event(line):
     return event if all(key in event for key in ("id", "source", "type", "subject", "time", "data")) else None
 
 
-class Log:
-    """A log directory of this client's own, shared by its processes on this machine through flock."""
-
-    def __init__(self, root, host, process, segment_bytes_max):
-        self.directory = os.path.join(root, "log", host)
-        self.source = f"/{host}/{process}"
-        self.segment_bytes_max = segment_bytes_max
-        self.count = 0
-
-    def append(self, kind, subject, data, sync=False):
-        """Appends one event; when this returns it survives a crash of any process, with `sync` a power cut."""
-        os.makedirs(self.directory, exist_ok=True)
-        self.count += 1
-        event = {
-            "specversion": "1.0", "id": str(self.count), "source": self.source, "type": kind, "subject": subject,
-            "time": rfc3339(time.time())}
-        data = data if isinstance(data, bytes) else write_json(data)
-        body = write_json(event)[:-1] + b',"data":' + data
-        line = body + b',"crc32":"%08x"}\n' % zlib.crc32(body)
-        with open(os.path.join(self.directory, "lock"), "wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            with self.segment(len(line)) as segment:
-                end = os.fstat(segment.fileno()).st_size
-                try:
-                    if os.write(segment.fileno(), line) != len(line):
-                        raise OSError(errno.ENOSPC, "short write", segment.name)
-                except OSError:
-                    os.ftruncate(segment.fileno(), end)
-                    raise
-                if sync:
-                    os.fdatasync(segment.fileno())
-
-    def segment(self, count):
-        """The newest segment, or a new one when that is full, or ends in half a line. Only under the lock."""
-        names = sorted(name for name in os.listdir(self.directory) if re.fullmatch(TIME + r"\.jsonl", name))
-        if names:
-            file = open(os.path.join(self.directory, names[-1]), "ab", buffering=0)
-            size = os.fstat(file.fileno()).st_size
-            if size == 0 or (size + count <= self.segment_bytes_max and self.ends_whole(file.name, size)):
-                return file
-            file.close()
-        begun = time.time()
-        if names:
-            last = datetime.strptime(names[-1][:23], "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=timezone.utc).timestamp()
-            begun = max(begun, last + 2e-6)
-        return open(os.path.join(self.directory, compact(begun) + ".jsonl"), "xb", buffering=0)
-
-    @staticmethod
-    def ends_whole(path, size):
-        with open(path, "rb") as file:
-            file.seek(size - 1)
-            return file.read(1) == b"\n"
-
-
 # The spool
 
 
@@ -322,9 +256,7 @@ class Spool:
         if self.settings.get("nanospool") != 1:
             raise NotASpool(f"{path} has format {self.settings.get('nanospool')}, and this client knows 1")
         self.host = host_name()
-        process = f"{os.getpid()}.{start_of(os.getpid()) or 0:x}"
-        self.holder = f"{self.host}.{process}"
-        self.log = Log(path, f"{self.host[:57]}.python", process, self.settings.get("segment_bytes_max", 64 << 20))
+        self.holder = f"{self.host}.{os.getpid()}.{start_of(os.getpid()) or 0:x}"
         self.seen = {}  # (bot, name) of claims: modification time, and since when it has stood so
 
     def box(self, bot, box, name=""):
@@ -397,61 +329,48 @@ class Spool:
         for text in os.listdir(self.box(bot, "inbox")):
             name = Name.parse(text)
             if name is None and text.endswith(".json") and len(text) > 5 and not text.startswith("."):
-                name = self.adopt(bot, text)
+                name = self.name_dropped(self.box(bot, "inbox", text))
             if name and not (name.not_before and name.not_before > now):
-                ready.append(name)
-        for name in sorted(ready, key=lambda name: (name.urgency, name.id)):
-            claim = self.take(bot, name)
+                ready.append((name.urgency, name.id, name, text))
+        for _, _, name, text in sorted(ready, key=lambda entry: entry[:2]):
+            claim = self.take(bot, name, self.box(bot, "inbox", text))
             if claim:
                 return claim
         return None
 
-    def take(self, bot, waiting):
+    def take(self, bot, waiting, source):
         _, attempts_max = self.limits(bot)
-        source = self.box(bot, "inbox", waiting)
         if waiting.attempt >= attempts_max:
-            self.bury_file(bot, source, waiting, f"given up after {waiting.attempt} attempts")
+            self.move_with_reason(bot, source, self.box(bot, "dead", waiting.waiting()),
+                                  f"given up after {waiting.attempt} attempts")
             return None
         name = waiting.held(self.holder, waiting.attempt + 1)
         path = self.box(bot, "claimed", name)
-        os.makedirs(self.box(bot, "claimed"), exist_ok=True)
         if not rename(source, path):  # commit: ours from here on
             return None
         try:
             message = parse_message(read_regular(path))
         except (BadMessage, OSError) as error:
-            self.quarantine(bot, path, name, str(error))
+            kept = f"{compact(time.time())}-{bot}-{name}"
+            self.move_with_reason(bot, path, os.path.join(self.path, "quarantine", kept), str(error))
             return None
         message["id"] = name.id
+        claim = Claim(bot, name, message)
         if "expires_at" in message and seconds_of(message["expires_at"]) <= time.time():
-            self.bury_file(bot, path, name, f"expired at {message['expires_at']}")
+            self.bury(claim, f"expired at {message['expires_at']}")
             return None
-        made = datetime.strptime(name.id[:23], "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=timezone.utc).timestamp()
-        self.note("message.claimed", bot, name, waited_us=max(0, int((time.time() - made) * 1e6)))
-        return Claim(bot, name, message)
+        return claim
 
-    def adopt(self, bot, text):
-        """Gives a dropped file its proper name. What isn't a message yet is left: `spool` sets it aside if it never is."""
-        path = self.box(bot, "inbox", text)
+    def name_dropped(self, path):
+        """The proper name for a dropped file. None for what isn't a message yet: `spool` sets it aside if it never is."""
         try:
-            data = read_regular(path)
-            message = parse_message(data)
+            message = parse_message(read_regular(path))
         except (BadMessage, OSError):
             return None
         id = message.get("id")
         id = id if isinstance(id, str) and Name.parse(f"5-{id}.json") else new_id()
-        name = Name(10 - priority_of(message), id)
-        if "not_before" in message and seconds_of(message["not_before"]) > time.time():
-            name.not_before = compact(seconds_of(message["not_before"]))
-        if os.path.lexists(self.box(bot, "inbox", name)):
-            name.id = new_id()
-        passing = self.box(bot, "claimed", name.held(self.holder, 0))
-        os.makedirs(self.box(bot, "claimed"), exist_ok=True)
-        if not rename(path, passing):
-            return None
-        about = write_json({"recipients": [bot], "name": str(name), "dropped_as": text})
-        self.log.append("message.sent", name.id, about[:-1] + b',"message":' + minify(data).encode() + b"}")
-        return name if rename(passing, self.box(bot, "inbox", name)) else None
+        due = compact(seconds_of(message["not_before"])) if "not_before" in message else None
+        return Name(10 - priority_of(message), id, 0, None, due)
 
     def expire(self, bot):
         """Puts back what dead holders had, and what has stood unchanged for a lease by our own clock since boot."""
@@ -494,17 +413,9 @@ class Spool:
         except FileNotFoundError:
             raise ClaimLost(claim.token)
 
-    def ack(self, claim, output=None):
-        path = self.box(claim.bot, "claimed", claim.name)
-        if not os.path.lexists(path):
-            raise ClaimLost(claim.token)
-        # An ack counts unless something else is logged for the same or a later attempt.
-        more = {} if output is None else {"output": output[:65536]}
-        self.log.append("message.acked", claim.name.id, self.about(claim.bot, claim.name, **more))
-        try:
-            os.unlink(path)  # commit
-        except FileNotFoundError:
-            self.note("message.ack_refused", claim.bot, claim.name)
+    def ack(self, claim):
+        """The work is done. The command's log hears of it when `spool` next looks at this bot."""
+        if not rename(self.box(claim.bot, "claimed", claim.name), self.box(claim.bot, "done", claim.name)):  # commit
             raise ClaimLost(claim.token)
 
     def nack(self, claim, delay=0, reason="nacked"):
@@ -513,33 +424,17 @@ class Spool:
 
     def bury(self, claim, reason):
         """Gives the message up: into dead/, its reason beside it."""
-        if not self.bury_file(claim.bot, self.box(claim.bot, "claimed", claim.name), claim.name, reason):
+        path, target = self.box(claim.bot, "claimed", claim.name), self.box(claim.bot, "dead", claim.name.waiting())
+        if not self.move_with_reason(claim.bot, path, target, reason):
             raise ClaimLost(claim.token)
 
     def requeue(self, bot, name, reason, delay, attempts_max):
-        path = self.box(bot, "claimed", name)
         if name.attempt >= attempts_max:
-            reason = f"given up after {name.attempt} attempts; the last: {reason}"
-            if not self.bury_file(bot, path, name, reason):
-                raise ClaimLost(f"{bot}/{name}")
+            self.bury(Claim(bot, name, None), f"given up after {name.attempt} attempts; the last: {reason}")
             return
         waiting = name.waiting(compact(time.time() + delay) if delay > 0 else None)
-        if not rename(path, self.box(bot, "inbox", waiting)):  # commit
+        if not rename(self.box(bot, "claimed", name), self.box(bot, "inbox", waiting)):  # commit
             raise ClaimLost(f"{bot}/{name}")
-        self.note("message.requeued", bot, name, reason=reason, **({"delay_seconds": delay} if delay > 0 else {}))
-
-    def bury_file(self, bot, path, name, reason):
-        target = self.box(bot, "dead", name.waiting())
-        os.makedirs(self.box(bot, "dead"), exist_ok=True)
-        if not self.move_with_reason(bot, path, target, reason):
-            return False
-        self.note("message.dead", bot, name, reason=reason)
-        return True
-
-    def quarantine(self, bot, path, name, reason):
-        kept = f"quarantine/{compact(time.time())}-{bot}-{name}"
-        if self.move_with_reason(bot, path, os.path.join(self.path, kept), reason):
-            self.log.append("message.quarantined", name.id, {"bot": bot, "reason": reason, "kept": kept})
 
     def move_with_reason(self, bot, path, target, reason):
         if not os.path.lexists(path):
@@ -548,25 +443,11 @@ class Spool:
         temporary = os.path.join(self.path, "tmp", f"{self.holder}-{secrets.token_hex(4)}")
         with open(temporary, "xb") as file:
             file.write(write_json(about) + b"\n")
-        os.rename(temporary, target + ".reason")
+        rename(temporary, target + ".reason")
         if rename(path, target):  # commit
             return True
         os.unlink(target + ".reason")
         return False
-
-    @staticmethod
-    def about(bot, name, **more):
-        data = {"bot": bot, "attempt": name.attempt}
-        if name.holder:
-            data["holder"] = name.holder
-        return {**data, **more}
-
-    def note(self, kind, bot, name, **more):
-        """Logs what nobody's yes depends on: a full disk must not stop receiving."""
-        try:
-            self.log.append(kind, name.id, self.about(bot, name, **more))
-        except OSError:
-            pass
 
     # What the log tells
 
@@ -597,7 +478,8 @@ class Spool:
 
 
 def rename(old, new):
-    """Whether the rename was ours: False when somebody else was first."""
+    """Whether the rename was ours: False when somebody else was first. Of a bot's directories only inbox/ must be there."""
+    os.makedirs(os.path.dirname(new), exist_ok=True)
     try:
         os.rename(old, new)
         return True
@@ -634,7 +516,7 @@ def main(arguments):
     elif len(arguments) == 2 and arguments[1] == "log":
         events = Spool(arguments[0]).events()
     else:
-        print("usage: python3 -m nanospool SPOOL log | SPOOL trace ID", file=sys.stderr)
+        print("usage: nanospool.py SPOOL log | SPOOL trace ID", file=sys.stderr)
         return 64
     for event in events:
         print(event["time"], event["type"], event["subject"], json.dumps(event["data"], ensure_ascii=False))

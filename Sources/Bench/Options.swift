@@ -73,6 +73,8 @@ func helpText(_ works: [CatalogueEntry]) -> String {
               --json        one object a line instead of a table
     Works:
     \(list.joined(separator: "\n"))
+    Ours:     by the library, the file of each message 500 bytes long, its JSON written and read, all logged:
+              deliver, latency, compete, fanout relaxed (nothing synced, as the floor), durable-N synced
     Peers:    redis-server, beanstalkd and nats-server are started and measured when they are on the
               PATH: one message a call as ours, each answer awaited. Those not durable keep messages
               in memory alone (nats: in files), which is as fast as they are

@@ -6,7 +6,8 @@ enum Processes {
   static let startDescriptor: CInt = 3
   static let resultDescriptor: CInt = 4
 
-  /// Starts `path` with a plain environment, its standard input empty, and the given descriptors.
+  /// Starts `path` with a plain environment, its standard input empty, its output thrown away unless a descriptor
+  /// is given, and the given descriptors.
   static func spawn(
     _ path: String, _ arguments: [String], output: CInt? = nil, passing descriptors: [(from: CInt, to: CInt)] = []
   ) throws -> pid_t {
@@ -14,7 +15,11 @@ enum Processes {
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    if let output { posix_spawn_file_actions_adddup2(&actions, output, 1) }
+    if let output {
+      posix_spawn_file_actions_adddup2(&actions, output, 1)
+    } else {
+      posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+    }
     for (from, to) in descriptors { posix_spawn_file_actions_adddup2(&actions, from, to) }
 
     // An ignored signal stays ignored across exec, unlike one with a handler.

@@ -49,6 +49,15 @@ static inline int clinux_poll(struct pollfd *entries, size_t count, int64_t nano
   return ppoll(entries, count, nanoseconds < 0 ? 0 : &limit, 0);
 }
 
+// For a loop that waits for another processor.
+static inline void clinux_pause(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("isb" ::: "memory");
+#endif
+}
+
 // Shared futexes: the word lies in a page that several processes map.
 static inline int clinux_futex_wait(uint32_t *word, uint32_t expected, int64_t nanoseconds) {
   struct timespec timeout = {nanoseconds / 1000000000, nanoseconds % 1000000000};
@@ -78,8 +87,6 @@ static inline void clinux_dnotify_handler(int number) {
   if (write(clinux_dnotify_pipe, &byte, 1) == -1) { /* full: a wake-up is already waiting */ }
   errno = saved;
 }
-
-static inline int clinux_dnotify_installed(void) { return clinux_dnotify_pipe != -1; }
 
 static inline int clinux_dnotify_install(int pipe) {
   struct sigaction action;

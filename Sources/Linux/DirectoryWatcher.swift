@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Synchronization
 
 /// Tells when something may have changed in directories. Every event is only a hint to look: the
 /// directory is the truth. Uses inotify; where a user's instances are used up, dnotify, which has no
@@ -18,29 +19,53 @@ public final class DirectoryWatcher {
   public init(_ directory: Directory, using demanded: Mechanism? = nil) throws(SystemCallError) {
     self.directory = directory
     if demanded == nil || demanded == .inotify {
-      let raw = inotify_init1(CInt(IN_NONBLOCK) | CInt(IN_CLOEXEC))
-      if raw != -1 {
-        source = raw
+      do {
+        source = try systemCall("inotify_init1") { inotify_init1(CInt(IN_NONBLOCK) | CInt(IN_CLOEXEC)) }
         mechanism = .inotify
         return
-      }
-      let code = errno
-      if demanded == .inotify { throw SystemCallError("inotify_init1", "", code) }
+      } catch { if demanded == .inotify { throw error } }
     }
-    if demanded != .polling, clinux_dnotify_installed() == 0 {
-      // One pipe for the process: a signal handler has no other way to say whom it is for.
-      var ends: [CInt] = [-1, -1]
-      if clinux_pipe2(&ends, O_CLOEXEC | O_NONBLOCK) == 0, clinux_dnotify_install(ends[1]) == 0 {
-        source = ends[0]
-        mechanism = .dnotify
-        return
-      }
+    if demanded != .polling, let pipe = Self.takeSignalPipe() {
+      source = pipe
+      mechanism = .dnotify
+      return
     }
     source = -1
     mechanism = .polling
   }
 
-  deinit { if source != -1 { _ = Glibc.close(source) } }
+  deinit {
+    switch mechanism {
+    case .inotify: _ = Glibc.close(source)
+    case .dnotify: Self.signalPipe.withLock { $0.isTaken = false }
+    case .polling: break
+    }
+  }
+
+  /// One pipe for the process: a signal handler has no other way to say whom it is for. It stays open for good, because
+  /// a signal may still be on its way when the watcher that it was for is gone.
+  private struct SignalPipe {
+    var readEnd: CInt = -1
+    var isTaken = false
+  }
+  private static let signalPipe = Mutex(SignalPipe())
+
+  private static func takeSignalPipe() -> CInt? {
+    signalPipe.withLock { pipe in
+      if pipe.isTaken { return nil }
+      if pipe.readEnd == -1 {
+        var ends: [CInt] = [-1, -1]
+        guard clinux_pipe2(&ends, O_CLOEXEC | O_NONBLOCK) == 0 else { return nil }
+        guard clinux_dnotify_install(ends[1]) == 0 else {
+          for end in ends { _ = Glibc.close(end) }
+          return nil
+        }
+        pipe.readEnd = ends[0]
+      }
+      pipe.isTaken = true
+      return pipe.readEnd
+    }
+  }
 
   /// To wait on with poll(2); nil when this watcher has to look at intervals.
   public var descriptor: CInt? { source == -1 ? nil : source }
@@ -72,8 +97,8 @@ public final class DirectoryWatcher {
     public var lookAgain = false
     /// A directory was replaced or removed: watch it again, then look.
     public var watchAgain = false
-    /// Names that appeared or were closed after writing.
-    public var names: [String] = []
+    /// Names that appeared or were closed after writing, byte for byte.
+    public var names: [[UInt8]] = []
   }
 
   /// Takes the events that are waiting; never blocks.
@@ -100,8 +125,8 @@ public final class DirectoryWatcher {
         if mask & UInt32(IN_Q_OVERFLOW) != 0 { changes.lookAgain = true }
         if mask & UInt32(IN_IGNORED | IN_MOVE_SELF | IN_DELETE_SELF) != 0 { changes.watchAgain = true }
         if length > 0, mask & UInt32(IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE) != 0 {
-          let name = buffer.baseAddress!.advanced(by: offset + 16).assumingMemoryBound(to: CChar.self)
-          changes.names.append(String(cString: name))
+          // Padded with NUL.
+          changes.names.append(Array(buffer[(offset + 16)..<(offset + 16 + length)].prefix { $0 != 0 }))
         }
         offset += 16 + length
       }

@@ -72,7 +72,10 @@ extension Spool {
       }
       if isOurs { return try send(message, recipients, durability, unlessSent: false)! }
       guard let owner = try doing("cannot read the idempotency key", { try key.owner(in: root) }) else { continue }
-      if try History(self).sent(owner.id) != nil { return owner.id }
+      if try History(self).sent(owner.id) != nil {
+        if durability == .durable { try syncLog(since: owner.id.time) }
+        return owner.id
+      }
       // The owner died before the log had it, or is just about to write it. Of two who take over, the lock of
       // the log lets one be first.
       if owner.holder.map(isGone) ?? true {
@@ -85,6 +88,18 @@ extension Spool {
           .tryAgain, "another sender is using the idempotency key", hint: "try again when \(owner.holder!) has ended")
       }
       _ = try? Poll.wait([], nanoseconds: 5_000_000)
+    }
+  }
+
+  /// The first sender may have died between its line and the sync, and a yes must not rest on that.
+  private func syncLog(since moment: Timestamp) throws {
+    try doing("cannot sync the log") {
+      let files = LogFiles(root: root)
+      for host in try files.hosts() {
+        let segments = try files.segments(of: host)
+        let first = segments.lastIndex { $0.start <= moment } ?? 0
+        for segment in segments.dropFirst(first) { try root.openIfPresent(segment.path, O_RDONLY)?.syncData() }
+      }
     }
   }
 }

@@ -17,7 +17,8 @@ public final class Inbox {
   public let attemptsMax: Int
 
   private var candidates = Candidates()
-  private var dropped: [String: DroppedFile] = [:]
+  /// By name, byte for byte: two names may be the same text to a `String`.
+  private var dropped: [[UInt8]: DroppedFile] = [:]
   private var watcher: DirectoryWatcher?
   private var isWatching = false
   private var observations: LeaseObservations
@@ -149,7 +150,7 @@ public final class Inbox {
         nextLook = 0
       }
       if changes.lookAgain { nextLook = 0 }
-      for name in changes.names { sort(Array(name.utf8)) }
+      for name in changes.names { name.withUnsafeBufferPointer { sort($0) } }
     }
     if now >= nextLeaseRound {
       try doing("cannot look at the claims of \(bot)") {
@@ -172,18 +173,18 @@ public final class Inbox {
       if !isThere, watcher == nil { try spool.require(bot) }
     }
     let hasEvents = isWatching && watcher?.mechanism != .polling && !isOnNetwork
-    nextLook = now + (hasEvents ? Self.lookNanoseconds : Self.pollNanoseconds)
+    let end = Clock.sinceBoot()
+    // A huge inbox takes long to look at: most of the time must be left for what was found.
+    nextLook = end + max(hasEvents ? Self.lookNanoseconds : Self.pollNanoseconds, 20 * (end - now))
   }
-
-  private func sort(_ name: [UInt8]) { name.withUnsafeBufferPointer { sort($0) } }
 
   private func sort(_ name: UnsafeBufferPointer<UInt8>) {
     if let entry = EntryName(name) {
       // With a holder: somebody put a claim back by hand, without renaming it.
       candidates.insert(entry)
     } else if EntryName.isDropped(name) {
-      let text = String(decoding: name, as: UTF8.self)
-      if dropped[text] == nil { dropped[text] = DroppedFile(name: Array(name)) }
+      let name = Array(name)
+      if dropped[name] == nil { dropped[name] = DroppedFile(name: name) }
     }
   }
 

@@ -85,21 +85,27 @@ extension Spool {
       }
     }
     observations.endRound()
-    try settleDone(bot)
+    settleDone(bot)
     return changed
   }
 
   /// What somebody moved into `done/` is acked that way: by a script that has no more than `mv`, or by hand.
-  private func settleDone(_ bot: BotName) throws {
-    for fileName in try root.names(Layout.box(bot, .done)) {
-      // A file that never got its proper name is in no log, and stays here.
-      guard let name = EntryName(fileName) else { continue }
-      try log.append(.messageAcked, name.id.description) { writer in
-        settle(&writer, bot, name)
-        writer.member("by", "mv")
-        writer.endObject()
-      }
-      try root.unlinkIfPresent(Layout.entry(bot, .done, name))
+  /// What can't be logged now (a full disk) stays there, as acked as before.
+  private func settleDone(_ bot: BotName) {
+    for fileName in (try? root.names(Layout.box(bot, .done))) ?? [] {
+      // A file that never got its proper name is in no log, and stays here. Another receiver may be at this, too:
+      // asking again leaves little time for the two to log the same.
+      guard let name = EntryName(fileName), let log = try? log,
+        (try? root.status(Layout.entry(bot, .done, name))) ?? nil != nil
+      else { continue }
+      do {
+        try log.append(.messageAcked, name.id.description) { writer in
+          settle(&writer, bot, name)
+          writer.member("by", "mv")
+          writer.endObject()
+        }
+        try root.unlinkIfPresent(Layout.entry(bot, .done, name))
+      } catch { return }
     }
   }
 

@@ -84,6 +84,7 @@ struct Recovery {
     let files = LogFiles(root: root)
     var outstanding: [MessageID: Outstanding] = [:]
     var unknown: Set<MessageID> = []
+    var ackedBefore: Set<MessageID> = []
     var since: Timestamp?
     if fromCheckpoint { since = try oldestCheckpoint(files) }
     var merge = try LogMerge(files, since: since)
@@ -92,11 +93,15 @@ struct Recovery {
       if event.kind == .messageSent {
         report.messagesLookedAt += 1
         if !isInFlight(event, position) { begin(event, id, position, &outstanding) }
+        if ackedBefore.contains(id) { unknown.insert(id) }
         if mending { try restoreKey(event, id) }
       } else if outstanding[id] != nil {
         apply(event, id, &outstanding)
         // Most messages are done: only the others are kept in memory.
         if outstanding[id]!.copies.allSatisfy({ $0.value.ackedAttempt != nil }) { outstanding[id] = nil }
+      } else if event.kind == .messageAcked {
+        // Once more, or of a message that was never sent: that brings nothing back. Unless its sending comes later.
+        ackedBefore.insert(id)
       } else {
         unknown.insert(id)
       }
@@ -238,7 +243,7 @@ struct Recovery {
       report.add(target, "is missing", "made again from the log")
     }
     guard mending else { return }
-    try write(body, to: target, bot)
+    // The reason first: a recovery that dies in between would not find it missing the next time.
     if copy.isDead, place == nil {
       var writer = JSONWriter()
       writer.beginObject()
@@ -247,6 +252,7 @@ struct Recovery {
       writer.endObject()
       try write(writer.bytes, to: Layout.reason(besides: target), bot)
     }
+    try write(body, to: target, bot)
     try log?.append(.messageRestored, id.description) { writer in
       writer.beginObject()
       writer.member("bot", bot.description)

@@ -47,17 +47,11 @@ extension Spool {
       parcel.discard(self)
       return nil
     }
-    try confirm(receipt, parcel, durability)
+    // Should the disk refuse, the file stays in `tmp/`: the log has the message, so whoever settles that delivers it
+    // soon, and not the recovery after some later reboot.
+    if durability == .durable { try log.waitUntilSynced(receipt) }
     deliver(parcel, receipt)
     return parcel.name.id
-  }
-
-  func confirm(_ receipt: LogWriter.Receipt, _ parcel: Parcel, _ durability: Durability) throws {
-    guard durability == .durable else { return }
-    do { try log.waitUntilSynced(receipt) } catch {
-      parcel.discard(self)
-      throw error
-    }
   }
 
   func sendError(_ error: any Error, _ recipients: [BotName]) -> any Error {
@@ -80,12 +74,14 @@ extension Spool {
         names.formUnion(try bots().filter { $0.description != message.from })
       } else if target.hasPrefix("#") {
         let topic = try parsed(String(target.dropFirst()))
-        names.formUnion(try subscribers(of: topic).filter { $0.description != message.from })
+        let subscribers = try subscribers(of: topic).filter { $0.description != message.from }
+        for name in subscribers where !names.contains(name) { try require(name) }
+        names.formUnion(subscribers)
       } else {
-        names.insert(try parsed(target))
+        let name = try parsed(target)
+        if names.insert(name).inserted { try require(name) }
       }
     }
-    for name in names { try require(name) }
     guard !names.isEmpty else {
       let target = message.to.joined(separator: ", ").escapedForTerminal()
       let hint = target.hasPrefix("#") ? "spool subscribe BOT \(target.dropFirst())" : "spool register BOT"

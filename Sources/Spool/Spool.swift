@@ -31,6 +31,7 @@ public final class Spool: Sendable {
     settings = try Self.readSettings(root)
     host = Self.currentHost()
     process = ProcessIdentity.current()
+    holder = Holder(host: host, pid: process.pid, start: process.started)
     do {
       let opened = try LogOpening(root: root, host: host, process: process, settings: settings).open()
       writer = .success(opened.writer)
@@ -115,7 +116,7 @@ public final class Spool: Sendable {
   }
 
   /// This process, as the holder of what it claims.
-  public var holder: Holder { Holder(host: host, pid: process.pid, start: process.started) }
+  public let holder: Holder
 
   /// A holder behind which no process stands: the claim lasts for its lease, whoever made it.
   public func detachedHolder() -> Holder { Holder(host: host, pid: 0, start: UInt64.random(in: 1...0xffff_ffff)) }

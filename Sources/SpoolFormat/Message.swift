@@ -315,10 +315,10 @@ extension JSONWriter {
 
   /// A string whose bytes need no escaping.
   public mutating func quoted(_ append: (inout [UInt8]) -> Void) {
-    var text: [UInt8] = [UInt8(ascii: "\"")]
-    text.reserveCapacity(48)
-    append(&text)
-    text.append(UInt8(ascii: "\""))
-    raw(text)
+    // Nothing but the comma that may have to come first.
+    raw(EmptyCollection())
+    bytes.append(UInt8(ascii: "\""))
+    append(&bytes)
+    bytes.append(UInt8(ascii: "\""))
   }
 }

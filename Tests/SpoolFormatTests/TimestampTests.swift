@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import SpoolFormat
@@ -105,25 +106,5 @@ import Testing
   ])
   func `the compact form has no other spelling`(text: String) {
     #expect(Timestamp(compact: Array(text.utf8)) == nil)
-  }
-}
-
-/// Randomness that can be had again: the seed is printed with what fails.
-struct SeededGenerator: RandomNumberGenerator {
-  let seed: UInt64
-  private var state: UInt64
-
-  init(seed: UInt64 = .random(in: .min ... .max)) {
-    self.seed = seed
-    state = seed
-  }
-
-  /// SplitMix64.
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var value = state
-    value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-    return value ^ (value >> 31)
   }
 }

@@ -1,23 +1,22 @@
 import Glibc
+import SpoolFormat
 
-/// A log of many messages in lines like the spool's, a rare word in three of them.
+/// A log of many messages in the spool's lines, two rare words in three of them.
 final class LogFiles {
   static let rareWord = "zygomorphic"
+  /// As long, and in as many lines; so that neither side profits from what the other has just read.
+  static let floorWord = "xenoblastic"
   static let rareLines = 3
   /// As large as a segment of the spool's log.
   static let segmentBytes = 64 << 20
 
-  let directory: String
   private(set) var files: [String] = []
   private let lines: Int
 
-  init(in scratch: Scratch, lines: Int) throws {
-    directory = "\(scratch.path)/log/host"
-    self.lines = max(lines, LogFiles.rareLines)
-  }
+  init(lines: Int) { self.lines = max(lines, LogFiles.rareLines) }
 
   /// Writes the files, the first time.
-  func make() throws {
+  func make(in directory: String) throws {
     guard files.isEmpty else { return }
     try makeDirectories(directory)
     var line = LogLine()
@@ -27,7 +26,7 @@ final class LogFiles {
     defer { if file >= 0 { close(file) } }
     for number in 0..<lines {
       let rare = (0..<LogFiles.rareLines).contains { lines * (2 * $0 + 1) / (2 * LogFiles.rareLines) == number }
-      line.append(number, rareWord: rare ? LogFiles.rareWord : nil, to: &block)
+      line.append(number, rareWords: rare ? [LogFiles.rareWord, LogFiles.floorWord] : [], to: &block)
       guard block.count >= 1 << 20 || number == lines - 1 else { continue }
       if file < 0 || written >= LogFiles.segmentBytes {
         if file >= 0 { close(file) }
@@ -41,11 +40,6 @@ final class LogFiles {
       block.removeAll(keepingCapacity: true)
       try Interruption.check()
     }
-  }
-
-  func remove() {
-    removeTree(directory)
-    files = []
   }
 }
 
@@ -64,14 +58,27 @@ private struct LogLine {
     return random
   }
 
-  mutating func append(_ number: Int, rareWord: String?, to block: inout [UInt8]) {
-    let id = "20261120T234512.\(100_000 + number % 900_000)Z-\(String(next() | 1 << 63, radix: 16))"
-    block.append(#"{"specversion":"1.0","type":"message.sent","source":"host","id":"\#(id)","subject":"coder","#)
-    block.append(#""time":"2026-11-20T23:45:12.345678Z","data":{"to":["coder"],"message":{"id":"\#(id)","#)
-    block.append(#""from":"planner","type":"request","conversation":"\#(id)","content":""#)
-    if let rareWord { block.append("\(rareWord) ") }
-    let end = block.count + 330
-    while block.count < end { block += LogLine.words[Int(next() >> 59)] }
-    block.append("\"}},\"crc32c\":\"\(String(UInt32(truncatingIfNeeded: next() >> 32) | 1 << 31, radix: 16))\"}\n")
+  mutating func append(_ number: Int, rareWords: [String], to block: inout [UInt8]) {
+    let time = Timestamp(microseconds: 1_795_218_312_345_678 + number * 1_000)
+    let id = MessageID(time: time, random: next())
+    var content = rareWords.map { "\($0) " }.joined().utf8.map { $0 }
+    while content.count < 330 { content += LogLine.words[Int(next() >> 59)] }
+    var message = Message(content: String(decoding: content, as: UTF8.self))
+    message.id = id
+    message.from = "planner"
+    message.to = ["coder"]
+    message.type = .request
+    message.createdAt = time
+    block += LogEvent.line(
+      kind: .messageSent, subject: "\(id)", source: "/elsewhere/4711.5f3a", number: number + 1, time: time,
+      reserving: 1_024
+    ) { writer in
+      writer.beginObject()
+      writer.member("recipients", message.to)
+      writer.member("name", "\(EntryName(urgency: 5, id: id))")
+      writer.key("message")
+      writer.raw(message.encoded)
+      writer.endObject()
+    }
   }
 }

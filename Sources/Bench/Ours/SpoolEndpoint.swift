@@ -49,6 +49,11 @@ final class SpoolService: Service {
   let system: System
   let place: String
   let spool: Spool
+  /// Makes a file of about `Payload.size` bytes.
+  static let content = {
+    var payload = Payload()
+    return String(decoding: payload.numbered(0)[..<330], as: UTF8.self)
+  }()
 
   init(durable: Bool, in scratch: Scratch) throws {
     system = durable ? .spoolDurable : .spool
@@ -68,11 +73,30 @@ final class SpoolService: Service {
     message.type = .broadcast
     // A thousand names would stand in the message otherwise, and it would not be one of 500 bytes.
     message.to = ["team"]
-    var payload = Payload()
-    message.content = String(decoding: payload.numbered(0)[..<330], as: UTF8.self)
+    message.content = Self.content
     let began = nanoseconds()
     try spool.send(message, durability: .relaxed)
     return nanoseconds() - began
+  }
+
+  /// Sends a message and waits until it is done.
+  func sendAndAwait(_ name: String, secondsMax: Int) throws {
+    var message = Message(content: Self.content)
+    message.to = [name]
+    let identifier = try spool.send(message)
+    let deadline = nanoseconds() + secondsMax * 1_000_000_000
+    while try !History(spool).trace(identifier).contains(where: { $0.kind == .messageAcked }) {
+      try Interruption.check()
+      guard nanoseconds() < deadline else { throw BenchError("\(name) did not do its work in \(secondsMax) s") }
+      usleep(10_000)
+    }
+  }
+
+  /// Removes the one message that waits.
+  func emptyInbox(_ name: String) throws {
+    let inbox = "\(place)/bots/\(name)/inbox"
+    removeTree(inbox)
+    try makeDirectories(inbox)
   }
 
   func stop() { removeTree(place) }
@@ -94,9 +118,7 @@ struct SpoolCommand {
 
   /// Throws unless the command knows the verb.
   func require(_ verb: String) throws {
-    let output = try check(open("/dev/null", O_WRONLY | O_CLOEXEC), "open", "/dev/null")
-    defer { close(output) }
-    let pid = try Processes.spawn(path, [verb, "--help"], output: output, passing: [(output, 2)])
+    let pid = try Processes.spawn(path, [verb, "--help"], passing: [(1, 2)])
     guard try Processes.wait(for: pid) == 0 else { throw BenchError("not built: \(path) has no verb \(verb) yet") }
   }
 }

@@ -8,8 +8,17 @@ extension Work {
       return try commandTime(path, times: times)
     }
     func appendTime() throws -> Int { try syncedAppendTime(in: bench.scratch, times: times) }
+    let ours = Contender(SpoolService.name) {
+      let command = try SpoolCommand()
+      try command.require("send")
+      let spool = try SpoolService(durable: true, in: bench.scratch)
+      try spool.makeInbox("bot")
+      let arguments = ["send", "--spool", spool.place, "--from", "bench", "bot", SpoolService.content]
+      return Session(
+        measure: { milliseconds(try commandTime(command.path, arguments, times: times)) }, stop: { spool.stop() })
+    }
     return Work(
-      name: name, unit: "ms", targets: [.atMost(3, of: Target.floor)],
+      name: name, unit: "ms", targets: [.atMost(3, of: Target.floor)], ours: ours,
       floor: Contender("true + append") { milliseconds(try trueTime() + appendTime()) },
       beside: [
         Contender("true") { milliseconds(try trueTime()) },
@@ -42,12 +51,36 @@ extension Work {
       ),
     ]
     return Work(
-      name: name, unit: "MiB", targets: [.below(15)],
+      name: name, unit: "MiB", targets: [.below(15)], ours: idleWorker(bench),
       peers: peers.filter { Processes.find($0.program) != nil }.map { peer in
         Contender(peer.name) {
           let (pid, service) = try peer.start()
           return Session(measure: { try residentMemory(of: pid) }, stop: { service.stop() })
         }
       })
+  }
+
+  /// A `spool work` that has had one message, and waits for the next.
+  private static func idleWorker(_ bench: Bench) -> Contender {
+    Contender(SpoolService.name) {
+      let command = try SpoolCommand()
+      try command.require("work")
+      let spool = try SpoolService(durable: false, in: bench.scratch)
+      try spool.makeInbox("bot")
+      let pid = try Processes.spawn(command.path, ["work", "--spool", spool.place, "bot", "--", "true"])
+      do {
+        try spool.sendAndAwait("bot", secondsMax: 10)
+      } catch {
+        Processes.stop(pid)
+        spool.stop()
+        throw error
+      }
+      return Session(
+        measure: { try residentMemory(of: pid) },
+        stop: {
+          Processes.stop(pid)
+          spool.stop()
+        })
+    }
   }
 }

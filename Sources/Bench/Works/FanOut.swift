@@ -10,8 +10,20 @@ extension Work {
             stop: { redis.stop() })
         })
     }
+    let ours = Contender(SpoolService.name) {
+      let spool = try SpoolService(durable: false, in: bench.scratch)
+      let bots = (0..<Links.count).map { "bot\($0)" }
+      for bot in bots { try spool.makeInbox(bot) }
+      return Session(
+        measure: {
+          let time = milliseconds(try spool.sendToAll())
+          // The links are gone after each round, as the floor's are.
+          for bot in bots { try spool.emptyInbox(bot) }
+          return time
+        }, stop: { spool.stop() })
+    }
     return Work(
-      name: name, unit: "ms", targets: [.atMost(1.5, of: Target.floor)],
+      name: name, unit: "ms", targets: [.atMost(1.5, of: Target.floor)], ours: ours,
       floor: Contender("linkat") {
         let links = try Links(in: bench.scratch)
         return Session(measure: { milliseconds(try links.time()) }, stop: { links.remove() })

@@ -1,0 +1,151 @@
+import Glibc
+import TestSupport
+import Testing
+
+@testable import Linux
+
+@Suite struct DirectoryWatcherTests {
+  private let home: TemporaryDirectory
+  private let directory: Directory
+
+  init() throws {
+    home = try TemporaryDirectory()
+    directory = try Directory(home.path)
+    try directory.makeDirectory("inbox")
+  }
+
+  /// Waits for an event, and returns what the events that there are say.
+  private static func next(_ watcher: DirectoryWatcher) throws -> DirectoryWatcher.Changes? {
+    let descriptor = try #require(watcher.descriptor)
+    // A signal may end a wait early.
+    let isReady = try eventually { try Poll.wait([descriptor], nanoseconds: 1_000_000_000) == [true] }
+    return isReady ? try watcher.takeChanges() : nil
+  }
+
+  @Test func `inotify tells of files that are moved in, linked, or closed after writing`() throws {
+    let watcher = try DirectoryWatcher(directory, using: .inotify)
+    #expect(try watcher.watch("inbox"))
+    #expect(try watcher.takeChanges().names.isEmpty)
+    try Plain.write(home("a"), "1")
+    try directory.rename("a", to: "inbox/moved")
+    #expect(try Self.next(watcher)?.names.map(text) == ["moved"])
+    try directory.link("inbox/moved", to: "inbox/linked")
+    #expect(try Self.next(watcher)?.names.map(text) == ["linked"])
+    try Plain.write(home("inbox/written"), "1")
+    #expect(try Self.next(watcher)?.names.map(text) == ["written", "written"])
+    #expect(try watcher.takeChanges().names.isEmpty)
+  }
+
+  private func text(_ name: [UInt8]) -> String { String(decoding: name, as: UTF8.self) }
+
+  @Test func `inotify gives a name as it is, whatever its bytes`() throws {
+    let watcher = try DirectoryWatcher(directory, using: .inotify)
+    #expect(try watcher.watch("inbox"))
+    let name: [UInt8] = [0xff, UInt8(ascii: "x")]
+    let raw = creat((Array(home("inbox/").utf8) + name + [0]).map { CChar(bitPattern: $0) }, 0o600)
+    guard raw != -1 else { return }
+    close(raw)
+    #expect(try Self.next(watcher)?.names.first == name)
+  }
+
+  @Test func `a directory that is replaced or removed is to be watched again`() throws {
+    let watcher = try DirectoryWatcher(directory, using: .inotify)
+    #expect(try watcher.watch("inbox"))
+    try directory.rename("inbox", to: "elsewhere")
+    #expect(try Self.next(watcher)?.watchAgain == true)
+    #expect(try !watcher.watch("inbox"))
+    try directory.makeDirectory("inbox")
+    #expect(try watcher.watch("inbox"))
+    try Plain.write(home("inbox/x"), "1")
+    #expect(try Self.next(watcher)?.names.map(text).contains("x") == true)
+    TemporaryDirectory.removeTree(home("inbox"))
+    #expect(try Self.next(watcher)?.watchAgain == true)
+  }
+
+  @Test func `a queue that ran over says to look again`() throws {
+    let limit = Int(try Plain.text("/proc/sys/fs/inotify/max_queued_events").filter(\.isNumber)) ?? .max
+    // A machine with an enormous queue would need as enormous a test.
+    guard limit <= 100_000 else { return }
+    let watcher = try DirectoryWatcher(directory, using: .inotify)
+    #expect(try watcher.watch("inbox"))
+    try Plain.write(home("inbox/a"), "1")
+    for _ in 0..<(limit / 2 + 100) {
+      try directory.rename("inbox/a", to: "inbox/b")
+      try directory.rename("inbox/b", to: "inbox/a")
+    }
+    var count = 0
+    var lookAgain = false
+    while try Poll.wait([#require(watcher.descriptor)], nanoseconds: 0) == [true] {
+      let changes = try watcher.takeChanges()
+      count += changes.names.count
+      lookAgain = lookAgain || changes.lookAgain
+    }
+    #expect(lookAgain)
+    #expect(count > limit - 1000)
+  }
+
+  /// A process has one dnotify watcher, so each of these tests is a process.
+  @Test func `dnotify wakes for the same, without names`() async throws {
+    let path = home.path
+    await #expect(processExitsWith: .success) { [path = path as String] in
+      let directory = try Directory(path)
+      let watcher = try DirectoryWatcher(directory, using: .dnotify)
+      #expect(watcher.mechanism == .dnotify)
+      #expect(try watcher.watch("inbox"))
+      #expect(try !watcher.watch("none"))
+      try Plain.write(path + "/a", "1")
+      try directory.rename("a", to: "inbox/moved")
+      #expect(try DirectoryWatcherTests.next(watcher)?.lookAgain == true)
+      try directory.link("inbox/moved", to: "inbox/linked")
+      #expect(try DirectoryWatcherTests.next(watcher)?.lookAgain == true)
+      try Plain.write(path + "/inbox/written", "1")
+      #expect(try DirectoryWatcherTests.next(watcher)?.lookAgain == true)
+      // The only one that there can be; others look at intervals.
+      #expect(try DirectoryWatcher(directory, using: .dnotify).mechanism == .polling)
+    }
+  }
+
+  @Test func `when one dnotify watcher is gone, the next may have its place, and no signal kills`() async throws {
+    let path = home.path
+    await #expect(processExitsWith: .success) { [path = path as String] in
+      let directory = try Directory(path)
+      try Plain.write(path + "/inbox/a", "1")
+      for _ in 0..<50 {
+        let watcher = try DirectoryWatcher(directory, using: .dnotify)
+        #expect(watcher.mechanism == .dnotify)
+        #expect(try watcher.watch("inbox"))
+        try directory.rename("inbox/a", to: "inbox/b")
+        #expect(try DirectoryWatcherTests.next(watcher)?.lookAgain == true)
+        try directory.rename("inbox/b", to: "inbox/a")
+      }
+    }
+  }
+
+  @Test func `without inotify instances the next best is taken`() async throws {
+    let path = home.path
+    await #expect(processExitsWith: .success) { [path = path as String] in
+      // The second call of the process, after the one that opens the directory.
+      setenv("SPOOL_FAULT", "\(EMFILE):2", 1)
+      let directory = try Directory(path)
+      let last = try DirectoryWatcher(directory)
+      #expect(last.mechanism == .dnotify)
+      #expect(try last.watch("inbox"))
+      try Plain.write(path + "/inbox/x", "1")
+      #expect(try DirectoryWatcherTests.next(last)?.lookAgain == true)
+    }
+    await #expect(processExitsWith: .success) { [path = path as String] in
+      setenv("SPOOL_FAULT", "\(EMFILE):2", 1)
+      let directory = try Directory(path)
+      let error = #expect(throws: SystemCallError.self) { try DirectoryWatcher(directory, using: .inotify) }
+      #expect(error?.code == EMFILE)
+    }
+  }
+
+  @Test func `without events there is nothing to wait on, and always reason to look`() throws {
+    let watcher = try DirectoryWatcher(directory, using: .polling)
+    #expect(watcher.mechanism == .polling)
+    #expect(watcher.descriptor == nil)
+    #expect(try watcher.watch("inbox"))
+    #expect(try watcher.takeChanges().lookAgain)
+  }
+}

@@ -1,0 +1,112 @@
+import Glibc
+import TestSupport
+import Testing
+
+@testable import Linux
+
+@Suite struct ProcessTests {
+  private func start(_ script: String, environment: [String: String] = [:]) throws -> ChildProcess {
+    let null = try Descriptor.open("/dev/null", O_RDWR)
+    return try ChildProcess(
+      ["/bin/sh", "-c", script], environment: environment, input: null.raw, output: null.raw, error: 2)
+  }
+
+  @Test func `this process is alive, and another of the same number is not`() {
+    let current = ProcessIdentity.current()
+    #expect(current.pid == Int(getpid()))
+    #expect(current.started > 0)
+    #expect(current.isAlive)
+    #expect(!ProcessIdentity(pid: current.pid, started: current.started + 1).isAlive)
+    #expect(!ProcessIdentity(pid: 0, started: 1).isAlive)
+    #expect(!ProcessIdentity(pid: .max, started: 1).isAlive)
+  }
+
+  @Test func `a process is gone as soon as it has ended, reaped or not`() throws {
+    let child = try start("exec sleep 1000")
+    // What starts is the shell, whose time of starting stays that of the process.
+    let stat = try Plain.text("/proc/\(child.pid)/stat")
+    let started = stat.split(separator: ")").last!.split(separator: " ")[19]
+    let identity = ProcessIdentity(pid: Int(child.pid), started: UInt64(started)!)
+    #expect(identity.isAlive)
+    child.signalGroup(SIGKILL)
+    #expect(try Poll.wait([child.exit.raw], nanoseconds: 20_000_000_000) == [true])
+    #expect(!identity.isAlive)
+    #expect(try child.reap(waiting: true) == .killed(signal: 9))
+    #expect(!identity.isAlive)
+  }
+
+  @Test func `how a program ends is told`() throws {
+    #expect(try start("exit 0").reap(waiting: true) == .exited(0))
+    #expect(try start("exit 75").reap(waiting: true) == .exited(75))
+    #expect(try start("kill -TERM $$").reap(waiting: true) == .killed(signal: 15))
+    #expect(
+      try start("[ \"$GREETING\" = hello ]", environment: ["GREETING": "hello"]).reap(waiting: true) == .exited(0))
+    let error = #expect(throws: SystemCallError.self) {
+      _ = try ChildProcess(["/nowhere/program"], input: 0, output: 1, error: 2)
+    }
+    #expect(error?.code == ENOENT)
+  }
+
+  @Test func `a running program has not ended, and its whole group can be ended`() throws {
+    let output = try Pipe()
+    let null = try Descriptor.open("/dev/null", O_RDWR)
+    let child = try ChildProcess(
+      ["/bin/sh", "-c", "sleep 1000 & echo $!; wait"], input: null.raw, output: output.writeEnd.raw, error: 2)
+    let text = String(decoding: try output.readEnd.read(maximum: 100) ?? [], as: UTF8.self)
+    let grandchild = try #require(pid_t(text.filter(\.isNumber)))
+    #expect(try child.reap() == nil)
+    #expect(kill(grandchild, 0) == 0)
+    child.signalGroup(SIGKILL)
+    #expect(try child.reap(waiting: true) == .killed(signal: 9))
+    #expect(eventually { kill(grandchild, 0) == -1 || isZombie(grandchild) })
+  }
+
+  private func isZombie(_ pid: pid_t) -> Bool { (try? Plain.text("/proc/\(pid)/stat").contains(") Z ")) ?? true }
+
+  @Test func `a program dies with the process that started it`() async throws {
+    let home = try TemporaryDirectory()
+    let file = home("pid")
+    await #expect(processExitsWith: .signal(SIGKILL)) { [file = file as String] in
+      let null = try Descriptor.open("/dev/null", O_RDWR)
+      _ = try ChildProcess(
+        ["/bin/sh", "-c", "echo $$ > \"$FILE.new\"; mv \"$FILE.new\" \"$FILE\"; exec sleep 1000"],
+        environment: ["FILE": file], input: null.raw, output: null.raw, error: 2)
+      _ = eventually { Plain.exists(file) }
+      kill(getpid(), SIGKILL)
+    }
+    let pid = try #require(pid_t(Plain.text(file).filter(\.isNumber)))
+    #expect(eventually { kill(pid, 0) == -1 || isZombie(pid) })
+  }
+
+  @Test func `a call can be made to fail, and the process to die at it`() async throws {
+    let home = try TemporaryDirectory()
+    let path = home.path
+    await #expect(processExitsWith: .success) { [path = path as String] in
+      setenv("SPOOL_FAULT", "5:3", 1)
+      setenv("SPOOL_FAULT_TRACE", path + "/trace", 1)
+      let directory = try Directory(path)
+      try directory.makeDirectory("a")
+      let error = #expect(throws: SystemCallError.self) { try directory.makeDirectory("b") }
+      #expect(error?.code == EIO)
+      try directory.makeDirectory("c")
+    }
+    #expect(Plain.names(path) == ["a", "c", "trace"])
+    #expect(try Plain.text(home("trace")) == "open\nmkdirat\nmkdirat\nmkdirat\n")
+    for (plan, made) in [("kill-before:2", []), ("kill-after:2", ["x"]), ("kill-before:3", ["x"])] {
+      let inner = home("inner-\(plan)")
+      #expect(mkdir(inner, 0o700) == 0)
+      await #expect(processExitsWith: .signal(SIGKILL)) { [inner = inner as String, plan = plan as String] in
+        setenv("SPOOL_FAULT", plan, 1)
+        let directory = try Directory(inner)
+        try directory.makeDirectory("x")
+        try directory.makeDirectory("y")
+      }
+      #expect(Plain.names(inner) == made, "\(plan)")
+    }
+    await #expect(processExitsWith: .success) { [path = path as String] in
+      setenv("SPOOL_FAULT", "short-write:2", 1)
+      let file = try Descriptor.open(path + "/short", O_WRONLY | O_CREAT)
+      #expect(try file.writeOnce(Array("0123456789".utf8)) == 5)
+    }
+  }
+}

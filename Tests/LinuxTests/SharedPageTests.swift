@@ -1,0 +1,119 @@
+import Glibc
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Linux
+
+@Suite struct SharedPageTests {
+  private let home: TemporaryDirectory
+
+  init() throws { home = try TemporaryDirectory() }
+
+  private static func page(_ path: String) throws -> SharedPage {
+    try SharedPage(try Descriptor.open(path, O_RDWR | O_CREAT))
+  }
+  private static func lock(_ page: SharedPage) -> RobustLock {
+    RobustLock(page.pointer(at: 64, as: pthread_mutex_t.self))
+  }
+
+  @Test func `two maps of one file see the same`() throws {
+    let one = try Self.page(home("page"))
+    let two = try Self.page(home("page"))
+    one.pointer(at: 8, as: Atomic<UInt64>.self).pointee.store(17, ordering: .releasing)
+    #expect(two.pointer(at: 8, as: Atomic<UInt64>.self).pointee.load(ordering: .acquiring) == 17)
+    #expect(Plain.size(home("page")) == SharedPage.size)
+  }
+
+  @Test func `of many threads, each with a map of its own, one holds the lock at a time`() throws {
+    let path = home("page")
+    let page = try Self.page(path)
+    Self.lock(page).initialize()
+    let failures = Mutex<[String]>([])
+    try Thread.run(
+      (0..<8).map { _ in
+        { @Sendable in
+          do {
+            let page = try Self.page(path)
+            let lock = Self.lock(page)
+            let counter = page.pointer(at: 8, as: UInt64.self)
+            for _ in 0..<2000 {
+              _ = try lock.lock(seconds: 60)
+              counter.pointee += 1
+              lock.unlock()
+            }
+            withExtendedLifetime(page) {}
+          } catch { failures.withLock { $0.append("\(error)") } }
+        }
+      })
+    #expect(failures.withLock { $0 } == [])
+    #expect(page.pointer(at: 8, as: UInt64.self).pointee == 16_000)
+    withExtendedLifetime(page) {}
+  }
+
+  @Test func `when the holder dies, the next one gets the lock and is told, once`() async throws {
+    let path = home("page")
+    let page = try Self.page(path)
+    let lock = Self.lock(page)
+    lock.initialize()
+    await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
+      let page = try SharedPageTests.page(path)
+      _ = try SharedPageTests.lock(page).lock(seconds: 5)
+      withExtendedLifetime(page) { _ = kill(getpid(), SIGKILL) }
+    }
+    #expect(try lock.lock(seconds: 5))
+    lock.unlock()
+    #expect(try !lock.lock(seconds: 5))
+    lock.unlock()
+    withExtendedLifetime(page) {}
+  }
+
+  @Test func `a lock that somebody keeps is waited for so long and no longer`() throws {
+    let page = try Self.page(home("page"))
+    let lock = Self.lock(page)
+    lock.initialize()
+    let release = try Pipe()
+    let held = try Pipe()
+    let (wait, tell) = (release.readEnd.raw, held.writeEnd.raw)
+    let path = home("page")
+    try Thread.detach {
+      guard let page = try? Self.page(path) else { return }
+      _ = try? Self.lock(page).lock(seconds: 5)
+      var byte: UInt8 = 1
+      _ = Glibc.write(tell, &byte, 1)
+      _ = Glibc.read(wait, &byte, 1)
+      Self.lock(page).unlock()
+      _ = Glibc.write(tell, &byte, 1)
+      withExtendedLifetime(page) {}
+    }
+    _ = try held.readEnd.read(maximum: 1)
+    let error = #expect(throws: SystemCallError.self) { try lock.lock(seconds: 1) }
+    #expect(error?.code == ETIMEDOUT)
+    try release.writeEnd.write([1])
+    #expect(try !lock.lock(seconds: 20))
+    lock.unlock()
+    _ = try held.readEnd.read(maximum: 1)
+    withExtendedLifetime(page) {}
+  }
+
+  @Test func `a waiter wakes when the word changes, and doesn't sleep when it has`() throws {
+    let page = try Self.page(home("page"))
+    let word = page.pointer(at: 8, as: Atomic<UInt32>.self)
+    word.pointee.store(1, ordering: .sequentiallyConsistent)
+    // Already another value: no sleep, though the limit is long.
+    #expect(seconds { Futex.wait(word, expected: 0, nanoseconds: 60_000_000_000) } < 30)
+    let path = home("page")
+    try Thread.detach {
+      guard let page = try? Self.page(path) else { return }
+      let word = page.pointer(at: 8, as: Atomic<UInt32>.self)
+      word.pointee.store(2, ordering: .sequentiallyConsistent)
+      Futex.wakeAll(word)
+      withExtendedLifetime(page) {}
+    }
+    while word.pointee.load(ordering: .sequentiallyConsistent) == 1 {
+      Futex.wait(word, expected: 1, nanoseconds: 60_000_000_000)
+    }
+    #expect(word.pointee.load(ordering: .sequentiallyConsistent) == 2)
+    withExtendedLifetime(page) {}
+  }
+}
