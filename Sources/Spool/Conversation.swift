@@ -52,13 +52,22 @@ extension Spool {
   private func takeAnswer(to id: String, _ bot: BotName) throws -> Message? {
     for entry in try entries(of: bot) where !entry.isClaimed {
       guard let message = entry.message, message.inReplyTo == id else { continue }
-      var held = entry.name ?? EntryName(urgency: Priority.normal.urgency, id: message.id ?? newIdentifier())
+      var held: EntryName
+      if let name = entry.name {
+        held = name
+      } else {
+        // Dropped by hand: into the log with it first.
+        var file = DroppedFile(name: Array(entry.fileName.utf8))
+        guard case .adopted(let name) = try file.examine(self, bot) else { continue }
+        held = name
+      }
+      let waiting = held
       held.attempt += 1
       held.place = .held(holder)
       let taken = try doing("cannot take the answer") {
         try root.makeDirectory(Layout.box(bot, .claimed))
         return try root.renameIfPresent(
-          Layout.entry(bot, .inbox, raw: entry.fileName), to: Layout.entry(bot, .claimed, held))
+          Layout.entry(bot, .inbox, waiting), to: Layout.entry(bot, .claimed, held))
       }
       guard taken else { continue }
       note(.messageClaimed, held.id.description) { writer in

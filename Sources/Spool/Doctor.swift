@@ -22,7 +22,7 @@ public struct Doctor {
       try examineTemporary(repairing, &report)
       let log = try? spool.log
       try Recovery(root: spool.root, host: spool.host, log: log, settings: spool.settings)
-        .run(fromCheckpoint: false, mending: repairing, &report)
+        .run(fromCheckpoint: false, mending: repairing, live: true, &report)
     }
     return report
   }

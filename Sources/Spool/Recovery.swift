@@ -80,7 +80,8 @@ struct Recovery {
   /// - Parameters:
   ///   - fromCheckpoint: believe the files of messages before the checkpoint; not in a copy.
   ///   - mending: do it; otherwise only say what would be done.
-  func run(fromCheckpoint: Bool, mending: Bool, _ report: inout RecoveryReport) throws {
+  ///   - live: others of this host may be sending and settling meanwhile.
+  func run(fromCheckpoint: Bool, mending: Bool, live: Bool, _ report: inout RecoveryReport) throws {
     let files = LogFiles(root: root)
     var outstanding: [MessageID: Outstanding] = [:]
     var unknown: Set<MessageID> = []
@@ -111,10 +112,16 @@ struct Recovery {
     for id in unknown { try resurrect(id, files, &outstanding) }
     for bad in merge.badLines {
       report.add(
-        "\(bad.position.segment.path) at byte \(bad.position.offset)", "\(bad.count) bytes that are no event, or damaged",
-        "skipped; the lines around it count")
+        "\(bad.position.segment.path) at byte \(bad.position.offset)",
+        "\(bad.count) bytes that are no event, or damaged", "skipped; the lines around it count")
     }
-    try mend(outstanding, files, mending: mending, &report)
+    let places = try places(live: live, &outstanding)
+    // What was settled while the directories were looked at is in the log by now: its line comes before its file goes.
+    while let (event, _) = try merge.next() {
+      guard event.kind != .messageSent, let id = MessageID(event.subject), outstanding[id] != nil else { continue }
+      apply(event, id, &outstanding)
+    }
+    try mend(outstanding, places, files, mending: mending, &report)
   }
 
   private func isInFlight(_ event: LogEvent, _ position: LogCursor.Position) -> Bool {
@@ -196,15 +203,12 @@ struct Recovery {
   }
 
   private func mend(
-    _ outstanding: [MessageID: Outstanding], _ files: LogFiles, mending: Bool, _ report: inout RecoveryReport
+    _ outstanding: [MessageID: Outstanding], _ places: [String: [MessageID: Place]], _ files: LogFiles, mending: Bool,
+    _ report: inout RecoveryReport
   ) throws {
-    var places: [String: [MessageID: Place]] = [:]
-    for name in try root.names(Layout.bots) {
-      guard let bot = try? BotName(parsing: name) else { continue }
-      places[name] = try placesOf(bot)
-    }
     for (id, message) in outstanding.sorted(by: { $0.key < $1.key }) {
-      let wasMoved = message.copies.count == 1
+      let wasMoved =
+        message.copies.count == 1
         && (!message.strays.isEmpty || places.contains { message.copies[$0.key] == nil && $0.value[id] != nil })
       for (bot, copy) in message.copies.sorted(by: { $0.key < $1.key }) where copy.ackedAttempt == nil {
         guard let name = try? BotName(parsing: bot), let there = places[bot] else { continue }
@@ -214,10 +218,30 @@ struct Recovery {
     }
   }
 
+  /// Where everything lies. In a spool in use, what is just being sent is taken out of `outstanding`, and each directory
+  /// is looked at twice: what moves from one that is still to come to one that was looked at before would be missed.
+  private func places(
+    live: Bool, _ outstanding: inout [MessageID: Outstanding]
+  ) throws -> [String: [MessageID: Place]] {
+    let bots = try root.names(Layout.bots).compactMap { try? BotName(parsing: $0) }
+    if live {
+      for bot in bots {
+        try root.list(Layout.box(bot, .tmp)) { if let name = EntryName($0) { outstanding[name.id] = nil } }
+      }
+    }
+    var places: [String: [MessageID: Place]] = [:]
+    for _ in 0..<(live ? 2 : 1) {
+      for bot in bots { places[bot.description, default: [:]].merge(try placesOf(bot)) { $1 } }
+    }
+    return places
+  }
+
   private func placesOf(_ bot: BotName) throws(SystemCallError) -> [MessageID: Place] {
     var places: [MessageID: Place] = [:]
     for box in [Layout.Box.inbox, .claimed, .dead, .done] {
-      try root.list(Layout.box(bot, box)) { if let name = EntryName($0) { places[name.id] = Place(box: box, name: name) } }
+      try root.list(Layout.box(bot, box)) {
+        if let name = EntryName($0) { places[name.id] = Place(box: box, name: name) }
+      }
     }
     return places
   }
@@ -233,7 +257,7 @@ struct Recovery {
     if let place {
       target = Layout.entry(bot, place.box, place.name)
       guard let bytes = try? root.readFile(target, maximum: Message.bytesMax + 1) else { return }
-      if Self.canonical(bytes) == body { return }
+      if Self.says(bytes, body) { return }
       report.add(target, bytes.isEmpty ? "is empty" : "is not what was sent", "written again from the log")
     } else {
       var name = message.name
@@ -283,7 +307,14 @@ struct Recovery {
     return body
   }
 
-  /// A file as the log would have it; nil when it is no message.
+  /// Whether a file holds the message that the log has, byte for byte or but for white space and escapes: a dropped
+  /// file is as it was dropped, a sent one as its sender wrote its data.
+  private static func says(_ file: [UInt8], _ body: [UInt8]) -> Bool {
+    if file.last == UInt8(ascii: "\n"), file.dropLast() == body[...] { return true }
+    guard let canonical = canonical(file) else { return false }
+    return canonical == self.canonical(body)
+  }
+
   private static func canonical(_ bytes: [UInt8]) -> [UInt8]? {
     var result: [UInt8] = []
     do { try bytes.withUnsafeBufferPointer { try JSON.minify($0, into: &result) } } catch { return nil }
@@ -302,7 +333,9 @@ struct Recovery {
     for segment in try files.allSegments() {
       try files.readForwards(segment) { lines, _ in
         forEachMatch(of: search, in: lines) { line in
-          if let event = LogEvent(line: line), event.kind != .messageSent, let bot = event.text("bot") { known.insert(bot) }
+          if let event = LogEvent(line: line), event.kind != .messageSent, let bot = event.text("bot") {
+            known.insert(bot)
+          }
           return true
         }
       }
