@@ -98,7 +98,7 @@ struct Refusal: Sendable, CustomTestStringConvertible {
     Refusal(["send", "coder", "--file", "/"], 65, "cannot read"),
     Refusal(["send", "coder", "-"], 65, "not UTF-8", input: .bytes([0x68, 0xff, 0xfe])),
     Refusal(["send", "coder", "-"], 65, "more than", input: .bytes([UInt8](repeating: 0x78, count: 5 << 20))),
-    Refusal(["send", "coder", "-"], 65, "bytes", input: .bytes([UInt8](repeating: 1, count: 2 << 20))),
+    Refusal(["send", "coder", "-"], 65, "bytes", input: .bytes([UInt8](repeating: 1, count: 720_000))),
     Refusal(["ack", "garbage"], 3, "nobody has garbage"),
     Refusal(["ack", ""], 65, "no claim"),
     Refusal(["ack", "/"], 65, "no claim"),

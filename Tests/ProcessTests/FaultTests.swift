@@ -59,6 +59,24 @@
       print("\(scenario.name): \(calls.count) system calls, failed \(runs) times, refused \(refused) times")
     }
 
+    @Test func `a message to many whose sender was killed half-way reaches each, whoever of them is there`() throws {
+      let stage = try Stage(bots: ["a", "b", "c", "filler"])
+      try stage.send("the first, which makes the log", to: "filler")
+      stage.arguments = ["send", "team", "payload"]
+      _ = try stage.run(["SPOOL_FAULT_TRACE": "\(stage.scratch.path)/trace"])
+      let link = try #require(try Self.trace(stage).firstIndex(of: "linkat")) + 1
+      #expect(try stage.run(["SPOOL_FAULT": "kill-after:\(link)"]).isKilled)
+      try #require(stage.reader.entries("c", "inbox").count == 1, "it was not killed half-way")
+      for bot in ["c", "b"] {
+        for _ in 0..<2 {
+          let outcome = try SpoolCommand.run(["receive", bot, "--wait", "20s", "--ack"], in: stage.path)
+          #expect(outcome.line == "payload", "\(bot): \(outcome)")
+        }
+      }
+      #expect(stage.reader.entries("a", "inbox").count == 2)
+      #expect(stage.reader.violations(settled: true).isEmpty)
+    }
+
     /// Kinds of failure, and the statuses that a command may end with then.
     private struct Fault {
       let name: String

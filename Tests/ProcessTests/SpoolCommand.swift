@@ -27,18 +27,20 @@ enum SpoolCommand {
 
   /// Found beside the program that runs the tests: `.build/…/debug/spool`.
   static let path: Result<String, Failure> = {
-    var running = [CommandLine.arguments[0]]
+    var running: [String] = []
     var buffer = [CChar](repeating: 0, count: 4096)
     let count = readlink("/proc/self/exe", &buffer, buffer.count)
     if count > 0 { running.append(String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)) }
-    running += CommandLine.arguments.dropFirst()
+    running += CommandLine.arguments
     for program in running {
       guard let slash = program.lastIndex(of: "/") else { continue }
       let candidate = String(program[..<slash]) + "/spool"
       if access(candidate, X_OK) == 0 { return .success(candidate) }
     }
     return .failure(
-      Failure(description: "no spool executable beside \(running[0]): build it with swift build --product spool"))
+      Failure(
+        description:
+          "no spool executable beside \(running.first ?? "the tests"): build it with swift build --product spool"))
   }()
 
   /// The longest that a command may take, seconds: it is hung then.
