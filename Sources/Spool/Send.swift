@@ -65,7 +65,8 @@ extension Spool {
         names.formUnion(try bots().filter { $0.description != message.from })
       } else if target.hasPrefix("#") {
         let topic = try parsed(String(target.dropFirst()))
-        names.formUnion(try subscribers(of: topic).filter { $0.description != message.from })
+        // A subscriber that is no bot any more must not keep the others from hearing.
+        names.formUnion(try subscribers(of: topic).filter { try $0.description != message.from && exists($0) })
       } else {
         names.insert(try parsed(target))
       }
@@ -94,12 +95,19 @@ extension Spool {
     let first = parcel.recipients[0]
     var isComplete = true
     for recipient in parcel.recipients.dropFirst() where !link(parcel, to: recipient) { isComplete = false }
-    guard isComplete else { return }
-    _ = try? root.rename(parcel.temporary, to: Layout.entry(first, .inbox, parcel.name))  // visible from here on
+    let target = Layout.entry(first, .inbox, parcel.name)
+    if isComplete { isComplete = (try? root.renameIfPresent(parcel.temporary, to: target)) ?? true }  // visible
+    // Stopped for longer than a lease, we may have been taken for dead, and our file with us; but the log has it.
+    if !isComplete { redeliver(parcel.name.id) }
     if receipt.hasRotated {
       // Once in many thousand messages; only how long a recovery takes depends on it.
       try? Recovery(root: root, host: host, log: nil, settings: settings).checkpoint()
     }
+  }
+
+  private func redeliver(_ id: MessageID) {
+    guard let log = try? log, let sent = try? History(self).sent(id) else { return }
+    try? Recovery(root: root, host: host, log: log, settings: settings).redeliver(sent)
   }
 
   private func link(_ parcel: Parcel, to recipient: BotName) -> Bool {
@@ -151,11 +159,21 @@ extension Spool {
     }
     guard let receipt else {
       parcel.discard(self)
+      if durability == .durable { try confirm(claimed) }
       return claimed
     }
     try confirm(receipt, parcel, durability)
     deliver(parcel, receipt)
     return claimed
+  }
+
+  /// Waits until what was logged since the id was made is on the disk: whoever sent it may not have come as far.
+  private func confirm(_ id: MessageID) throws {
+    do {
+      let segments = try LogFiles(root: root).segments(of: host)
+      let first = segments.lastIndex { $0.start <= id.time } ?? 0
+      for segment in segments.dropFirst(first) { try root.openIfPresent(segment.path, O_RDONLY)?.syncData() }
+    } catch { throw LogWriter.unknownOutcome(error) }
   }
 
   /// The id that the key stands for: `id`, if nobody was first.
@@ -208,8 +226,8 @@ struct Parcel {
   /// One line of JSON, without the line feed that ends the file.
   let body: [UInt8]
   /// In the first recipient's `tmp/`: the intent to send, until the log has the message.
-  let temporary: String
-  let temporaryName: EntryName
+  private(set) var temporary: String
+  private(set) var temporaryName: EntryName
 
   init(_ message: Message, _ recipients: [BotName], _ spool: Spool) throws {
     self.message = message
@@ -228,7 +246,17 @@ struct Parcel {
     }
     body = encoded
     encoded.append(10)
-    try write(encoded, spool)
+    while true {
+      do {
+        try write(encoded, spool)
+        return
+      } catch let error as SpoolError where error.cause?.code == EEXIST {
+        // Another thread of this process is sending with the same key: here its files differ in the attempt.
+        guard temporaryName.attempt < EntryName.attemptMax else { throw error }
+        temporaryName.attempt += 1
+        temporary = Layout.entry(recipients[0], .tmp, temporaryName)
+      }
+    }
   }
 
   private func write(_ bytes: [UInt8], _ spool: Spool) throws {

@@ -222,7 +222,7 @@ final class LogWriter: Sendable {
     page.endSync(upTo: target)
   }
 
-  private static func unknownOutcome(_ cause: SystemCallError?) -> SpoolError {
+  static func unknownOutcome(_ cause: SystemCallError?) -> SpoolError {
     SpoolError(
       .outcomeUnknown, "the disk did not confirm the log: the message may or may not be kept",
       hint: "see the disk's health; use an idempotency key to send again safely", cause: cause)
