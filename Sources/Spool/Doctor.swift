@@ -107,6 +107,10 @@ public struct Doctor {
     if aside > 0 { remarks.append("\(aside) in quarantine/: see the .reason beside each") }
     for bot in try spool.bots() {
       let counts = try spool.count(bot)
+      let done = try doing("cannot look at \(bot)") { try spool.root.names(Layout.box(bot, .done)).count }
+      if done > 0 {
+        remarks.append("\(bot) has \(done) in done/ that the log doesn't know of yet: the next receive or work tells it")
+      }
       if counts.dead > 0 { remarks.append("\(bot) has \(counts.dead) dead letters: see spool dead \(bot)") }
     }
     return remarks

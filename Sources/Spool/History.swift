@@ -103,7 +103,7 @@ public struct History: Sendable {
   public func forEach(_ filter: Filter, _ body: (LogEvent) throws -> Bool) throws {
     let matcher = EventMatcher(filter)
     try doing("cannot read the log") {
-      var merge = try LogMerge(files, since: filter.since)
+      var merge = try LogMerge(files) { _ in filter.since }
       while let (event, _) = try merge.next() {
         if matcher.matches(event), try !body(event) { return }
       }
