@@ -60,7 +60,9 @@ extension Spool {
   /// left in `tmp/`. Returns whether anything was put back.
   /// Cost: three directory listings when nothing is claimed, and one fstatat(2) a claim.
   @discardableResult
-  func expireLeases(of bot: BotName, _ observations: inout LeaseObservations, lease: Double, attemptsMax: Int) throws -> Bool {
+  func expireLeases(of bot: BotName, _ observations: inout LeaseObservations, lease: Double, attemptsMax: Int) throws
+    -> Bool
+  {
     let now = Clock.sinceBoot()
     let limit = Int(lease * 1e9)
     var gone: [Holder: Bool] = [:]

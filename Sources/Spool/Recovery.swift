@@ -176,7 +176,8 @@ struct Recovery {
         forEachMatch(of: search, in: lines) { line in
           guard let match = search.firstMatch(in: line, from: 0) else { return true }
           let start = match + 11
-          guard start + MessageID.textCount <= line.count, let id = MessageID(line[start..<start + MessageID.textCount]),
+          guard start + MessageID.textCount <= line.count,
+            let id = MessageID(line[start..<start + MessageID.textCount]),
             ids.contains(id), let event = LogEvent(line: line), event.subject == id.description
           else { return true }
           if event.kind == .messageSent {
