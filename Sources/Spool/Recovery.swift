@@ -86,9 +86,7 @@ struct Recovery {
     var outstanding: [MessageID: Outstanding] = [:]
     var unknown: Set<MessageID> = []
     var ackedBefore: Set<MessageID> = []
-    var since: Timestamp?
-    if fromCheckpoint { since = try oldestCheckpoint(files) }
-    var merge = try LogMerge(files, since: since)
+    var merge = try LogMerge(files) { host in fromCheckpoint ? try checkpoint(of: host) : nil }
     while let (event, position) = try merge.next() {
       guard let id = MessageID(event.subject) else { continue }
       if event.kind == .messageSent {
@@ -109,7 +107,7 @@ struct Recovery {
     }
     // Sent before the checkpoint and moved since (on some file systems a move may lose a file in a power cut), or
     // overruled after an ack, or logged by a host whose clock is behind.
-    for id in unknown { try resurrect(id, files, &outstanding) }
+    if !unknown.isEmpty { try resurrect(unknown, files, &outstanding) }
     for bad in merge.badLines {
       report.add(
         "\(bad.position.segment.path) at byte \(bad.position.offset)",
@@ -129,15 +127,10 @@ struct Recovery {
     return abs(Timestamp(microseconds: Clock.wall()).seconds(since: event.time)) < Self.inFlightSeconds
   }
 
-  private func oldestCheckpoint(_ files: LogFiles) throws -> Timestamp? {
-    var oldest: Timestamp?
-    for host in try files.hosts() {
-      guard let bytes = try root.readFile(Layout.checkpoint(of: host), maximum: 256),
-        let start = Timestamp(compact: bytes.filter { $0 > 32 })
-      else { return nil }
-      oldest = min(oldest ?? start, start)
-    }
-    return oldest
+  /// Where recovery of a host's log may begin; nil for its beginning.
+  private func checkpoint(of host: String) throws -> Timestamp? {
+    guard let bytes = try root.readFile(Layout.checkpoint(of: host), maximum: 256) else { return nil }
+    return Timestamp(compact: bytes.filter { $0 > 32 })
   }
 
   private func begin(
@@ -172,26 +165,34 @@ struct Recovery {
     _ = try key.take(for: id, by: Holder(host: host, pid: 0, start: 0), in: root)
   }
 
-  /// Goes through all that is logged of one message.
-  private func resurrect(_ id: MessageID, _ files: LogFiles, _ outstanding: inout [MessageID: Outstanding]) throws {
-    let search = TextSearch("\"subject\":\"\(id)\"")
-    var events: [LogEvent] = []
+  /// Goes once more through the whole log, for all that it says of these messages.
+  private func resurrect(
+    _ ids: Set<MessageID>, _ files: LogFiles, _ outstanding: inout [MessageID: Outstanding]
+  ) throws {
+    let search = TextSearch("\"subject\":\"")
+    var events: [(id: MessageID, event: LogEvent)] = []
     for segment in try files.allSegments() {
       try files.readForwards(segment) { lines, offset in
         forEachMatch(of: search, in: lines) { line in
-          guard let event = LogEvent(line: line), event.subject == id.description else { return true }
-          let start = offset + (UnsafeRawPointer(line.baseAddress!) - UnsafeRawPointer(lines.baseAddress!))
+          guard let match = search.firstMatch(in: line, from: 0) else { return true }
+          let start = match + 11
+          guard start + MessageID.textCount <= line.count,
+            let id = MessageID(line[start..<start + MessageID.textCount]),
+            ids.contains(id), let event = LogEvent(line: line), event.subject == id.description
+          else { return true }
           if event.kind == .messageSent {
-            begin(event, id, LogCursor.Position(segment: segment, offset: start), &outstanding)
+            let place = offset + (UnsafeRawPointer(line.baseAddress!) - UnsafeRawPointer(lines.baseAddress!))
+            begin(event, id, LogCursor.Position(segment: segment, offset: place), &outstanding)
           } else {
-            events.append(event)
+            events.append((id, event))
           }
           return true
         }
       }
     }
-    guard outstanding[id] != nil else { return }
-    for event in events.sorted(by: { $0.time < $1.time }) { apply(event, id, &outstanding) }
+    for (id, event) in events.sorted(by: { $0.event.time < $1.event.time }) where outstanding[id] != nil {
+      apply(event, id, &outstanding)
+    }
   }
 
   // MARK: Files

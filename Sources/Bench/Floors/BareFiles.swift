@@ -177,9 +177,11 @@ private struct Arrivals {
 final class BareDirectories: Service {
   let system: System
   let place: String
+  private let scratch: Scratch
 
   init(_ system: System, in scratch: Scratch) throws {
     self.system = system
+    self.scratch = scratch
     place = try scratch.directory("files-\(nanoseconds())")
   }
 
@@ -187,7 +189,7 @@ final class BareDirectories: Service {
     for directory in ["inbox", "claimed", "tmp"] { try makeDirectories("\(place)/\(name)/\(directory)") }
   }
 
-  func removeInbox(_ name: String) throws { removeTree("\(place)/\(name)") }
+  func removeInbox(_ name: String) throws { scratch.discard("\(place)/\(name)") }
 
-  func stop() { removeTree(place) }
+  func stop() { scratch.discard(place) }
 }

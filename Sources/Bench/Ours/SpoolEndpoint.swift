@@ -49,6 +49,7 @@ final class SpoolService: Service {
   let system: System
   let place: String
   let spool: Spool
+  private let scratch: Scratch
   /// Makes a file of about `Payload.size` bytes.
   static let content = {
     var payload = Payload()
@@ -56,6 +57,7 @@ final class SpoolService: Service {
   }()
 
   init(durable: Bool, in scratch: Scratch) throws {
+    self.scratch = scratch
     system = durable ? .spoolDurable : .spool
     place = "\(scratch.path)/spool-\(nanoseconds())"
     try Spool.create(at: place)
@@ -64,7 +66,7 @@ final class SpoolService: Service {
 
   func makeInbox(_ name: String) throws { try spool.register(Card(name: BotName(parsing: name))) }
 
-  func removeInbox(_ name: String) throws { removeTree("\(place)/bots/\(name)") }
+  func removeInbox(_ name: String) throws { scratch.discard("\(place)/bots/\(name)") }
 
   /// Nanoseconds of one send to all bots: when it returns, the last has its file.
   func sendToAll() throws -> Int {
@@ -99,7 +101,7 @@ final class SpoolService: Service {
     try makeDirectories(inbox)
   }
 
-  func stop() { removeTree(place) }
+  func stop() { scratch.discard(place) }
 }
 
 /// The command `spool`, which is built beside this program.
