@@ -30,5 +30,9 @@ let package = Package(
     .testTarget(name: "SpoolTests", dependencies: ["Spool", "TestSupport"]),
     .testTarget(name: "AgentRuntimeTests", dependencies: ["AgentRuntime"]),
     .testTarget(name: "CLITests", dependencies: ["CLI"]),
+    // It runs the executable, and depends on it so that `swift test` builds it.
+    .testTarget(
+      name: "ProcessTests", dependencies: ["CLI", "CLinux", "Spool", "SpoolFormat", "TestSupport"],
+      exclude: ["Recorded"]),
   ]
 )

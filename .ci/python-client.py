@@ -95,6 +95,8 @@ def both_ways(client):
         """)
     equal(spool("request", "py", "question", "--from", "coder", "--wait", "30s"), "42: question\n", "an answered request")
     equal(server.wait(timeout=30), 0, "the answering process")
+    answers = [event for event in client.events() if event["data"].get("message", {}).get("content") == "42: question"]
+    equal([event["type"] for event in answers], ["message.sent"], "the answer in the log")
 
 
 def dropped_files(client):
@@ -124,7 +126,7 @@ def settling(client):
     client.nack(client.receive("coder", wait=20), reason="not now")
     got = receive("coder")
     equal((got["message"]["id"], got["attempt"]), (id, 2), "after a nack by Python")
-    spool("nack", got["claim"], "--delay", "1s")
+    spool("nack", got["claim"], "--delay", "3s")
     equal(client.receive("coder"), None, "a message that must wait")
     claim = client.receive("coder", wait=20)
     equal((claim.message["id"], claim.name.attempt), (id, 3), "after a nack by the command")
@@ -155,10 +157,10 @@ def competing(client):
             while claim := s.receive("crowd", wait=float(sys.argv[1])):
                 print(claim.message["id"], flush=True)
                 s.ack(claim)
-            """, "6")
+            """, "8")
         for _ in range(2)
     ] + [
-        start(["sh", "-c", 'while token=$("$0" receive crowd --wait 6s --json); do\n'
+        start(["sh", "-c", 'while token=$("$0" receive crowd --wait 8s --json); do\n'
                'token=${token#*\'"claim":"\'}; token=${token%%\\"*}; id=${token#crowd/?-}; echo "${id%%~*}"; '
                '"$0" ack "$token" || exit 9; done', SPOOL], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         for _ in range(2)

@@ -274,7 +274,7 @@ class Spool:
             pass
         lease = card.get("lease_seconds") or self.settings.get("lease_seconds", 60)
         attempts = card.get("attempts_max") or self.settings.get("attempts_max", 5)
-        return min(max(float(lease), 0.01), 31_536_000), min(max(int(attempts), 1), 9999)
+        return min(max(float(lease), 0.01), 10_000_000), min(max(int(attempts), 1), 9999)
 
     # Sending
 

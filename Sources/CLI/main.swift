@@ -1,3 +1,5 @@
 import Glibc
+import Linux
 
+openMissingStandardFiles()
 exit(Program.run(Array(CommandLine.arguments.dropFirst())).rawValue)

@@ -40,3 +40,9 @@ public enum Executable {
 
 /// How many descriptors this process may have open. C: sysconf(3), _SC_OPEN_MAX.
 public func openFilesMax() -> Int { max(0, sysconf(CInt(_SC_OPEN_MAX))) }
+
+/// Opens `/dev/null` in the place of standard input, output and error where they are closed: the next file that is opened
+/// would get their number, and what is meant for a person would be written into it. C: fcntl(2), open(2).
+public func openMissingStandardFiles() {
+  for number: CInt in 0...2 where fcntl(number, F_GETFD) == -1 { _ = open("/dev/null", O_RDWR) }
+}

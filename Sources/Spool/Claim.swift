@@ -100,9 +100,11 @@ extension Spool {
     return try doing("cannot dead-letter \(name.id)") {
       guard try root.status(path) != nil else { return false }
       try root.makeDirectory(Layout.box(bot, .dead))
-      try writeReason(besides: target, bot: bot, reason: reason)
+      // On a full disk there may be no room for the reason; the log has it as well.
+      _ = try? writeReason(besides: target, bot: bot, reason: reason)
       guard try root.renameIfPresent(path, to: target) else {  // commit
-        _ = try? root.unlink(Layout.reason(besides: target))
+        // Whoever was first may have buried it too: the reason is then its own.
+        if try root.status(target) == nil { _ = try? root.unlink(Layout.reason(besides: target)) }
         return false
       }
       note(.messageDead, name.id.description) { writer in

@@ -24,7 +24,9 @@ extension Spool {
   /// - Returns: the answer (of type `error` when the bot gave the request up), or nil when the time was over; the id
   ///   of the request in any case.
   public func request(_ message: Message, waiting seconds: Double) throws -> (id: MessageID, answer: Message?) {
-    guard let from = message.from else { throw SpoolError(.badData, "a request needs a sender whose inbox gets the answer") }
+    guard let from = message.from else {
+      throw SpoolError(.badData, "a request needs a sender whose inbox gets the answer")
+    }
     let sender = try bot(named: from)
     var message = message
     message.type = message.type ?? .request
@@ -51,14 +53,18 @@ extension Spool {
 
   private func takeAnswer(to id: String, _ bot: BotName) throws -> Message? {
     for entry in try entries(of: bot) where !entry.isClaimed {
-      guard let message = entry.message, message.inReplyTo == id else { continue }
-      var held = entry.name ?? EntryName(urgency: Priority.normal.urgency, id: message.id ?? newIdentifier())
+      guard var message = entry.message, message.inReplyTo == id,
+        var held = try entry.name ?? adopt(entry.fileName, bot)
+      else { continue }
+      let waiting = held
+      message.id = held.id
+      message.createdAt = message.createdAt ?? held.id.time
       held.attempt += 1
       held.place = .held(holder)
       let taken = try doing("cannot take the answer") {
         try root.makeDirectory(Layout.box(bot, .claimed))
         return try root.renameIfPresent(
-          Layout.entry(bot, .inbox, raw: entry.fileName), to: Layout.entry(bot, .claimed, held))
+          Layout.entry(bot, .inbox, waiting), to: Layout.entry(bot, .claimed, held))
       }
       guard taken else { continue }
       note(.messageClaimed, held.id.description) { writer in
@@ -69,6 +75,13 @@ extension Spool {
       try ack(bot, held)
       return message
     }
+    return nil
+  }
+
+  /// Gives an answer that was dropped by hand its name, and puts it into the log; nil when it is gone or not complete.
+  private func adopt(_ fileName: String, _ bot: BotName) throws -> EntryName? {
+    var file = DroppedFile(name: Array(fileName.utf8))
+    if case .adopted(let name) = try file.examine(self, bot) { return name }
     return nil
   }
 }

@@ -59,6 +59,16 @@ struct DroppedFile {
     return false
   }
 
+  /// Whether a file that is no message may become one: it ends too early, and is being written, or was until just now.
+  static func isUnfinished(_ spool: Spool, _ path: String) -> Bool {
+    guard let status = try? spool.root.status(path), status.isRegular, status.size <= Message.bytesMax,
+      let file = try? spool.root.openIfPresent(path, O_RDONLY | O_NONBLOCK)
+    else { return false }
+    let hasWriters = file.hasWriters()
+    guard let bytes = try? file.read(at: 0, count: status.size), isTruncated(bytes) else { return false }
+    return hasWriters == true || abs(Clock.wall() * 1000 - status.modified) < quietNanoseconds
+  }
+
   static func reason(_ error: SystemCallError) -> String {
     switch error.code {
     case ELOOP: "a symbolic link, where a message should be (links are not followed)"
@@ -91,7 +101,9 @@ struct DroppedFile {
   /// one adopter wins, and its death half-way makes it a dropped file again.
   private func adopt(_ message: Message, _ bytes: [UInt8], _ spool: Spool, _ bot: BotName) throws -> Verdict {
     let urgency = (message.priority ?? .normal).urgency
-    var waiting = EntryName(urgency: urgency, id: message.id ?? spool.newIdentifier())
+    // A file that has passed through this before bears its id.
+    let named = MessageID(name.dropLast(5))
+    var waiting = EntryName(urgency: urgency, id: message.id ?? named ?? spool.newIdentifier())
     if let due = message.notBefore, due > spool.now() { waiting.place = .waitingUntil(due) }
     if try spool.root.status(Layout.entry(bot, .inbox, waiting)) != nil { waiting.id = spool.newIdentifier() }
     var held = waiting

@@ -11,7 +11,9 @@ struct EventMatcher: Sendable {
   init(_ filter: History.Filter) {
     self.filter = filter
     // In the log a text stands with JSON's escapes.
-    let texts = filter.phrases.map { String(decoding: JSONText(string: $0).bytes.dropFirst().dropLast(), as: UTF8.self) }
+    let texts = filter.phrases.map {
+      String(decoding: JSONText(string: $0).bytes.dropFirst().dropLast(), as: UTF8.self)
+    }
     phrases = texts.map { TextSearch($0) }
     // The longest is likely the rarest.
     let longest = (texts + [filter.conversation ?? ""]).max { $0.utf8.count < $1.utf8.count } ?? ""
@@ -34,7 +36,8 @@ struct EventMatcher: Sendable {
     if filter.sentOnly, event.kind != .messageSent { return false }
     if isTooOld(event) { return false }
     if let until = filter.until, event.time > until { return false }
-    let needsMessage = filter.from != nil || filter.conversation != nil || filter.bot != nil || !phrases.isEmpty
+    let needsMessage =
+      filter.from != nil || filter.conversation != nil || filter.bot != nil || !phrases.isEmpty
       || filter.to != nil || (filter.type != nil && !filter.type!.contains("."))
     guard needsMessage else { return filter.type.map { $0 == event.kind.description } ?? true }
     if let type = filter.type, type.contains("."), type != event.kind.description { return false }

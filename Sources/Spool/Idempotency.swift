@@ -70,7 +70,12 @@ extension Spool {
       let isOurs = try doing("cannot keep the idempotency key") {
         try key.take(for: message.id!, by: holder, in: root)
       }
-      if isOurs { return try send(message, recipients, durability, unlessSent: false)! }
+      if isOurs {
+        do { return try send(message, recipients, durability, unlessSent: false)! } catch {
+          release(key, after: error, message.id!)
+          throw error
+        }
+      }
       guard let owner = try doing("cannot read the idempotency key", { try key.owner(in: root) }) else { continue }
       if try History(self).sent(owner.id) != nil {
         if durability == .durable { try syncLog(since: owner.id.time) }
@@ -89,6 +94,15 @@ extension Spool {
       }
       _ = try? Poll.wait([], nanoseconds: 5_000_000)
     }
+  }
+
+  /// Gives the key back when nothing was sent (no room), so that the next try of this process needn't wait for itself.
+  /// Where that isn't certain it stays, and the log decides.
+  private func release(_ key: IdempotencyKey, after error: any Error, _ id: MessageID) {
+    if let error = error as? SpoolError, error.code == .outcomeUnknown { return }
+    do {
+      if try History(self).sent(id) == nil { try root.unlinkIfPresent(key.path) }
+    } catch {}
   }
 
   /// The first sender may have died between its line and the sync, and a yes must not rest on that.

@@ -26,6 +26,7 @@ public final class Inbox {
   private let isOnNetwork: Bool
   /// By the clock since boot, nanoseconds.
   private var nextLook = 0
+  private var lastLook = 0
   private var nextLeaseRound = 0
 
   /// How often the whole inbox is looked at even though no event said so.
@@ -59,19 +60,25 @@ public final class Inbox {
   /// Cost in a full inbox: one renameat(2), one file read, one line of log.
   /// - Throws: `.inputOutput` and its like; losing a race is no error.
   public func claim() throws -> Claim? {
+    let asked = Clock.sinceBoot()
     try look()
-    while let name = candidates.popFirst() {
-      if let claim = try claim(name) { return claim }
-    }
-    guard candidates.isPartial else { return nil }
-    // There were more than are kept at once: look for the next ones.
+    if let claim = try claimNext() { return claim }
+    // There may be more than are kept at once, or some that came since the last look, if no event would have told.
+    guard candidates.isPartial || (!hasEvents && lastLook < asked) else { return nil }
     nextLook = 0
     try look()
+    return try claimNext()
+  }
+
+  private func claimNext() throws -> Claim? {
     while let name = candidates.popFirst() {
       if let claim = try claim(name) { return claim }
     }
     return nil
   }
+
+  /// Whether every change in the inbox is told by an event.
+  private var hasEvents: Bool { isWatching && watcher?.mechanism != .polling && !isOnNetwork }
 
   private func claim(_ waiting: EntryName) throws -> Claim? {
     if let due = waiting.notBefore, due > spool.now() {
@@ -89,6 +96,8 @@ public final class Inbox {
     let target = Layout.entry(bot, .claimed, held)
     let isOurs: Bool
     do { isOurs = try rename(source, to: target) } catch {
+      // What is no file can't be a message; one that can't even be moved stays where it is, and stops nobody.
+      if let status = try? spool.root.status(source), !status.isRegular { return nil }
       throw SpoolError("cannot claim \(waiting.id) for \(bot)", error)
     }
     guard isOurs else { return nil }
@@ -126,8 +135,17 @@ public final class Inbox {
       _ = try? spool.requeue(bot, held, delay: 1, reason: "could not be read: \(error)", attemptsMax: attemptsMax)
       throw SpoolError("cannot read \(held.id)", error)
     } catch {
+      if DroppedFile.isUnfinished(spool, path) {
+        // Somebody is copying a file with a proper name into the inbox: one that was dropped, until it is complete.
+        let name = Array("\(held.id).json".utf8)
+        if try spool.root.renameIfPresent(path, to: Layout.entry(bot, .inbox, raw: "\(held.id).json")) {
+          dropped[name] = DroppedFile(name: name)
+        }
+        return nil
+      }
       let reason = (error as? SystemCallError).map(DroppedFile.reason) ?? "\(error)"
-      try spool.quarantine(bot, .claimed, Array(held.description.utf8), reason: reason)
+      // Where it can't be moved it stays claimed, and is tried again and given up like any other.
+      _ = try? spool.quarantine(bot, .claimed, Array(held.description.utf8), reason: reason)
       return nil
     }
   }
@@ -172,8 +190,8 @@ public final class Inbox {
       let isThere = try spool.root.list(Layout.box(bot, .inbox)) { sort($0) }
       if !isThere, watcher == nil { try spool.require(bot) }
     }
-    let hasEvents = isWatching && watcher?.mechanism != .polling && !isOnNetwork
     let end = Clock.sinceBoot()
+    lastLook = now
     // A huge inbox takes long to look at: most of the time must be left for what was found.
     nextLook = end + max(hasEvents ? Self.lookNanoseconds : Self.pollNanoseconds, 20 * (end - now))
   }
@@ -191,7 +209,10 @@ public final class Inbox {
   private func adoptDropped() throws {
     for (key, file) in dropped {
       var file = file
-      switch try file.examine(spool, bot) {
+      let verdict: DroppedFile.Verdict
+      // What can be neither read nor set aside (it isn't ours to move, the disk is full) must not keep its neighbours.
+      do { verdict = try file.examine(spool, bot) } catch { verdict = .incomplete }
+      switch verdict {
       case .incomplete: dropped[key] = file
       case .gone: dropped[key] = nil
       case .adopted(let name):

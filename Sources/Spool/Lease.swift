@@ -58,9 +58,11 @@ struct LeaseObservations {
 extension Spool {
   /// Puts back what dead holders had, and what stood unchanged for the lease's length; settles what dead senders
   /// left in `tmp/`. Returns whether anything was put back.
-  /// Cost: three directory listings when nothing is claimed, and one fstatat(2) a claim.
+  /// Cost: at most eight directory listings when nothing is claimed, and one fstatat(2) a claim.
   @discardableResult
-  func expireLeases(of bot: BotName, _ observations: inout LeaseObservations, lease: Double, attemptsMax: Int) throws -> Bool {
+  func expireLeases(of bot: BotName, _ observations: inout LeaseObservations, lease: Double, attemptsMax: Int) throws
+    -> Bool
+  {
     let now = Clock.sinceBoot()
     let limit = Int(lease * 1e9)
     var gone: [Holder: Bool] = [:]
@@ -86,6 +88,24 @@ extension Spool {
     }
     observations.endRound()
     settleDone(bot)
+    return try settleSends(toOthersThan: bot) || changed
+  }
+
+  /// How many other bots are looked at in a round: all of a small team, and of a large one each in its turn.
+  private static let othersMax = 4
+
+  /// A sender that died half-way through its recipients left its file with the first of them, who may not be
+  /// receiving now; the others must not wait for that.
+  private func settleSends(toOthersThan bot: BotName) throws -> Bool {
+    var changed = false
+    let others = try root.names(Layout.bots).filter { $0 != bot.description }
+    for other in others.shuffled().prefix(Self.othersMax).compactMap({ try? BotName(parsing: $0) }) {
+      var names: [EntryName] = []
+      try root.list(Layout.box(other, .tmp)) { if let name = EntryName($0) { names.append(name) } }
+      for name in names where name.holder.map(isGone) ?? false {
+        changed = try settleUnfinishedSend(other, name) || changed
+      }
+    }
     return changed
   }
 

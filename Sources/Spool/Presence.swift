@@ -13,7 +13,7 @@ public final class Presence {
   /// Seconds between two beats at most; who looks for the living takes a file several times older for a dead one's.
   public static let secondsMax = 15.0
 
-  fileprivate init(_ spool: Spool, _ bot: BotName, program: String) throws {
+  fileprivate init(_ spool: Spool, _ bot: BotName, program: String) {
     self.spool = spool
     self.bot = bot
     path = Layout.presence(bot, spool.holder)
@@ -26,7 +26,6 @@ public final class Presence {
     writer.member("program", program)
     writer.endObject()
     content = writer.bytes + [10]
-    try write()
   }
 
   private func write() throws {
@@ -36,8 +35,9 @@ public final class Presence {
     }
   }
 
-  /// Renews the heartbeat; makes the file again where somebody took it away. C: utimensat(2).
-  /// - Throws: `.noSuchBot` when the bot itself is gone.
+  /// Renews the heartbeat; makes the file when there is none, the first time or because somebody took it away.
+  /// C: utimensat(2).
+  /// - Throws: `.noSuchBot` when the bot itself is gone; `.tryAgain` (no room), which is no reason not to work.
   public func beat() throws {
     let isThere = try doing("cannot renew the heartbeat of \(bot)") { try spool.root.touch(path) }
     if isThere { return }
@@ -50,14 +50,15 @@ public final class Presence {
 }
 
 extension Spool {
-  /// Begins the heartbeat of a process that runs a bot, and takes away those that dead processes of this host left.
-  /// - Throws: `.noSuchBot`, `.tryAgain` (no room).
+  /// For a process that is going to run a bot: its heartbeat, which begins with the first `beat`. Takes away those that
+  /// dead processes of this host left.
+  /// - Throws: `.noSuchBot`.
   public func announce(_ bot: BotName, program: String) throws -> Presence {
     try require(bot)
     for name in (try? root.names(Layout.box(bot, .presence))) ?? [] {
       if let holder = Holder(name), isGone(holder) { _ = try? root.unlinkIfPresent(Layout.presence(bot, holder)) }
     }
-    return try Presence(self, bot, program: program)
+    return Presence(self, bot, program: program)
   }
 
   /// Whether the directory that was opened still holds a spool. One that can't be looked at may well be there.

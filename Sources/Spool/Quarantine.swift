@@ -13,7 +13,8 @@ extension Spool {
     let kept = "\(now().compact)-\(bot)-\(String(decoding: plain, as: UTF8.self))"
     let target = Layout.quarantined(kept)
     return try doing("cannot set \(shown) aside") {
-      try writeReason(besides: target, bot: bot, reason: reason)
+      // On a full disk there may be no room for the reason; the file is in the way all the same.
+      _ = try? writeReason(besides: target, bot: bot, reason: reason)
       guard try root.renameIfPresent(in: Layout.box(bot, box), name, to: target) else {  // commit
         _ = try? root.unlink(Layout.reason(besides: target))
         return false

@@ -74,9 +74,8 @@ extension Spool {
         names.formUnion(try bots().filter { $0.description != message.from })
       } else if target.hasPrefix("#") {
         let topic = try parsed(String(target.dropFirst()))
-        let subscribers = try subscribers(of: topic).filter { $0.description != message.from }
-        for name in subscribers where !names.contains(name) { try require(name) }
-        names.formUnion(subscribers)
+        // A subscriber that is no bot any more must not keep the others from hearing.
+        names.formUnion(try subscribers(of: topic).filter { try $0.description != message.from && exists($0) })
       } else {
         let name = try parsed(target)
         if names.insert(name).inserted { try require(name) }
@@ -105,12 +104,19 @@ extension Spool {
     let first = parcel.recipients[0]
     var isComplete = true
     for recipient in parcel.recipients.dropFirst() where !link(parcel, to: recipient) { isComplete = false }
-    guard isComplete else { return }
-    _ = try? root.rename(parcel.temporary, to: Layout.entry(first, .inbox, parcel.name))  // visible from here on
+    let target = Layout.entry(first, .inbox, parcel.name)
+    if isComplete { isComplete = (try? root.renameIfPresent(parcel.temporary, to: target)) ?? true }  // visible
+    // Stopped for longer than a lease, we may have been taken for dead, and our file with us; but the log has it.
+    if !isComplete { redeliver(parcel.name.id) }
     if receipt.hasRotated {
       // Once in many thousand messages; only how long a recovery takes depends on it.
       try? Recovery(root: root, host: host, log: nil, settings: settings).checkpoint()
     }
+  }
+
+  private func redeliver(_ id: MessageID) {
+    guard let log = try? log, let sent = try? History(self).sent(id) else { return }
+    try? Recovery(root: root, host: host, log: log, settings: settings).redeliver(sent)
   }
 
   private func link(_ parcel: Parcel, to recipient: BotName) -> Bool {
@@ -145,8 +151,8 @@ struct Parcel {
   /// One line of JSON, without the line feed that ends the file.
   let body: [UInt8]
   /// In the first recipient's `tmp/`: the intent to send, until the log has the message.
-  let temporary: String
-  let temporaryName: EntryName
+  private(set) var temporary: String
+  private(set) var temporaryName: EntryName
 
   init(_ message: Message, _ recipients: [BotName], _ spool: Spool) throws {
     self.message = message
@@ -165,7 +171,17 @@ struct Parcel {
     }
     body = encoded
     encoded.append(10)
-    try write(encoded, spool)
+    while true {
+      do {
+        try write(encoded, spool)
+        return
+      } catch let error as SpoolError where error.cause?.code == EEXIST {
+        // Another thread of this process is sending with the same key: here its files differ in the attempt.
+        guard temporaryName.attempt < EntryName.attemptMax else { throw error }
+        temporaryName.attempt += 1
+        temporary = Layout.entry(recipients[0], .tmp, temporaryName)
+      }
+    }
   }
 
   private func write(_ bytes: [UInt8], _ spool: Spool) throws {

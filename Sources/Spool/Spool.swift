@@ -25,7 +25,8 @@ public final class Spool: Sendable {
     let root: Directory
     do { root = try Directory(path) } catch {
       let why = error.code == ENOTDIR ? "is not a directory" : error.reason.lowercased()
-      throw SpoolError(.notASpool, "no spool at \(path): \(why)", hint: "make one with: spool init \(path)", cause: error)
+      throw SpoolError(
+        .notASpool, "no spool at \(path): \(why)", hint: "make one with: spool init \(path)", cause: error)
     }
     self.root = root
     settings = try Self.readSettings(root)

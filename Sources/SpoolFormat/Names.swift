@@ -149,7 +149,8 @@ public struct Priority: Sendable, Hashable {
   public init(parsing text: String) throws(FormatError) {
     let named = ["low": 3, "normal": 5, "medium": 5, "high": 7, "urgent": 9, "critical": 10][text.lowercased()]
     guard let priority = (named ?? Int(text)).flatMap(Priority.init(value:)) else {
-      throw FormatError("priority \(text.prefix(20).description.escapedForTerminal()) is not 1 to 10, low, normal, high or urgent")
+      throw FormatError(
+        "priority \(text.prefix(20).description.escapedForTerminal()) is not 1 to 10, low, normal, high or urgent")
     }
     self = priority
   }

@@ -88,9 +88,8 @@ final class Team: Sendable {
   func work(_ options: WorkerOptions) throws -> (summary: WorkerSummary, events: [WorkerEvent]) {
     var options = options
     options.stopsWhenEmpty = true
-    var events: [WorkerEvent] = []
-    let worker = try Worker(spool, coder, options) { events.append($0) }
-    return (try worker.run(), events)
+    let worker = try RunningWorker(self, options)
+    return (try worker.finish(), worker.events)
   }
 }
 
@@ -127,7 +126,8 @@ final class RunningWorker: Sendable {
   /// Waits for its end.
   @discardableResult
   func finish() throws -> WorkerSummary {
-    try require("the worker ends") { self.state.withLock { $0.result != nil } }
+    // Long, because megabytes take their time in a debug build on a busy machine.
+    try require("the worker ends", within: 120) { self.state.withLock { $0.result != nil } }
     return try state.withLock { $0.result! }.get()
   }
 

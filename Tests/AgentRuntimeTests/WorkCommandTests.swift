@@ -6,21 +6,23 @@ import Testing
 
 /// `spool work` as a process of its own, for what only a process can go through.
 @Suite struct WorkCommandTests {
+  /// The built command, beside the built tests.
+  private func command() throws -> String {
+    let tests = try Executable.absolutePath(of: "/proc/self/exe")
+    return tests[..<(try #require(tests.lastIndex(of: "/")))] + "/spool"
+  }
+
   private func start(_ team: Team, _ arguments: [String]) throws -> ChildProcess {
-    let tests = try #require(readLink("/proc/self/exe"))
-    let command = tests[..<(try #require(tests.lastIndex(of: "/")))] + "/spool"
     let null = try Descriptor.open("/dev/null", O_RDWR)
     let talk = try Descriptor.open(team.file("talk"), O_WRONLY | O_CREAT | O_APPEND)
     return try ChildProcess(
-      [String(command), "work", "--spool", team.spool.path] + arguments, input: null.raw, output: null.raw,
+      [command(), "work", "--spool", team.spool.path] + arguments, input: null.raw, output: null.raw,
       error: talk.raw)
   }
 
   private func start(_ team: Team, script: String) throws -> ChildProcess {
     try start(team, ["coder", "--", "/bin/sh", "-c", "DIR='\(team.path)'\n" + script])
   }
-
-  private func readLink(_ path: String) -> String? { try? Executable.absolutePath(of: path) }
 
   private func end(of process: borrowing ChildProcess) throws -> ChildProcess.Ending? {
     let deadline = Clock.sinceBoot() + 30_000_000_000
@@ -97,5 +99,22 @@ import Testing
     #expect(try end(of: start(team, arguments)) == .exited(status))
     #expect(team.text(of: "talk")?.split(separator: "\n").count == 1, "one line says why")
     #expect(try team.spool.entries(of: team.coder).map(\.name?.attempt) == [0])
+  }
+
+  @Test func `a command that is started without standard files writes nothing of its own into the log`() throws {
+    let team = try Team()
+    let null = try Descriptor.open("/dev/null", O_RDWR)
+    let shell = try ChildProcess(
+      ["/bin/sh", "-c", "exec <&- >&- 2>&-; exec \"$0\" send coder hello", command()],
+      environment: ["SPOOL_DIR": team.spool.path], input: null.raw, output: null.raw, error: null.raw)
+    #expect(try end(of: shell) == .exited(0))
+    #expect(try team.counts().waiting == 1)
+    let log = try Directory(team.spool.path + "/log/" + team.spool.host)
+    let segments = try log.names(".").filter { $0.hasSuffix(".jsonl") }
+    let lines = try segments.flatMap { name in
+      try #require(try log.readFile(name, maximum: 1 << 20)).split(separator: UInt8(ascii: "\n"))
+    }
+    #expect(lines.count >= 3, "two bots and a message")
+    #expect(lines.allSatisfy { $0.first == UInt8(ascii: "{") && $0.last == UInt8(ascii: "}") })
   }
 }

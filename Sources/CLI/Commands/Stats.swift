@@ -27,7 +27,9 @@ extension Verb {
         + times(bot.latency)
     }
     output.table(["BOT", "SENT", "RECEIVED", "ACKED", "WAITING", "CLAIMED", "DEAD", "P50", "P90", "P99"], rows)
-    let types = statistics.types.sorted { $0.value > $1.value }.map { "\(Output.excerpt($0.key, 32)) \($0.value)" }
+    let types = statistics.types.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map {
+      "\(Output.excerpt($0.key, 32)) \($0.value)"
+    }
     output.line("")
     output.line(
       "\(statistics.messages) messages in \(statistics.conversations) conversations: \(types.joined(separator: ", "))")

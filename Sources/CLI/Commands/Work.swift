@@ -52,6 +52,10 @@ extension Verb {
       let worker = try Worker(spool, bot, options) { log.show($0) }
       log.begin(bot, options)
       log.end(try worker.run())
+      withExtendedLifetime(worker) {
+        // One more request to stop, now that it has stopped, must not make its end look like a failure.
+        for number in [SIGTERM, SIGINT] { signal(number, SIG_IGN) }
+      }
     } catch let error as SpoolError where error.code == .notFound {
       // 1 would say that nothing was waiting.
       Output.talk("spool: \(error)")

@@ -35,7 +35,7 @@ struct LogOpening {
         page.initialize(boot: boot, rootInode: inode, start: tail.start, end: tail.end)
       }
       try Recovery(root: root, host: host, log: writer, settings: settings)
-        .run(fromCheckpoint: isSameDirectory, mending: true, &report)
+        .run(fromCheckpoint: isSameDirectory, mending: true, live: false, &report)
       page.state = .ready
       return (writer, report)
     }

@@ -1,0 +1,147 @@
+import Glibc
+import Linux
+import SpoolFormat
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Spool
+
+@Suite struct IdempotencyTests {
+  private func send(_ fixture: Fixture, _ key: String, to: [String] = ["coder"], from: String? = nil) throws
+    -> MessageID
+  {
+    var message = Message(content: "once")
+    message.to = to
+    message.from = from
+    message.idempotencyKey = key
+    return try fixture.spool.send(message)
+  }
+
+  @Test(arguments: Durability.allCases)
+  func `a second send with the same key is answered with the first's id and delivers nothing`(
+    durability: Durability
+  ) throws {
+    let fixture = try Fixture("coder", "b") { $0.durability = durability }
+    let first = try send(fixture, "k")
+    #expect(try send(fixture, "k") == first)
+    #expect(fixture.names("inbox").count == 1)
+    #expect(try fixture.drain() == ["once"])
+    // Also when the first was settled, and by another process.
+    var message = Message(content: "once")
+    message.to = ["coder"]
+    message.idempotencyKey = "k"
+    #expect(try fixture.reopened().send(message) == first)
+    #expect(try fixture.drain() == [])
+    #expect(fixture.names("tmp").isEmpty)
+    #expect(try fixture.events(.messageSent).count == 1)
+  }
+
+  @Test func `another key, sender or recipient is another message`() throws {
+    let fixture = try Fixture("coder", "b")
+    let ids = [
+      try send(fixture, "k"), try send(fixture, "l"), try send(fixture, "k", from: "ann"),
+      try send(fixture, "k", to: ["b"]),
+      try send(fixture, "k", to: ["coder", "b"]),
+    ]
+    #expect(Set(ids).count == 5)
+    #expect(try fixture.drain().count == 4)
+    #expect(try fixture.drain("b").count == 2)
+    // Names in another order are the same recipients.
+    #expect(try send(fixture, "k", to: ["b", "coder"]) == ids[4])
+  }
+
+  @Test func `an empty or a giant key is refused, a strange one is not`() throws {
+    let fixture = try Fixture("coder")
+    #expect(code { _ = try send(fixture, "") } == .badData)
+    #expect(code { _ = try send(fixture, String(repeating: "x", count: 513)) } == .badData)
+    for key in ["../../x", "a/b", "\u{1b}[2J\0", " ", String(repeating: "\u{e9}", count: 256)] {
+      #expect(try send(fixture, key) == send(fixture, key))
+    }
+    #expect(try fixture.drain().count == 5)
+    #expect(Plain.names(fixture.path).contains("x") == false)
+  }
+
+  @Test func `eight threads with one key deliver once, and all get the same answer`() throws {
+    let fixture = try Fixture("coder") { $0.durability = .durable }
+    let path = fixture.path
+    let answers = Mutex<[String]>([])
+    for round in 0..<10 {
+      try Thread.run(
+        (0..<8).map { thread in
+          { @Sendable in
+            let answer: String
+            do {
+              // Half of them as other processes would, half of them sharing a spool.
+              let spool = thread % 2 == 0 ? fixture.spool : try Spool(at: path)
+              var message = Message(content: "\(round)")
+              message.to = ["coder"]
+              message.idempotencyKey = "key \(round)"
+              answer = try spool.send(message).description
+            } catch { answer = "\(error)" }
+            answers.withLock { $0.append(answer) }
+          }
+        })
+    }
+    let all = answers.withLock { $0 }
+    #expect(all.count == 80)
+    #expect(Set(all).count == 10, "\(Set(all))")
+    #expect(try fixture.drain().sorted() == (0..<10).map { "\($0)" })
+    #expect(fixture.names("tmp").isEmpty)
+  }
+
+  @Test func `eight processes with one key deliver once`() async throws {
+    let fixture = try Fixture("coder") { $0.durability = .durable }
+    let (path, answers) = (fixture.path, fixture.home("answers"))
+    await withTaskGroup(of: Void.self) { group in
+      for _ in 0..<8 {
+        group.addTask {
+          await #expect(processExitsWith: .success) { [path = path as String, answers = answers as String] in
+            let spool = try Spool(at: path)
+            for round in 0..<5 {
+              var message = Message(content: "\(round)")
+              message.to = ["coder"]
+              message.idempotencyKey = "key \(round)"
+              try Plain.write(answers, "\(try spool.send(message))\n", append: true)
+            }
+          }
+        }
+      }
+    }
+    let lines = try Plain.text(answers).split(separator: "\n")
+    #expect(lines.count == 40)
+    #expect(Set(lines).count == 5)
+    #expect(try fixture.drain().sorted() == (0..<5).map { "\($0)" })
+  }
+
+  @Test func `a key whose sender died at any call before the log is still good for one delivery`() async throws {
+    let fixture = try Fixture("coder")
+    let (path, trace) = (fixture.path, fixture.home("trace"))
+    func attempt(_ key: String, fault: String?) async {
+      let expected: ExitTest.Condition = fault == nil ? .success : .signal(SIGKILL)
+      await #expect(processExitsWith: expected) {
+        [path = path as String, key = key as String, fault = (fault ?? "") as String, trace = trace as String] in
+        if fault == "" { setenv("SPOOL_FAULT_TRACE", trace, 1) } else { setenv("SPOOL_FAULT", fault, 1) }
+        let spool = try Spool(at: path)
+        var message = Message(content: key)
+        message.to = ["coder"]
+        message.idempotencyKey = key
+        _ = try spool.send(message)
+      }
+    }
+    await attempt("traced", fault: nil)
+    let calls = try Plain.text(trace).split(separator: "\n").count
+    #expect(calls > 15)
+    for number in stride(from: 6, through: calls, by: 1) {
+      let key = "key \(number)"
+      await attempt(key, fault: "kill-before:\(number)")
+      var message = Message(content: key)
+      message.to = ["coder"]
+      message.idempotencyKey = key
+      let id = try fixture.spool.send(message)
+      #expect(try fixture.spool.send(message) == id)
+      #expect(
+        try fixture.drain() == (number == 6 ? ["traced", key] : [key]), "killed before call \(number) of \(calls)")
+    }
+  }
+}
