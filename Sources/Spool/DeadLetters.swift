@@ -38,7 +38,8 @@ extension Spool {
     waiting.attempt = 0
     let dead = Layout.entry(letter.bot, .dead, letter.name)
     return try doing("cannot put back \(letter.name.id)") {
-      guard try root.renameIfPresent(dead, to: Layout.entry(letter.bot, .inbox, waiting)) else { return false }  // commit
+      let isOurs = try root.renameIfPresent(dead, to: Layout.entry(letter.bot, .inbox, waiting))  // commit
+      guard isOurs else { return false }
       try root.unlinkIfPresent(Layout.reason(besides: dead))
       note(.messageRevived, letter.name.id.description) { writer in
         settle(&writer, letter.bot, letter.name)

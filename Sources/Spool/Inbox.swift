@@ -42,7 +42,9 @@ public final class Inbox {
   ///   - detached: no process stands behind the claims; each lasts for its lease (a one-shot command).
   ///   - watching: for tests: the mechanism, in place of the best there is.
   /// - Throws: `.noSuchBot`.
-  public init(_ spool: Spool, _ bot: BotName, detached: Bool = false, watching: DirectoryWatcher.Mechanism? = nil) throws {
+  public init(_ spool: Spool, _ bot: BotName, detached: Bool = false, watching: DirectoryWatcher.Mechanism? = nil)
+    throws
+  {
     self.spool = spool
     self.bot = bot
     let card = try? spool.card(of: bot)
