@@ -74,14 +74,12 @@ public struct Descriptor: ~Copyable, Sendable {
 
   /// Reads `count` bytes at `offset`, or fewer at the end of the file. C: pread(2).
   public borrowing func read(at offset: Int, count: Int) throws(SystemCallError) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: count)
-    var result: Result<Int, SystemCallError> = .success(0)
-    bytes.withUnsafeMutableBufferPointer { buffer in
-      do throws(SystemCallError) { result = .success(try read(at: offset, into: buffer)) } catch {
-        result = .failure(error)
-      }
+    var failure: SystemCallError?
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+      let wanted = UnsafeMutableBufferPointer(rebasing: buffer[..<count])
+      do throws(SystemCallError) { filled = try read(at: offset, into: wanted) } catch { failure = error }
     }
-    bytes.removeLast(count - (try result.get()))
+    if let failure { throw failure }
     return bytes
   }
 

@@ -13,6 +13,7 @@ public final class DirectoryWatcher {
   private let source: CInt
   /// dnotify: the directories must stay open to be watched.
   private var watched: [Directory] = []
+  private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 16384, alignment: 8)
 
   /// Starts with the best mechanism there is, or with the one demanded.
   /// C: inotify_init1(2); fcntl(2) with F_NOTIFY.
@@ -35,6 +36,7 @@ public final class DirectoryWatcher {
   }
 
   deinit {
+    buffer.deallocate()
     switch mechanism {
     case .inotify: _ = Glibc.close(source)
     case .dnotify: Self.signalPipe.withLock { $0.isTaken = false }
@@ -105,8 +107,6 @@ public final class DirectoryWatcher {
   public func takeChanges() throws(SystemCallError) -> Changes {
     var changes = Changes()
     guard let raw = descriptor else { return Changes(lookAgain: true) }
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 16384, alignment: 8)
-    defer { buffer.deallocate() }
     while true {
       let filled: Int
       do { filled = try systemCall("read") { Glibc.read(raw, buffer.baseAddress, buffer.count) } } catch {
@@ -126,7 +126,8 @@ public final class DirectoryWatcher {
         if mask & UInt32(IN_IGNORED | IN_MOVE_SELF | IN_DELETE_SELF) != 0 { changes.watchAgain = true }
         if length > 0, mask & UInt32(IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE) != 0 {
           // Padded with NUL.
-          changes.names.append(Array(buffer[(offset + 16)..<(offset + 16 + length)].prefix { $0 != 0 }))
+          let name = UnsafeRawBufferPointer(rebasing: buffer[(offset + 16)..<(offset + 16 + length)])
+          changes.names.append(Array(name[..<strnlen(name.baseAddress!.assumingMemoryBound(to: CChar.self), length)]))
         }
         offset += 16 + length
       }

@@ -6,11 +6,35 @@ struct Candidates {
   static let countMax = 8192
 
   /// A binary heap: the next one first, and no entry before its parent, which is at half its place.
-  private var heap: [EntryName] = []
+  private var heap: [Waiting] = []
   private var delayed: [(name: EntryName, due: Timestamp)] = []
   private(set) var nextDue: Timestamp?
   /// Whether there were more than are kept.
   private(set) var isPartial = false
+
+  /// A name less the holder, which none of these has: without a text in it a heap of them is moved about at the speed
+  /// of memory.
+  private struct Waiting: Comparable {
+    let urgency: Int
+    let id: MessageID
+    let attempt: Int
+    let due: Timestamp?
+
+    init(_ name: EntryName) {
+      urgency = name.urgency
+      id = name.id
+      attempt = name.attempt
+      due = name.notBefore
+    }
+
+    var name: EntryName {
+      EntryName(urgency: urgency, id: id, attempt: attempt, place: due.map { .waitingUntil($0) } ?? .waiting)
+    }
+
+    static func < (left: Waiting, right: Waiting) -> Bool {
+      left.urgency != right.urgency ? left.urgency < right.urgency : left.id < right.id
+    }
+  }
 
   mutating func removeAll() {
     heap.removeAll(keepingCapacity: true)
@@ -29,7 +53,7 @@ struct Candidates {
   }
 
   private mutating func push(_ name: EntryName) {
-    heap.append(name)
+    heap.append(Waiting(name))
     var place = heap.count - 1
     while place > 0 {
       let parent = (place - 1) / 2
@@ -40,9 +64,9 @@ struct Candidates {
   }
 
   mutating func popFirst() -> EntryName? {
-    guard heap.count > 1 else { return heap.popLast() }
+    guard heap.count > 1 else { return heap.popLast()?.name }
     heap.swapAt(0, heap.count - 1)
-    let first = heap.removeLast()
+    let first = heap.removeLast().name
     var place = 0
     while true {
       var child = 2 * place + 1

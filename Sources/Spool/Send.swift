@@ -36,7 +36,7 @@ extension Spool {
     let receipt: LogWriter.Receipt?
     do {
       receipt = try log.append(
-        .messageSent, parcel.subject, time: message.createdAt!, reserving: parcel.body.count + 512,
+        .messageSent, parcel.subject, time: message.createdAt!, reserving: parcel.line.count + 512,
         unless: { try unlessSent && History(self).sent(parcel.name.id) != nil },
         data: { parcel.writeLogData(to: &$0) })
     } catch {
@@ -137,7 +137,7 @@ extension Spool {
   private func copy(_ parcel: Parcel, to recipient: BotName) throws(SystemCallError) {
     let temporary = Layout.entry(recipient, .tmp, parcel.temporaryName)
     let file = try root.open(temporary, O_WRONLY | O_CREAT | O_TRUNC)
-    try file.write(parcel.body + [10])
+    try file.write(parcel.line)
     try file.close()
     try root.rename(temporary, to: Layout.entry(recipient, .inbox, parcel.name))
   }
@@ -145,17 +145,15 @@ extension Spool {
 
 /// A message on its way: its bytes, its name, and the file in `tmp/` that it waits in.
 struct Parcel {
-  let message: Message
   let recipients: [BotName]
   let name: EntryName
-  /// One line of JSON, without the line feed that ends the file.
-  let body: [UInt8]
+  /// One line of JSON, with the line feed that ends the file.
+  let line: [UInt8]
   /// In the first recipient's `tmp/`: the intent to send, until the log has the message.
   private(set) var temporary: String
   private(set) var temporaryName: EntryName
 
   init(_ message: Message, _ recipients: [BotName], _ spool: Spool) throws {
-    self.message = message
     self.recipients = recipients
     let urgency = (message.priority ?? .normal).urgency
     let isEarly = message.notBefore.map { $0 > spool.now() } ?? false
@@ -164,16 +162,16 @@ struct Parcel {
     temporaryName = EntryName(urgency: urgency, id: message.id!, place: .held(spool.holder))
     temporary = Layout.entry(recipients[0], .tmp, temporaryName)
     var encoded = message.encoded
-    body = encoded
     encoded.append(10)
     guard encoded.count <= Message.bytesMax else {
       throw SpoolError(
         .badData, "the message has \(encoded.count) bytes, and may have \(Message.bytesMax)",
         hint: "put the content into a file, and its name into the message")
     }
+    line = encoded
     while true {
       do {
-        try write(encoded, spool)
+        try write(spool)
         return
       } catch let error as SpoolError where error.cause?.code == EEXIST {
         // Another thread of this process is sending with the same key: here its files differ in the attempt.
@@ -184,7 +182,7 @@ struct Parcel {
     }
   }
 
-  private func write(_ bytes: [UInt8], _ spool: Spool) throws {
+  private func write(_ spool: Spool) throws {
     do {
       let file: Descriptor
       do { file = try spool.root.open(temporary, O_WRONLY | O_CREAT | O_EXCL) } catch {
@@ -195,7 +193,7 @@ struct Parcel {
         file = try spool.root.open(temporary, O_WRONLY | O_CREAT | O_EXCL)
       }
       do {
-        try file.write(bytes)
+        try file.write(line)
         try file.close()
       } catch {
         discard(spool)
@@ -213,7 +211,7 @@ struct Parcel {
     writer.member("recipients", recipients.map(\.description))
     writer.member("name", name.description)
     writer.key("message")
-    writer.raw(body)
+    writer.raw(line.dropLast())
     writer.endObject()
   }
 

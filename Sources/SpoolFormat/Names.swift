@@ -6,7 +6,7 @@ public struct BotName: Sendable, Hashable, Comparable, CustomStringConvertible {
   public static let bytesMax = 64
 
   public init(parsing text: String) throws(FormatError) {
-    let shown = String(text.prefix(80)).escapedForTerminal()
+    var shown: String { String(text.prefix(80)).escapedForTerminal() }
     guard !text.isEmpty else { throw FormatError("an empty name: give one such as coder") }
     guard text != "team" else { throw FormatError("the name team is taken: it means every bot") }
     guard text.utf8.count <= Self.bytesMax else {
