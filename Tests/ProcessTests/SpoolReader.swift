@@ -114,7 +114,9 @@ struct SpoolReader {
     case "inbox": if entry.third != nil, !hasTime { found.append("\(entry.path) waits, and has a holder") }
     default: if entry.third != nil { found.append("\(entry.path) is dead, and has a holder") }
     }
-    if entry.box == "dead", !FileManager.default.fileExists(atPath: "\(path)/\(entry.path).reason") {
+    // Where the reason couldn't be written, the log has it.
+    let isExplained = histories[id]?.contains { $0.type == "message.dead" && $0.bot == entry.bot } ?? false
+    if entry.box == "dead", !isExplained, !FileManager.default.fileExists(atPath: "\(path)/\(entry.path).reason") {
       found.append("\(entry.path) has no reason beside it")
     }
     if places(id, of: entry.bot).count > 1 { found.append("\(entry.path) is in two places") }
