@@ -42,10 +42,8 @@ public enum Executable {
 public func openFilesMax() -> Int { max(0, sysconf(CInt(_SC_OPEN_MAX))) }
 
 /// Opens `/dev/null` in the place of standard input, output and error where they are closed: the next file that is opened
-/// would get their number, and what is meant for a person would be written into it. Writing to a standard output that is
-/// closed fails all the same: a message must not be taken for shown. C: fcntl(2), open(2).
+/// would get their number, and what is meant for a person would be written into it. For reading only, so that writing there
+/// fails, as it should: nobody sees it. C: fcntl(2), open(2).
 public func openMissingStandardFiles() {
-  for number: CInt in 0...2 where fcntl(number, F_GETFD) == -1 {
-    _ = open("/dev/null", number == 1 ? O_RDONLY : O_RDWR)
-  }
+  for number: CInt in 0...2 where fcntl(number, F_GETFD) == -1 { _ = open("/dev/null", O_RDONLY) }
 }

@@ -100,8 +100,10 @@ extension Spool {
     return try doing("cannot dead-letter \(name.id)") {
       guard try root.status(path) != nil else { return false }
       try root.makeDirectory(Layout.box(bot, .dead))
-      // On a full disk there may be no room for the reason; the log has it as well.
-      _ = try? writeReason(besides: target, bot: bot, reason: reason)
+      do throws(SystemCallError) { try writeReason(besides: target, bot: bot, reason: reason) } catch {
+        // No room for it: the log has it as well, and recovery puts it there.
+        guard error.code == ENOSPC || error.code == EDQUOT else { throw error }
+      }
       guard try root.renameIfPresent(path, to: target) else {  // commit
         // Whoever was first may have buried it too: the reason is then its own.
         if try root.status(target) == nil { _ = try? root.unlink(Layout.reason(besides: target)) }

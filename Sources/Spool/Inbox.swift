@@ -21,6 +21,8 @@ public final class Inbox {
   private var dropped: [[UInt8]: DroppedFile] = [:]
   private var watcher: DirectoryWatcher?
   private var isWatching = false
+  /// Which directory is watched: another may come in its place without an event that says so.
+  private var watchedInode: UInt64?
   private var observations: LeaseObservations
   private let demandedMechanism: DirectoryWatcher.Mechanism?
   private let isOnNetwork: Bool
@@ -175,12 +177,15 @@ public final class Inbox {
         let hasChanged = try spool.expireLeases(of: bot, &observations, lease: lease, attemptsMax: attemptsMax)
         if hasChanged { nextLook = 0 }
       }
-      nextLeaseRound = now + (observations.seen.isEmpty ? Self.lookNanoseconds : leaseRoundNanoseconds)
+      nextLeaseRound = now + (observations.seen.isEmpty ? emptyRoundNanoseconds : leaseRoundNanoseconds)
     }
     if now >= nextLook { try lookAtAll(now) }
     candidates.wake(at: spool.now())
     if !dropped.isEmpty { try adoptDropped() }
   }
+
+  /// While nothing is claimed: what is claimed meanwhile is seen soon enough to be given back after one lease more.
+  private var emptyRoundNanoseconds: Int { min(Self.lookNanoseconds, max(100_000_000, Int(lease * 1e9))) }
 
   private var leaseRoundNanoseconds: Int { min(2_000_000_000, max(100_000_000, Int(lease * 1e9) / 4)) }
 
@@ -190,6 +195,7 @@ public final class Inbox {
       let isThere = try spool.root.list(Layout.box(bot, .inbox)) { sort($0) }
       if !isThere, watcher == nil { try spool.require(bot) }
     }
+    if isWatching, try inboxInode() != watchedInode { isWatching = false }
     let end = Clock.sinceBoot()
     lastLook = now
     // A huge inbox takes long to look at: most of the time must be left for what was found.
@@ -250,10 +256,16 @@ public final class Inbox {
     try doing("cannot watch the inbox of \(bot)") {
       if watcher == nil { watcher = try DirectoryWatcher(spool.root, using: demandedMechanism) }
       if !isWatching {
+        // In this order: should it be replaced in between, the next look notices.
+        watchedInode = try inboxInode()
         isWatching = try watcher!.watch(Layout.box(bot, .inbox))
         nextLook = 0
       }
     }
+  }
+
+  private func inboxInode() throws -> UInt64? {
+    try doing("cannot look at the inbox of \(bot)") { try spool.root.status(Layout.box(bot, .inbox))?.inode }
   }
 
   /// Readable when it is time to call `claim` again; nil where there is no such thing, and only `nextWake` tells.

@@ -22,14 +22,14 @@ public struct Messages: AsyncSequence, Sendable {
     self.bot = bot
   }
 
-  public func makeAsyncIterator() -> Iterator { Iterator(source: Source(spool, bot)) }
+  public func makeAsyncIterator() -> Iterator { Iterator(handle: Handle(Source(spool, bot))) }
 
   public struct Iterator: AsyncIteratorProtocol {
-    fileprivate let source: Source
+    fileprivate let handle: Handle
 
     public mutating func next() async throws -> Claim? {
       try Task.checkCancellation()
-      let source = source
+      let source = handle.source
       return try await withTaskCancellationHandler {
         try await withCheckedThrowingContinuation { source.ask($0) }
       } onCancel: {
@@ -38,7 +38,15 @@ public struct Messages: AsyncSequence, Sendable {
     }
   }
 
-  /// The thread that waits, and what passes between it and the tasks.
+  /// Ends the thread when nobody can ask any more.
+  fileprivate final class Handle: Sendable {
+    let source: Source
+    init(_ source: Source) { self.source = source }
+    deinit { source.stop() }
+  }
+
+  /// The thread that waits, and what passes between it and the tasks. It stays for as long as somebody may ask, so that
+  /// the inbox is looked at once and then watched, and so that it knows for how long claims have stood.
   fileprivate final class Source: Sendable {
     typealias Continuation = CheckedContinuation<Claim?, any Error>
     private struct State {
@@ -57,8 +65,6 @@ public struct Messages: AsyncSequence, Sendable {
       do throws(SystemCallError) { bell = .success(try Pipe(nonBlocking: true)) } catch { bell = .failure(error) }
     }
 
-    deinit { stop() }
-
     func ask(_ continuation: Continuation) {
       let needsThread = state.withLock { state -> Bool? in
         if state.isStopped { return nil }
@@ -67,7 +73,7 @@ public struct Messages: AsyncSequence, Sendable {
         return !state.hasThread
       }
       guard let needsThread else { return continuation.resume(returning: nil) }
-      guard needsThread else { return }
+      guard needsThread else { return ring() }
       do { try Thread.detach { [self] in run() } } catch { fail(error) }
     }
 
@@ -83,34 +89,49 @@ public struct Messages: AsyncSequence, Sendable {
       }
     }
 
-    /// Serves those who ask, and ends when nobody does.
-    private func run() {
-      do {
-        let inbox = try Inbox(spool, bot)
-        while true {
-          let isWanted = state.withLock { state in
-            if state.waiting.isEmpty { state.hasThread = false }
-            return !state.waiting.isEmpty
-          }
-          guard isWanted else { return }
-          let claim = try inbox.receive(waiting: nil, interruption: try interruption())
-          let isStopped = state.withLock { $0.isStopped }
-          let next = state.withLock { $0.waiting.isEmpty ? nil : $0.waiting.removeFirst() }
-          if let next {
-            next.resume(returning: claim)
-          } else if let claim {
-            // Nobody is left to take it: at once back, not after its lease.
-            _ = try? spool.nack(bot, claim.name, reason: "its receiver was cancelled")
-          }
-          if isStopped { return fail(nil) }
-        }
-      } catch { fail(error) }
-    }
-
     private func interruption() throws -> CInt {
       switch bell {
       case .success(let pipe): return pipe.readEnd.raw
       case .failure(let error): throw error
+      }
+    }
+
+    /// Serves those who ask, until it is stopped.
+    private func run() {
+      do {
+        let inbox = try Inbox(spool, bot)
+        let bell = try interruption()
+        while true {
+          let (isWanted, isStopped) = state.withLock { state in (!state.waiting.isEmpty, state.isStopped) }
+          if isStopped { return fail(nil) }
+          guard isWanted else {
+            _ = try Poll.wait([bell], nanoseconds: nil)
+            try silence()
+            continue
+          }
+          // Only a stop interrupts: nobody asks twice at once.
+          let claim = try inbox.receive(waiting: nil, interruption: bell)
+          if claim == nil { try silence() }
+          serve(claim)
+        }
+      } catch { fail(error) }
+    }
+
+    /// Takes what has been rung; whoever rang has changed the state before.
+    private func silence() throws {
+      switch bell {
+      case .success(let pipe): _ = try pipe.readEnd.read(maximum: 64)
+      case .failure(let error): throw error
+      }
+    }
+
+    private func serve(_ claim: Claim?) {
+      guard let claim else { return }
+      if let next = state.withLock({ $0.waiting.isEmpty ? nil : $0.waiting.removeFirst() }) {
+        next.resume(returning: claim)
+      } else {
+        // Nobody is left to take it: at once back, not after its lease.
+        _ = try? spool.nack(bot, claim.name, reason: "its receiver was cancelled")
       }
     }
 

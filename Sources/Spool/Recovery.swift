@@ -258,7 +258,7 @@ struct Recovery {
     if let place {
       target = Layout.entry(bot, place.box, place.name)
       guard let bytes = try? root.readFile(target, maximum: Message.bytesMax + 1) else { return }
-      if Self.says(bytes, body) { return }
+      if Self.says(bytes, body) { return try mendReason(copy, bot, place, target, mending: mending, &report) }
       report.add(target, bytes.isEmpty ? "is empty" : "is not what was sent", "written again from the log")
     } else {
       var name = message.name
@@ -269,14 +269,7 @@ struct Recovery {
     }
     guard mending else { return }
     // The reason first: a recovery that dies in between would not find it missing the next time.
-    if copy.isDead, place == nil {
-      var writer = JSONWriter()
-      writer.beginObject()
-      writer.member("reason", copy.deadReason ?? "unknown")
-      writer.member("bot", bot.description)
-      writer.endObject()
-      try write(writer.bytes, to: Layout.reason(besides: target), bot)
-    }
+    if copy.isDead, place == nil { try writeReason(copy, bot, target) }
     try write(body, to: target, bot)
     try log?.append(.messageRestored, id.description) { writer in
       writer.beginObject()
@@ -285,6 +278,25 @@ struct Recovery {
       writer.member("path", target)
       writer.endObject()
     }
+  }
+
+  /// There may have been no room for the reason when the message was given up.
+  private func mendReason(
+    _ copy: Copy, _ bot: BotName, _ place: Place, _ target: String, mending: Bool, _ report: inout RecoveryReport
+  ) throws {
+    let reason = Layout.reason(besides: target)
+    guard place.box == .dead, copy.isDead, try root.status(reason) == nil else { return }
+    report.add(reason, "is missing", "made again from the log")
+    if mending { try writeReason(copy, bot, target) }
+  }
+
+  private func writeReason(_ copy: Copy, _ bot: BotName, _ target: String) throws(SystemCallError) {
+    var writer = JSONWriter()
+    writer.beginObject()
+    writer.member("reason", copy.deadReason ?? "unknown")
+    writer.member("bot", bot.description)
+    writer.endObject()
+    try write(writer.bytes, to: Layout.reason(besides: target), bot)
   }
 
   private func write(_ body: [UInt8], to target: String, _ bot: BotName) throws(SystemCallError) {

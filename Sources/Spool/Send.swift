@@ -164,13 +164,13 @@ struct Parcel {
     temporaryName = EntryName(urgency: urgency, id: message.id!, place: .held(spool.holder))
     temporary = Layout.entry(recipients[0], .tmp, temporaryName)
     var encoded = message.encoded
+    body = encoded
+    encoded.append(10)
     guard encoded.count <= Message.bytesMax else {
       throw SpoolError(
         .badData, "the message has \(encoded.count) bytes, and may have \(Message.bytesMax)",
         hint: "put the content into a file, and its name into the message")
     }
-    body = encoded
-    encoded.append(10)
     while true {
       do {
         try write(encoded, spool)

@@ -114,9 +114,8 @@ struct SpoolReader {
     case "inbox": if entry.third != nil, !hasTime { found.append("\(entry.path) waits, and has a holder") }
     default: if entry.third != nil { found.append("\(entry.path) is dead, and has a holder") }
     }
-    // Where the reason couldn't be written, the log has it.
-    let isExplained = histories[id]?.contains { $0.type == "message.dead" && $0.bot == entry.bot } ?? false
-    if entry.box == "dead", !isExplained, !FileManager.default.fileExists(atPath: "\(path)/\(entry.path).reason") {
+    // On a full disk it comes with the next recovery.
+    if entry.box == "dead", settled, !FileManager.default.fileExists(atPath: "\(path)/\(entry.path).reason") {
       found.append("\(entry.path) has no reason beside it")
     }
     if places(id, of: entry.bot).count > 1 { found.append("\(entry.path) is in two places") }

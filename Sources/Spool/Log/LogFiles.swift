@@ -46,7 +46,8 @@ struct LogFiles: Sendable {
     while true {
       let got = try buffer.fill(file, at: position)
       guard let end = buffer.lastLineEnd else {
-        if got == 0 { return position }
+        // Half a line at the end of the file; or one that is longer than the buffer.
+        if got < buffer.capacity { return position }
         buffer.grow()
         continue
       }

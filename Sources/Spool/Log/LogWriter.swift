@@ -179,6 +179,7 @@ final class LogWriter: Sendable {
   func waitUntilSynced(_ receipt: Receipt) throws {
     let segment = receipt.segment
     let began = Clock.sinceBoot()
+    page.joinSync()
     while true {
       // In this order: a position synced in a later segment says nothing of this one.
       let synced = page.synced
@@ -200,17 +201,20 @@ final class LogWriter: Sendable {
   }
 
   private func sync(_ segment: Segment) throws {
+    page.awaitCompany()
     let target = page.written
     guard page.segment == segment.number else {
       page.endSync(upTo: nil)
       return
     }
+    let began = Clock.sinceBoot()
     do { try segment.file.syncData() } catch {
       // Never tried again: the kernel may have dropped the pages and called them clean. The segment is finished.
       abandon(segment)
       page.endSync(upTo: nil)
       throw Self.unknownOutcome(error)
     }
+    page.noteSyncTime(Clock.sinceBoot() - began)
     page.endSync(upTo: target)
   }
 

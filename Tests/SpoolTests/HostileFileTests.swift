@@ -1,0 +1,261 @@
+import Glibc
+import Linux
+import SpoolFormat
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Spool
+
+/// What nobody should put into an inbox. Each comes beside a good message, which must not be delayed.
+@Suite struct HostileFileTests {
+  struct Hostile: Sendable, CustomTestStringConvertible {
+    let testDescription: String
+    let reason: String
+    let make: @Sendable (_ path: String) throws -> Void
+
+    init(_ name: String, _ reason: String, _ make: @escaping @Sendable (String) throws -> Void) {
+      testDescription = name
+      self.reason = reason
+      self.make = make
+    }
+
+    init(_ name: String, _ reason: String, bytes: [UInt8]) { self.init(name, reason) { try Plain.write($0, bytes) } }
+    init(_ name: String, _ reason: String, text: String) { self.init(name, reason, bytes: Array(text.utf8)) }
+  }
+
+  private static let deep = 100_000
+  static let all: [Hostile] = [
+    Hostile("empty", "empty", text: ""),
+    Hostile("white space", "empty", text: " \n\t "),
+    Hostile("truncated", "not JSON", text: #"{"content":"x"#),
+    Hostile("no object", "an array", text: "[1,2]"),
+    Hostile("null", "null", text: "null"),
+    Hostile("two objects", "not JSON", text: "{}{}"),
+    Hostile("NaN", "not JSON", text: #"{"content":"x","data":NaN}"#),
+    Hostile("Infinity", "not JSON", text: #"{"content":"x","data":Infinity}"#),
+    Hostile("comment", "not JSON", text: "{\"content\":\"x\"} // done"),
+    Hostile("trailing comma", "trailing comma", text: #"{"content":"x",}"#),
+    Hostile("duplicate keys", "duplicate", text: #"{"content":"x","content":"y"}"#),
+    Hostile("duplicate keys, deep", "duplicate", text: #"{"content":"x","data":{"a":[{"b":1,"\u0062":2}]}}"#),
+    Hostile("lone surrogate", "not JSON", text: #"{"content":"\ud800"}"#),
+    Hostile("priority 1e999", "priority", text: #"{"content":"x","priority":1e999}"#),
+    Hostile("priority past 64 bits", "priority", text: #"{"content":"x","priority":99999999999999999999}"#),
+    Hostile("says nothing", "says nothing", text: #"{"text":"x"}"#),
+    Hostile("type with an escape", "type", text: #"{"type":"\u001b[2J","content":"x"}"#),
+    Hostile("byte order mark", "not JSON", bytes: [0xef, 0xbb, 0xbf] + Array(#"{"content":"x"}"#.utf8)),
+    Hostile("UTF-16", "not JSON", bytes: [0xff, 0xfe] + Array(#"{"content":"x"}"#.utf16).flatMap { [UInt8($0), 0] }),
+    Hostile(
+      "invalid UTF-8", "not JSON", bytes: Array(#"{"content":""#.utf8) + [0xff, 0xc0, 0x80] + Array(#""}"#.utf8)),
+    Hostile("NUL bytes", "not JSON", bytes: Array(#"{"content":"x"}"#.utf8) + [0, 0, 0]),
+    Hostile("nothing but NUL", "not JSON", bytes: [UInt8](repeating: 0, count: 4096)),
+    Hostile("raw escapes", "not JSON", text: "{\"content\":\"\u{1b}[2J\"}"),
+    Hostile(
+      "depth 100,000 of arrays", "not JSON", text: #"{"content":"x","data":"# + String(repeating: "[", count: deep)),
+    Hostile(
+      "depth 100,000, closed", "not JSON",
+      text: #"{"content":"x","data":"# + String(repeating: "[", count: deep) + String(repeating: "]", count: deep) + "}"
+    ),
+    Hostile("a million names", "at most 10000 names") { path in
+      try Plain.write(path, "{\"content\":\"x\",\"to\":[" + String(repeating: "\"a\",", count: 999_999) + "\"a\"]}")
+    },
+    Hostile("one byte too many", "a message may have") { path in
+      try Plain.write(path, "{\"content\":\"\(String(repeating: "x", count: Message.bytesMax - 13))\"}")
+    },
+    Hostile("10 GB, sparse", "a message may have") { path in
+      try Plain.write(path, "")
+      guard truncate(path, 10 << 30) == 0 else { throw Failure(errno) }
+    },
+    Hostile("directory", "a directory, where a message should be") { path in
+      guard mkdir(path, 0o755) == 0 else { throw Failure(errno) }
+      try Plain.write(path + "/inner.json", #"{"content":"inner"}"#)
+    },
+    Hostile("FIFO", "a FIFO, where a message should be") { path in
+      guard mkfifo(path, 0o644) == 0 else { throw Failure(errno) }
+    },
+    Hostile("socket", "a socket, where a message should be") { path in
+      // Bound under a short name, because a socket's path has at most 108 bytes.
+      let raw = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
+      defer { close(raw) }
+      let short = "/proc/self/fd/"
+      let directory = open(String(path.prefix(upTo: path.lastIndex(of: "/")!)), O_RDONLY | O_DIRECTORY)
+      defer { close(directory) }
+      var address = sockaddr_un()
+      address.sun_family = sa_family_t(AF_UNIX)
+      let name = Array("\(short)\(directory)/s".utf8)
+      withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: name) }
+      let result = withUnsafePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          bind(raw, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+        }
+      }
+      guard result == 0, rename(path.prefix(upTo: path.lastIndex(of: "/")!) + "/s", path) == 0 else {
+        throw Failure(errno)
+      }
+    },
+    Hostile("symbolic link to a good message", "symbolic link, where a message should be") { path in
+      try Plain.write(path + ".target", #"{"content":"secret"}"#)
+      guard symlink(path + ".target", path) == 0 else { throw Failure(errno) }
+    },
+    Hostile("dangling link", "symbolic link, where a message should be") { path in
+      guard symlink("/nowhere", path) == 0 else { throw Failure(errno) }
+    },
+    Hostile("link to a device that never ends", "symbolic link, where a message should be") { path in
+      guard symlink("/dev/zero", path) == 0 else { throw Failure(errno) }
+    },
+  ]
+
+  /// All of them at once, under names of their own or proper ones, with good messages before, between and after.
+  @Test(arguments: [false, true])
+  func `bad files are set aside with their reasons, and their neighbours are delivered`(hasProperName: Bool) throws {
+    let fixture = try Fixture("coder")
+    let receiver = try DroppedFileTests.Receiver(fixture)
+    func name(_ number: Int) -> String {
+      let digits = String(1000 + number)
+      return hasProperName ? "5-20261120T234512.345678Z-abcdefabcdef\(digits).json" : "bad-\(digits).json"
+    }
+    for (number, hostile) in Self.all.enumerated() {
+      try hostile.make(fixture.home("new"))
+      #expect(rename(fixture.home("new"), fixture.box("inbox") + "/" + name(number)) == 0)
+      try fixture.send("\(number)")
+    }
+    #expect(eventually { receiver.contents.count >= Self.all.count })
+    #expect(eventually { fixture.names("../../quarantine").count == 2 * Self.all.count })
+    try receiver.stop()
+    #expect(receiver.contents == (0..<Self.all.count).map { "\($0)" })
+    let aside = try fixture.spool.quarantined()
+    for (number, hostile) in Self.all.enumerated() {
+      let mine = aside.filter { ["\(1000 + number).json", "\(1000 + number)~"].contains(where: $0.name.contains) }
+      #expect(mine.count == 1, "\(hostile.testDescription)")
+      let reason = mine.first?.reason ?? ""
+      // Read through a claim, what is no file has fewer words to be told apart by.
+      let isTold = reason.contains(hostile.reason) || (hasProperName && reason == "not a regular file")
+      #expect(isTold, "\(hostile.testDescription): \(reason)")
+      #expect(!reason.unicodeScalars.contains { $0.value < 32 })
+    }
+    #expect(fixture.names("inbox").isEmpty && fixture.names("claimed").isEmpty && fixture.names("dead").isEmpty)
+    #expect(try fixture.events(.messageQuarantined).count == Self.all.count)
+    // What was linked to is as it was.
+    #expect(try Plain.text(fixture.home("new.target")) == #"{"content":"secret"}"#)
+  }
+
+  @Test func `a bad file is set aside within a second, though it might still grow`() throws {
+    let fixture = try Fixture("coder")
+    let receiver = try DroppedFileTests.Receiver(fixture)
+    let took = try seconds {
+      for name in ["a", "b", "c"] { try Plain.write(fixture.box("inbox") + "/\(name).json", "") }
+      #expect(eventually { fixture.names("../../quarantine").count == 6 })
+    }
+    try receiver.stop()
+    // A second is meant; a busy machine gets more, but less than the interval of the slow look.
+    #expect(took < 4)
+  }
+
+  @Test func `a file that grows for ever is left alone while it does, and stops nobody`() throws {
+    let fixture = try Fixture("coder")
+    let receiver = try DroppedFileTests.Receiver(fixture)
+    let raw = open(fixture.box("inbox") + "/growing.json", O_WRONLY | O_CREAT | O_APPEND, 0o644)
+    #expect(write(raw, "{\"content\":\"", 12) == 12)
+    for number in 0..<20 {
+      try fixture.send("\(number)")
+      #expect(write(raw, "xxxx", 4) == 4)
+      #expect(eventually { receiver.contents.count == number + 1 })
+    }
+    #expect(try fixture.spool.quarantined().isEmpty)
+    // Until it is larger than a message may be.
+    #expect(ftruncate(raw, off_t(Message.bytesMax) + 1) == 0)
+    #expect(try eventually { try !fixture.spool.quarantined().isEmpty })
+    close(raw)
+    try receiver.stop()
+  }
+
+  @Test func `names that are no UTF-8 are set aside at once, however many look alike`() throws {
+    let fixture = try Fixture("coder")
+    let receiver = try DroppedFileTests.Receiver(fixture)
+    var made = 0
+    let took = seconds {
+      for byte in [0xff, 0xfe, 0xc0] as [UInt8] {
+        let path = Array((fixture.box("inbox") + "/").utf8) + [byte] + Array(".json".utf8) + [0]
+        let raw = creat(path.map { CChar(bitPattern: $0) }, 0o644)
+        if raw != -1 {
+          close(raw)
+          made += 1
+        }
+      }
+      #expect(eventually { fixture.names("../../quarantine").count == 2 * made })
+    }
+    try receiver.stop()
+    #expect(took < 4)
+    #expect(try fixture.spool.quarantined().allSatisfy { $0.reason == "its name is not UTF-8" })
+  }
+
+  @Test func `integers past 64 bits, escapes and depth within bounds are a message like any other`() throws {
+    let fixture = try Fixture("coder")
+    let deep = String(repeating: "[", count: 127) + String(repeating: "]", count: 127)
+    let text =
+      #"{"content":"\u001b[2Jred\u0000\u202e","big":123456789012345678901234567890,"exp":1e999,"deep":\#(deep)}"#
+    try Plain.write(fixture.box("inbox") + "/a.json", text)
+    let claim = try #require(try fixture.inbox().claim())
+    #expect(claim.message.content == "\u{1b}[2Jred\0\u{202e}")
+    #expect(claim.message.content?.escapedForTerminal() == "\\u001b[2Jred\\u0000\\u202e")
+    #expect(claim.message.extra.map(\.value.description) == ["123456789012345678901234567890", "1e999", deep])
+    let sent = try #require(try fixture.events(.messageSent).first)
+    #expect(sent.message?.extra == claim.message.extra)
+  }
+
+  @Test func `a device is not opened`() throws {
+    let fixture = try Fixture("coder")
+    guard isRoot, mknod(fixture.box("inbox") + "/a.json", S_IFCHR | 0o666, makeDevice(1, 5)) == 0 else { return }
+    try fixture.send("good")
+    #expect(try fixture.drain() == ["good"])
+    #expect(try fixture.spool.quarantined().map(\.reason) == ["a device, where a message should be"])
+  }
+
+  private func makeDevice(_ major: UInt32, _ minor: UInt32) -> dev_t { dev_t(major << 8 | minor) }
+
+  @Test(.enabled(if: !isRoot, "root can read everything")) func `a file that can't be read is set aside`() throws {
+    let fixture = try Fixture("coder")
+    for name in ["a.json", "5-20261120T234512.345678Z-0123456789abcdef.json"] {
+      try Plain.write(fixture.home("new"), #"{"content":"x"}"#)
+      chmod(fixture.home("new"), 0)
+      #expect(rename(fixture.home("new"), fixture.box("inbox") + "/" + name) == 0)
+    }
+    try fixture.send("good")
+    #expect(try fixture.drain() == ["good"])
+    #expect(
+      try fixture.spool.quarantined().map(\.reason) == Array(repeating: "cannot be read: permission denied", count: 2))
+  }
+
+  @Test(.enabled(if: !isRoot, "root can move everything")) func `a directory that can't be moved stops nobody`() throws
+  {
+    let fixture = try Fixture("coder")
+    for name in ["a.json", "0-20261120T234512.345678Z-0123456789abcdef.json"] {
+      #expect(mkdir(fixture.box("inbox") + "/" + name, 0o555) == 0)
+    }
+    for number in 0..<3 { try fixture.send("\(number)") }
+    #expect(try fixture.drain() == ["0", "1", "2"])
+    let inbox = try fixture.inbox()
+    #expect(try inbox.claim() == nil)
+    try fixture.send("3")
+    #expect(try inbox.receive(waiting: 20)?.message.content == "3")
+  }
+
+  @Test func `where nothing can be set aside, neighbours are still delivered`() throws {
+    let fixture = try Fixture("coder")
+    try Plain.write(fixture.box("inbox") + "/a.json", "{}")
+    try Plain.write(fixture.box("inbox") + "/5-20261120T234512.345678Z-0123456789abcdef.json", "{}")
+    TemporaryDirectory.removeTree(fixture.path + "/quarantine")
+    try Plain.write(fixture.path + "/quarantine", "in the way")
+    for number in 0..<3 { try fixture.send("\(number)") }
+    #expect(try fixture.drain() == ["0", "1", "2"])
+    #expect(fixture.names("inbox") == ["a.json"])
+  }
+
+  @Test func `a thousand bad files do not keep a good one`() throws {
+    let fixture = try Fixture("coder")
+    for number in 0..<1000 { try Plain.write(fixture.box("inbox") + "/\(number).json", "{}") }
+    try fixture.send("good")
+    #expect(try fixture.drain() == ["good"])
+    #expect(try fixture.spool.quarantined().count == 1000)
+  }
+}

@@ -1,0 +1,228 @@
+import Glibc
+import Linux
+import SpoolFormat
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Spool
+
+@Suite struct LeaseTests {
+  /// A claim by a holder of another host, of which nothing is known but that its file stands there.
+  private func claimAfar(_ fixture: Fixture, attempt: Int = 1) throws -> EntryName {
+    let inbox = try fixture.inbox()
+    let claim = try #require(try inbox.claim())
+    var afar = claim.name
+    afar.attempt = attempt
+    afar.place = .held(Holder(host: "afar", pid: 17, start: 17))
+    #expect(rename("\(fixture.path)/\(claim.path)", fixture.box("claimed") + "/\(afar)") == 0)
+    return afar
+  }
+
+  @Test func `a claim that stands unchanged for its lease is handed out again, to whoever watches`() throws {
+    let fixture = try Fixture("coder") { $0.leaseSeconds = 0.2 }
+    let id = try fixture.send("x")
+    let first = try fixture.inbox()
+    let claim = try #require(try first.claim())
+    let second = try Inbox(fixture.reopened(), fixture.bot())
+    #expect(try second.claim() == nil)
+    let again = try #require(try second.receive(waiting: 20))
+    #expect(again.attempt == 2)
+    #expect(again.name.id == id)
+    #expect(code { try fixture.spool.ack(claim.bot, claim.name) } == .claimLost)
+    try fixture.spool.ack(again.bot, again.name)
+    let requeued = try #require(try fixture.events(.messageRequeued).first)
+    #expect(requeued.text("reason") == "its lease of 0.2 s ran out")
+  }
+
+  @Test func `a claim that is renewed stays its holder's`() throws {
+    let fixture = try Fixture("coder") { $0.leaseSeconds = 0.3 }
+    try fixture.send("x")
+    let claim = try #require(try fixture.inbox().claim())
+    let second = try fixture.inbox()
+    let start = Clock.sinceBoot()
+    // Five leases long.
+    while Clock.sinceBoot() - start < 1_500_000_000 {
+      try fixture.spool.extend(claim.bot, claim.name)
+      #expect(try second.receive(waiting: 0.02) == nil)
+    }
+    try fixture.spool.ack(claim.bot, claim.name)
+    #expect(try fixture.events(.messageRequeued).isEmpty)
+  }
+
+  @Test func `a lease is counted by the observer's own clock, whatever the file's time says`() throws {
+    let fixture = try Fixture("coder") { $0.leaseSeconds = 0.2 }
+    try fixture.send("x")
+    let afar = try claimAfar(fixture)
+    let path = fixture.box("claimed") + "/\(afar)"
+    let observer = try fixture.inbox()
+    for year in [1_000_000_000, 4_000_000_000] {
+      var times = [timespec(tv_sec: year, tv_nsec: 0), timespec(tv_sec: year, tv_nsec: 0)]
+      #expect(utimensat(AT_FDCWD, path, &times, 0) == 0)
+      // However old or young it looks, it has only just been seen so.
+      #expect(try observer.claim() == nil)
+      #expect(Plain.exists(path))
+    }
+    #expect(try observer.receive(waiting: 20)?.attempt == 2)
+  }
+
+  @Test func `what a dead process of this host had is taken at once`() async throws {
+    let fixture = try Fixture("coder")
+    let path = fixture.path
+    try fixture.send("x")
+    await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
+      let spool = try Spool(at: path)
+      #expect(try Inbox(spool, BotName(parsing: "coder")).claim() != nil)
+      kill(getpid(), SIGKILL)
+    }
+    #expect(fixture.names("claimed").count == 1)
+    // The lease is a minute; a look is enough.
+    let claim = try #require(try fixture.inbox().claim())
+    #expect(claim.attempt == 2)
+    #expect(try fixture.events(.messageRequeued).first?.text("reason")?.contains("died") == true)
+  }
+
+  @Test func `a waiting receiver notices that a holder died`() async throws {
+    let fixture = try Fixture("coder")
+    let receiver = try DroppedFileTests.Receiver(fixture)
+    let path = fixture.path
+    await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
+      let spool = try Spool(at: path)
+      var message = Message(content: "x")
+      message.to = ["coder"]
+      let held = EntryName(
+        urgency: 5, id: MessageID(time: Timestamp(microseconds: 1), random: 1), attempt: 1, place: .held(spool.holder))
+      try Plain.write("\(path)/bots/coder/claimed/\(held)", message.encoded)
+      kill(getpid(), SIGKILL)
+    }
+    #expect(eventually { receiver.contents == ["x"] })
+    try receiver.stop()
+  }
+
+  @Test func `a process that has the number of a dead one is not taken for it`() throws {
+    let fixture = try Fixture("coder")
+    try fixture.send("x")
+    let claim = try #require(try fixture.inbox().claim())
+    let holder = try #require(claim.name.holder)
+    var earlier = claim.name
+    earlier.place = .held(Holder(host: holder.host, pid: holder.pid, start: holder.start - 1))
+    #expect(rename("\(fixture.path)/\(claim.path)", fixture.box("claimed") + "/\(earlier)") == 0)
+    #expect(try fixture.inbox().claim()?.attempt == 2)
+  }
+
+  @Test func `one-shot receivers remember between them since when a claim stands`() throws {
+    let fixture = try Fixture("coder") { $0.leaseSeconds = 0.3 }
+    try fixture.send("x")
+    let claim = try #require(try fixture.inbox(detached: true).receive())
+    #expect(claim.name.holder?.pid == 0)
+    // Each look is a new observer, as a command in a script would be.
+    var looks = 0
+    var again: Claim?
+    #expect(
+      try eventually {
+        looks += 1
+        again = try fixture.inbox(detached: true).receive()
+        return again != nil
+      })
+    #expect(looks > 2)
+    #expect(again?.attempt == 2)
+    #expect(again?.name.holder != claim.name.holder)
+    #expect(Plain.names(fixture.box("presence")).contains { $0.hasSuffix(".leases") })
+    #expect(code { try fixture.spool.ack(claim.bot, claim.name) } == .claimLost)
+  }
+
+  @Test func `what is remembered of another boot, or damaged, counts for nothing`() throws {
+    var observations = LeaseObservations()
+    #expect(observations.observe("a", modified: 5, now: 100) == 0)
+    observations.endRound()
+    #expect(observations.observe("a", modified: 5, now: 150) == 50)
+    #expect(observations.observe("b", modified: 6, now: 150) == 0)
+    observations.endRound()
+    let bytes = observations.encoded(boot: "boot")
+    var again = LeaseObservations(decoding: bytes, boot: "boot")
+    #expect(again.seen == observations.seen)
+    #expect(!again.hasChanged)
+    #expect(again.observe("a", modified: 5, now: 200) == 100)
+    #expect(again.observe("b", modified: 7, now: 200) == 0)
+    again.endRound()
+    #expect(LeaseObservations(decoding: bytes, boot: "another").seen.isEmpty)
+    #expect(LeaseObservations(decoding: [], boot: "boot").seen.isEmpty)
+    #expect(LeaseObservations(decoding: Array("boot\na b c\na 1\n\0\u{1b} 1 2 3\n".utf8), boot: "boot").seen.isEmpty)
+    // What is no longer there is forgotten.
+    again.endRound()
+    #expect(again.seen.isEmpty)
+  }
+
+  @Test func `after its last attempt an expired claim is dead`() throws {
+    let fixture = try Fixture("coder") {
+      $0.leaseSeconds = 0.2
+      $0.attemptsMax = 2
+    }
+    try fixture.send("x")
+    let observer = try fixture.inbox()
+    for attempt in 1...2 { #expect(try observer.receive(waiting: 20)?.attempt == attempt) }
+    #expect(try observer.receive(waiting: 0.1) == nil)
+    #expect(
+      try eventually {
+        _ = try observer.claim()
+        return try !fixture.spool.deadLetters(of: fixture.bot()).isEmpty
+      })
+    let letter = try #require(try fixture.spool.deadLetters(of: fixture.bot()).first)
+    #expect(letter.reason == "given up after 2 attempts; the last: its lease of 0.2 s ran out")
+    #expect(letter.name.attempt == 2)
+  }
+
+  @Test func `a dead letter keeps its reason, however many give it up at once`() throws {
+    let fixture = try Fixture("coder") { $0.attemptsMax = 1 }
+    let gone = Holder(host: fixture.spool.host, pid: 1, start: 1)
+    for number in 0..<150 {
+      let id = MessageID(time: Timestamp(microseconds: 1_700_000_000_000_000), random: UInt64(number))
+      let name = EntryName(urgency: 5, id: id, attempt: 1, place: .held(gone))
+      try Plain.write(fixture.box("claimed") + "/\(name)", #"{"content":"x"}"#)
+    }
+    let spool = fixture.spool
+    let bot = try fixture.bot()
+    try Thread.run((0..<6).map { _ in { @Sendable in _ = try? Inbox(spool, bot).claim() } })
+    let letters = try fixture.spool.deadLetters(of: bot)
+    #expect(letters.count == 150)
+    #expect(letters.allSatisfy { $0.reason.contains("died") })
+    #expect(fixture.names("dead").count == 300)
+    #expect(try fixture.events(.messageDead).count == 150)
+  }
+
+  @Test func `what a dead sender left is delivered when the log has it, and removed when not`() async throws {
+    let fixture = try Fixture("coder", "b")
+    let (path, trace) = (fixture.path, fixture.home("trace"))
+    func send(_ content: String, fault: String) async {
+      let expected: ExitTest.Condition = fault.isEmpty ? .success : .signal(SIGKILL)
+      await #expect(processExitsWith: expected) {
+        [path = path as String, trace = trace as String, content = content as String, fault = fault as String] in
+        if fault.isEmpty { setenv("SPOOL_FAULT_TRACE", trace, 1) } else { setenv("SPOOL_FAULT", fault, 1) }
+        let spool = try Spool(at: path)
+        var message = Message(content: content)
+        message.to = ["b", "coder"]
+        try spool.send(message)
+      }
+    }
+    await send("traced", fault: "")
+    let calls = try Plain.text(trace).split(separator: "\n").map(String.init)
+    let logged = try #require(calls.lastIndex(of: "write")) + 1
+    #expect(try fixture.drain() == ["traced"])
+    #expect(try fixture.drain("b") == ["traced"])
+    var (kept, removed) = (0, 0)
+    for number in max(1, logged - 4)...calls.count {
+      await send("\(number)", fault: "kill-before:\(number)")
+      let isSent = try fixture.events(.messageSent).contains { $0.message?.content == "\(number)" }
+      #expect(isSent == (number > logged))
+      if isSent { kept += 1 } else { removed += 1 }
+      // Whoever looks first, in whichever inbox the file in tmp/ is.
+      #expect(try fixture.drain("b") == (isSent ? ["\(number)"] : []))
+      #expect(try fixture.drain() == (isSent ? ["\(number)"] : []))
+      #expect(fixture.names("tmp").isEmpty && fixture.names("tmp", of: "b").isEmpty)
+      // The next one is not to find the log's lock in a dead hand, which would cost it more calls.
+      try fixture.send("between")
+      #expect(try fixture.drain() == ["between"])
+    }
+    #expect(kept >= 2 && removed >= 2)
+  }
+}
