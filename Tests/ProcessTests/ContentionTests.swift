@@ -41,6 +41,24 @@ import Testing
     }
   }
 
+  @Test func `of 32 processes that send with one key one sends, and all say its id`() throws {
+    let scratch = try Scratch()
+    let path = try scratch.makeSpool(bots: ["a", "b"])
+    let senders = try (0..<32).map { number in
+      // Some of them die at it.
+      let fault = number % 4 == 0 ? ["SPOOL_FAULT": "kill-before:\(13 + number / 2)"] : [:]
+      return try SpoolCommand.start(["send", "a,b", "once", "--key", "k"], in: path, environment: fault)
+    }
+    let outcomes = try senders.map { try $0.wait(seconds: SpoolCommand.secondsMax) }
+    #expect(!outcomes.contains { !$0.isDone && !$0.isKilled }, "\(outcomes)")
+    let ids = Set(outcomes.filter { $0.isDone }.map(\.line))
+    #expect(try SpoolCommand.run(["doctor", "--repair"], in: path).isDone)
+    let reader = SpoolReader(path)
+    #expect(ids.count == 1 && reader.sent.map(\.subject) == Array(ids), "\(ids)")
+    #expect(reader.entries(saying: "once").map(\.bot) == ["a", "b"])
+    #expect(reader.violations(settled: true).isEmpty)
+  }
+
   @Test func `four competing processes empty an inbox of 4000, and handle every message once`() throws {
     let scratch = try Scratch()
     let path = try scratch.makeSpool(bots: ["a"], settings: ["durability": "relaxed"])

@@ -36,6 +36,7 @@
         #expect(Set(reader.entries("a", "inbox").map(\.id)) == [ids[2], ids[3], ids[4]])
         #expect(reader.entries("b", "inbox").map(\.id) == [ids[4]])
         #expect(reader.entries("a", "dead").map(\.id) == [ids[1]])
+        #expect(Scratch.names("\(copy)/bots/a/dead").contains { $0.hasSuffix(".reason") })
         #expect(reader.entries.allSatisfy { $0.message != nil })
         let sent = try run(["send", "team", "five", "--key", "k"], in: copy).line
         #expect(sent == ids[4], "the key was forgotten")
