@@ -62,6 +62,12 @@ func makeDirectories(_ path: String) throws {
 
 /// Like `rm -rf`, on a tree that only this bench writes to. Errors leave files behind, no more.
 func removeTree(_ path: String) {
+  emptyDirectory(path)
+  rmdir(path)
+}
+
+/// Removes all that is in a directory.
+func emptyDirectory(_ path: String) {
   if let stream = opendir(path) {
     while let entry = readdir(stream) {
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
@@ -76,7 +82,6 @@ func removeTree(_ path: String) {
     }
     closedir(stream)
   }
-  rmdir(path)
 }
 
 /// The kernel's own name of the file system that holds `path` (absolute, without links): the last

@@ -141,7 +141,7 @@ public final class Directory: Sendable {
   public func names(_ name: String) throws(SystemCallError) -> [String] {
     var names: [String] = []
     try list(name) { names.append(String(decoding: $0, as: UTF8.self)) }
-    return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    return names.sorted { $0.precedesByBytes($1) }
   }
 
   /// Waits until the file system that holds this directory is on the disk. C: syncfs(2).
@@ -181,5 +181,20 @@ public struct FileSystem: Sendable {
       case 0x00C3_6400: ("ceph", true)
       default: ("unknown (0x\(String(type, radix: 16)))", false)
       }
+  }
+}
+
+extension String {
+  /// Whether its bytes sort before the other's. (`<` compares characters; the sequences of bytes themselves are compared
+  /// one by one.) C: memcmp(3).
+  fileprivate func precedesByBytes(_ other: String) -> Bool {
+    let order = utf8.withContiguousStorageIfAvailable { left in
+      other.utf8.withContiguousStorageIfAvailable { right in
+        let order = memcmp(left.baseAddress!, right.baseAddress!, min(left.count, right.count))
+        return order == 0 ? left.count - right.count : Int(order)
+      }
+    }
+    guard let order = order ?? nil else { return utf8.lexicographicallyPrecedes(other.utf8) }
+    return order < 0
   }
 }

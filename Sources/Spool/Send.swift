@@ -68,19 +68,22 @@ extension Spool {
     if message.to.count == 1, message.to[0] != "team", !message.to[0].hasPrefix("#") {
       return [try parsed(message.to[0])]
     }
-    var names: Set<BotName> = []
+    var names: [BotName] = []
     for target in message.to {
       if target == "team" {
-        names.formUnion(try bots().filter { $0.description != message.from })
+        names += try bots().filter { $0.description != message.from }
       } else if target.hasPrefix("#") {
         let topic = try parsed(String(target.dropFirst()))
         // A subscriber that is no bot any more must not keep the others from hearing.
-        names.formUnion(try subscribers(of: topic).filter { try $0.description != message.from && exists($0) })
+        names += try subscribers(of: topic).filter { try $0.description != message.from && exists($0) }
       } else {
         let name = try parsed(target)
-        if names.insert(name).inserted { try require(name) }
+        try require(name)
+        names.append(name)
       }
     }
+    // One list is sorted, and has each once.
+    if message.to.count > 1 { names = Set(names).sorted() }
     guard !names.isEmpty else {
       let target = message.to.joined(separator: ", ").escapedForTerminal()
       let hint = target.hasPrefix("#") ? "spool subscribe BOT \(target.dropFirst())" : "spool register BOT"
@@ -89,7 +92,7 @@ extension Spool {
     guard names.count <= Message.recipientsMax else {
       throw SpoolError(.badData, "\(names.count) recipients: a message may have \(Message.recipientsMax)")
     }
-    return names.sorted()
+    return names
   }
 
   private func parsed(_ name: String) throws -> BotName {
@@ -103,7 +106,8 @@ extension Spool {
   func deliver(_ parcel: Parcel, _ receipt: LogWriter.Receipt) {
     let first = parcel.recipients[0]
     var isComplete = true
-    for recipient in parcel.recipients.dropFirst() where !link(parcel, to: recipient) { isComplete = false }
+    let fileName = parcel.name.description
+    for recipient in parcel.recipients.dropFirst() where !link(parcel, fileName, to: recipient) { isComplete = false }
     let target = Layout.entry(first, .inbox, parcel.name)
     if isComplete { isComplete = (try? root.renameIfPresent(parcel.temporary, to: target)) ?? true }  // visible
     // Stopped for longer than a lease, we may have been taken for dead, and our file with us; but the log has it.
@@ -119,8 +123,8 @@ extension Spool {
     try? Recovery(root: root, host: host, log: log, settings: settings).redeliver(sent)
   }
 
-  private func link(_ parcel: Parcel, to recipient: BotName) -> Bool {
-    let target = Layout.entry(recipient, .inbox, parcel.name)
+  private func link(_ parcel: Parcel, _ fileName: String, to recipient: BotName) -> Bool {
+    let target = Layout.entry(recipient, .inbox, raw: fileName)
     do {
       try root.link(parcel.temporary, to: target)
       return true

@@ -95,11 +95,7 @@ final class SpoolService: Service {
   }
 
   /// Removes the one message that waits.
-  func emptyInbox(_ name: String) throws {
-    let inbox = "\(place)/bots/\(name)/inbox"
-    removeTree(inbox)
-    try makeDirectories(inbox)
-  }
+  func emptyInbox(_ name: String) { emptyDirectory("\(place)/bots/\(name)/inbox") }
 
   func stop() { scratch.discard(place) }
 }
