@@ -31,7 +31,6 @@ final class LogWriter: Sendable {
 
   private struct State {
     var segment: Segment?
-    var number = 0
     /// When the segment was last seen to be there still; by the clock since boot.
     var checked = 0
   }
@@ -42,6 +41,10 @@ final class LogWriter: Sendable {
   private static let syncNanosecondsMax = 200_000_000
   /// How often to look whether somebody removed the segment.
   private static let checkNanoseconds = 1_000_000_000
+
+  /// An event's id is unique for its source, which is the process, however many spools it has open.
+  private static let number = Atomic<Int>(0)
+  private static func nextNumber() -> Int { number.add(1, ordering: .relaxed).newValue }
 
   let host: String
   let page: CommitPage
@@ -66,14 +69,10 @@ final class LogWriter: Sendable {
     _ kind: LogEvent.Kind, _ subject: String, time: Timestamp? = nil, reserving capacity: Int = 384,
     data: (inout JSONWriter) -> Void
   ) throws -> Receipt {
-    let number = state.withLock { state in
-      state.number += 1
-      return state.number
-    }
     let line = LogEvent.line(
-      kind: kind, subject: subject, source: source, number: number,
+      kind: kind, subject: subject, source: source, number: Self.nextNumber(),
       time: time ?? Timestamp(microseconds: Clock.wall()), reserving: capacity, data: data)
-    return try locked { state throws(SystemCallError) in try self.append(line, &state) }
+    return try locked { state in try self.append(line, &state) }
   }
 
   /// As `append`, but the lines are made under the lock, after `decide` has had its say; nil when it refuses.
@@ -81,23 +80,22 @@ final class LogWriter: Sendable {
     _ kind: LogEvent.Kind, _ subject: String, time: Timestamp, reserving capacity: Int,
     unless decide: () throws -> Bool, data: (inout JSONWriter) -> Void
   ) throws -> Receipt? {
-    let recovering = try page.lock.lock(seconds: Self.lockSecondsMax)
-    defer { page.lock.unlock() }
-    return try state.withLock { state in
-      if recovering { try self.repairTail(&state) }
+    try locked { state in
       if try decide() { return nil }
-      state.number += 1
       let line = LogEvent.line(
-        kind: kind, subject: subject, source: source, number: state.number, time: time, reserving: capacity, data: data)
+        kind: kind, subject: subject, source: source, number: Self.nextNumber(), time: time, reserving: capacity, data: data)
       return try self.append(line, &state)
     }
   }
 
-  private func locked<Result>(_ body: (inout State) throws(SystemCallError) -> Result) throws -> Result {
-    let previousDied = try page.lock.lock(seconds: Self.lockSecondsMax)
+  private func locked<Result>(_ body: (inout State) throws -> Result) throws -> Result {
+    if try page.lock.lock(seconds: Self.lockSecondsMax) { page.hasTornTail = true }
     defer { page.lock.unlock() }
     return try state.withLock { state in
-      if previousDied { try self.repairTail(&state) }
+      if page.hasTornTail {
+        try self.repairTail(&state)
+        page.hasTornTail = false
+      }
       return try body(&state)
     }
   }
@@ -125,7 +123,9 @@ final class LogWriter: Sendable {
   /// Takes off what a failed write may have left, so that the next line begins where one should.
   private func cutBack(_ segment: Segment) throws(SystemCallError) {
     let end = page.segmentEnd
+    page.hasTornTail = true
     if try segment.file.status().size > end { try segment.file.truncate(to: end) }
+    page.hasTornTail = false
   }
 
   private func currentSegment(_ state: inout State) throws(SystemCallError) -> Segment {
@@ -172,7 +172,7 @@ final class LogWriter: Sendable {
     let tail = try file.read(at: end, count: size - end)
     let whole = LogTail.wholeLines(tail)
     if whole < tail.count {
-      try LogTail.setAside(Array(tail[whole...]), of: path, at: end + whole, in: root)
+      LogTail.setAside(Array(tail[whole...]), of: path, at: end + whole, in: root)
       try file.truncate(to: end + whole)
     }
     _ = page.advance(whole)
@@ -213,7 +213,7 @@ final class LogWriter: Sendable {
     }
     do { try segment.file.syncData() } catch {
       // Never tried again: the kernel may have dropped the pages and called them clean. The segment is finished.
-      _ = try? locked { state throws(SystemCallError) in
+      _ = try? locked { state in
         if self.page.segment == segment.number { _ = try self.begin(isFailed: true, &state) }
       }
       page.endSync(upTo: nil)
@@ -243,11 +243,10 @@ enum LogTail {
     }
   }
 
-  /// Keeps what is about to be cut off.
-  static func setAside(_ bytes: [UInt8], of path: String, at offset: Int, in root: Directory) throws(SystemCallError) {
+  /// Keeps what is about to be cut off, if there is room: nobody was told that it is kept.
+  static func setAside(_ bytes: [UInt8], of path: String, at offset: Int, in root: Directory) {
     let name = "torn-" + path.split(separator: "/").dropFirst().joined(separator: "-") + "-\(offset)"
-    let file = try root.open(Layout.quarantined(name), O_WRONLY | O_CREAT | O_TRUNC)
-    try file.write(bytes)
-    try file.close()
+    guard let file = try? root.open(Layout.quarantined(name), O_WRONLY | O_CREAT | O_TRUNC) else { return }
+    _ = try? file.write(bytes)
   }
 }
