@@ -22,11 +22,17 @@ let package = Package(
     .target(name: "SpoolFormat"),
     .target(name: "Spool", dependencies: ["Linux", "SpoolFormat"]),
     .target(name: "AgentRuntime", dependencies: ["Spool"]),
-    .executableTarget(name: "CLI", dependencies: ["AgentRuntime"], linkerSettings: standalone),
+    .executableTarget(name: "CLI", dependencies: ["AgentRuntime", "Spool"], linkerSettings: standalone),
     .executableTarget(name: "Bench", dependencies: ["Spool"], linkerSettings: standalone),
     .target(name: "TestSupport", dependencies: ["Linux"], path: "Tests/TestSupport"),
     .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestSupport"]),
     .testTarget(name: "SpoolFormatTests", dependencies: ["SpoolFormat", "TestSupport"]),
     .testTarget(name: "SpoolTests", dependencies: ["Spool", "TestSupport"]),
+    .testTarget(name: "AgentRuntimeTests", dependencies: ["AgentRuntime"]),
+    .testTarget(name: "CLITests", dependencies: ["CLI"]),
+    // It runs the executable, and depends on it so that `swift test` builds it.
+    .testTarget(
+      name: "ProcessTests", dependencies: ["CLI", "CLinux", "Spool", "SpoolFormat", "TestSupport"],
+      exclude: ["Recorded"]),
   ]
 )

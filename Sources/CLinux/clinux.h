@@ -49,6 +49,15 @@ static inline int clinux_poll(struct pollfd *entries, size_t count, int64_t nano
   return ppoll(entries, count, nanoseconds < 0 ? 0 : &limit, 0);
 }
 
+// For a loop that waits for another processor.
+static inline void clinux_pause(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("isb" ::: "memory");
+#endif
+}
+
 // Shared futexes: the word lies in a page that several processes map.
 static inline int clinux_futex_wait(uint32_t *word, uint32_t expected, int64_t nanoseconds) {
   struct timespec timeout = {nanoseconds / 1000000000, nanoseconds % 1000000000};
@@ -92,6 +101,32 @@ static inline int clinux_dnotify_watch(int directory) {
   if (fcntl(directory, 10 /* F_SETSIG */, SIGRTMIN + 7) == -1) return -1;
   // DN_MODIFY | DN_CREATE | DN_RENAME | DN_MULTISHOT
   return fcntl(directory, 1026 /* F_NOTIFY */, 0x2 | 0x4 | 0x10 | (int)0x80000000);
+}
+
+// Signals that ask to stop: the handler turns each into a byte in a pipe. What is ignored stays so.
+static int clinux_signal_pipe = -1;
+
+static inline void clinux_signal_handler(int number) {
+  int saved = errno;
+  char byte = (char)number;
+  if (write(clinux_signal_pipe, &byte, 1) == -1) { /* full: enough requests are waiting already */ }
+  errno = saved;
+}
+
+static inline int clinux_signal_catch(int number, int pipe) {
+  struct sigaction action, present;
+  if (sigaction(number, 0, &present) == -1) return -1;
+  if (present.sa_handler == SIG_IGN) return 0;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = clinux_signal_handler;
+  action.sa_flags = SA_RESTART;
+  clinux_signal_pipe = pipe;
+  return sigaction(number, &action, 0);
+}
+
+static inline void clinux_signal_release(int number) {
+  struct sigaction present;
+  if (sigaction(number, 0, &present) == 0 && present.sa_handler == clinux_signal_handler) signal(number, SIG_DFL);
 }
 
 // Starts a program in a process group of its own that dies with the calling thread.

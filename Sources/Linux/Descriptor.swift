@@ -77,7 +77,9 @@ public struct Descriptor: ~Copyable, Sendable {
     var bytes = [UInt8](repeating: 0, count: count)
     var result: Result<Int, SystemCallError> = .success(0)
     bytes.withUnsafeMutableBufferPointer { buffer in
-      do throws(SystemCallError) { result = .success(try read(at: offset, into: buffer)) } catch { result = .failure(error) }
+      do throws(SystemCallError) { result = .success(try read(at: offset, into: buffer)) } catch {
+        result = .failure(error)
+      }
     }
     bytes.removeLast(count - (try result.get()))
     return bytes

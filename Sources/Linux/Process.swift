@@ -63,9 +63,15 @@ public struct ChildProcess: ~Copyable, Sendable {
     let envp = variables.map { strdup($0) } + [nil]
     defer { for pointer in argv + envp { free(pointer) } }
     let child = try systemCall("execvp", arguments[0]) { clinux_spawn(argv, envp, input, output, errorOutput) }
-    let handle = try systemCall("pidfd_open") { clinux_pidfd_open(child) }
+    do {
+      exit = Descriptor(raw: try systemCall("pidfd_open") { clinux_pidfd_open(child) }, path: "pidfd")
+    } catch {
+      // Nobody would be told of its end: it must not run unwatched.
+      kill(-child, SIGKILL)
+      waitpid(child, nil, 0)
+      throw error
+    }
     pid = child
-    exit = Descriptor(raw: handle, path: "pidfd")
   }
 
   /// Sends a signal to the whole process group; one that is gone is fine. C: kill(2).

@@ -28,6 +28,9 @@ public enum Thread {
     }
   }
 
+  /// Lets others run first. C: sched_yield(2).
+  public static func yield() { sched_yield() }
+
   /// Runs the bodies side by side, and returns when all have ended.
   public static func run(_ bodies: [@Sendable () -> Void]) throws(SystemCallError) {
     let done = try Pipe()

@@ -5,58 +5,68 @@ import SpoolFormat
 struct Candidates {
   static let countMax = 8192
 
-  /// The next one last.
-  private var sorted: [EntryName] = []
-  /// Came after the last sorting.
-  private var unsorted: [EntryName] = []
-  private var delayed: [EntryName] = []
+  /// A binary heap: the next one first, and no entry before its parent, which is at half its place.
+  private var heap: [EntryName] = []
+  private var delayed: [(name: EntryName, due: Timestamp)] = []
+  private(set) var nextDue: Timestamp?
   /// Whether there were more than are kept.
   private(set) var isPartial = false
 
   mutating func removeAll() {
-    sorted.removeAll(keepingCapacity: true)
-    unsorted.removeAll(keepingCapacity: true)
+    heap.removeAll(keepingCapacity: true)
     delayed.removeAll(keepingCapacity: true)
+    nextDue = nil
     isPartial = false
   }
 
   mutating func insert(_ name: EntryName) {
-    if case .waitingUntil = name.place {
-      if delayed.count < Self.countMax { delayed.append(name) } else { isPartial = true }
-      return
+    if let due = name.notBefore { return wait(for: name, until: due) }
+    push(name)
+    guard heap.count > 2 * Self.countMax else { return }
+    heap.sort()
+    heap.removeLast(heap.count - Self.countMax)
+    isPartial = true
+  }
+
+  private mutating func push(_ name: EntryName) {
+    heap.append(name)
+    var place = heap.count - 1
+    while place > 0 {
+      let parent = (place - 1) / 2
+      guard heap[place] < heap[parent] else { return }
+      heap.swapAt(place, parent)
+      place = parent
     }
-    unsorted.append(name)
-    if unsorted.count > Self.countMax { merge() }
   }
 
   mutating func popFirst() -> EntryName? {
-    if unsorted.count == 1, sorted.last.map({ unsorted[0] < $0 }) ?? true { return unsorted.popLast() }
-    if !unsorted.isEmpty { merge() }
-    return sorted.popLast()
-  }
-
-  private mutating func merge() {
-    sorted.append(contentsOf: unsorted)
-    unsorted.removeAll(keepingCapacity: true)
-    sorted.sort { $1 < $0 }
-    if sorted.count > Self.countMax {
-      sorted.removeFirst(sorted.count - Self.countMax)
-      isPartial = true
+    guard heap.count > 1 else { return heap.popLast() }
+    heap.swapAt(0, heap.count - 1)
+    let first = heap.removeLast()
+    var place = 0
+    while true {
+      var child = 2 * place + 1
+      guard child < heap.count else { return first }
+      if child + 1 < heap.count, heap[child + 1] < heap[child] { child += 1 }
+      guard heap[child] < heap[place] else { return first }
+      heap.swapAt(child, place)
+      place = child
     }
   }
 
   /// Keeps a message whose time hasn't come.
   mutating func wait(for name: EntryName, until due: Timestamp) {
-    if delayed.count < Self.countMax { delayed.append(name) } else { isPartial = true }
+    guard delayed.count < Self.countMax else { return isPartial = true }
+    delayed.append((name, due))
+    nextDue = min(nextDue ?? due, due)
   }
 
   /// Lets those try whose time has come.
   mutating func wake(at now: Timestamp) {
-    guard let next = nextDue, next <= now else { return }
-    let due = delayed.filter { $0.notBefore.map { $0 <= now } ?? true }
-    delayed.removeAll { $0.notBefore.map { $0 <= now } ?? true }
-    unsorted.append(contentsOf: due)
+    guard let nextDue, nextDue <= now else { return }
+    let firstDue = delayed.partition { $0.due <= now }
+    for entry in delayed[firstDue...] { push(entry.name) }
+    delayed.removeSubrange(firstDue...)
+    self.nextDue = delayed.lazy.map(\.due).min()
   }
-
-  var nextDue: Timestamp? { delayed.lazy.compactMap(\.notBefore).min() }
 }

@@ -48,8 +48,10 @@ extension Spool {
 
   /// Puts the message back, to be handed out again at once or after `delay` seconds; after its last attempt it is
   /// dead-lettered instead.
+  /// - Returns: whether it waits again; false when it was given up.
   /// - Throws: `.claimLost`.
-  public func nack(_ bot: BotName, _ name: EntryName, delay: Double = 0, reason: String = "nacked") throws {
+  @discardableResult
+  public func nack(_ bot: BotName, _ name: EntryName, delay: Double = 0, reason: String = "nacked") throws -> Bool {
     try requeue(bot, name, delay: delay, reason: reason, attemptsMax: attemptsMax(of: bot))
   }
 
@@ -66,11 +68,14 @@ extension Spool {
     if !isThere { throw lost(bot, name) }
   }
 
-  func requeue(_ bot: BotName, _ name: EntryName, delay: Double, reason: String, attemptsMax: Int) throws {
+  @discardableResult
+  func requeue(
+    _ bot: BotName, _ name: EntryName, delay: Double, reason: String, attemptsMax: Int
+  ) throws -> Bool {
     if name.attempt >= attemptsMax {
       let last = "given up after \(name.attempt) attempts; the last: \(reason)"
       guard try bury(bot, from: Layout.entry(bot, .claimed, name), name, reason: last) else { throw lost(bot, name) }
-      return
+      return false
     }
     var waiting = name
     waiting.place = delay > 0 ? .waitingUntil(now().advanced(bySeconds: delay)) : .waiting
@@ -84,6 +89,7 @@ extension Spool {
       if delay > 0 { writer.member("delay_seconds", delay) }
       writer.endObject()
     }
+    return true
   }
 
   /// False when the file at `path` is not there any more.
@@ -94,8 +100,10 @@ extension Spool {
     return try doing("cannot dead-letter \(name.id)") {
       guard try root.status(path) != nil else { return false }
       try root.makeDirectory(Layout.box(bot, .dead))
-      // On a full disk there may be no room for the reason; the log has it as well.
-      _ = try? writeReason(besides: target, bot: bot, reason: reason)
+      do throws(SystemCallError) { try writeReason(besides: target, bot: bot, reason: reason) } catch {
+        // No room for it: the log has it as well, and recovery puts it there.
+        guard error.code == ENOSPC || error.code == EDQUOT else { throw error }
+      }
       guard try root.renameIfPresent(path, to: target) else {  // commit
         // Whoever was first may have buried it too: the reason is then its own.
         if try root.status(target) == nil { _ = try? root.unlink(Layout.reason(besides: target)) }

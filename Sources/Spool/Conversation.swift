@@ -24,7 +24,9 @@ extension Spool {
   /// - Returns: the answer (of type `error` when the bot gave the request up), or nil when the time was over; the id
   ///   of the request in any case.
   public func request(_ message: Message, waiting seconds: Double) throws -> (id: MessageID, answer: Message?) {
-    guard let from = message.from else { throw SpoolError(.badData, "a request needs a sender whose inbox gets the answer") }
+    guard let from = message.from else {
+      throw SpoolError(.badData, "a request needs a sender whose inbox gets the answer")
+    }
     let sender = try bot(named: from)
     var message = message
     message.type = message.type ?? .request

@@ -22,7 +22,7 @@ public struct Doctor {
       try examineTemporary(repairing, &report)
       let log = try? spool.log
       try Recovery(root: spool.root, host: spool.host, log: log, settings: spool.settings)
-        .run(fromCheckpoint: false, mending: repairing, &report)
+        .run(fromCheckpoint: false, mending: repairing, live: true, &report)
     }
     return report
   }
@@ -96,7 +96,8 @@ public struct Doctor {
   public func remarks() throws -> [String] {
     var remarks: [String] = []
     let system = try doing("cannot look at the file system") { try spool.root.fileSystem() }
-    remarks.append("file system: \(system.name)\(system.isNetwork ? " (network: other hosts' changes are found by polling)" : "")")
+    remarks.append(
+      "file system: \(system.name)\(system.isNetwork ? " (network: other hosts' changes are found by polling)" : "")")
     if case .failure(let error) = spool.writer { remarks.append("cannot write: \(error)") }
     let watcher = try? DirectoryWatcher(spool.root)
     if let watcher, watcher.mechanism != .inotify {
@@ -107,6 +108,11 @@ public struct Doctor {
     if aside > 0 { remarks.append("\(aside) in quarantine/: see the .reason beside each") }
     for bot in try spool.bots() {
       let counts = try spool.count(bot)
+      let done = try doing("cannot look at \(bot)") { try spool.root.names(Layout.box(bot, .done)).count }
+      if done > 0 {
+        remarks.append(
+          "\(bot) has \(done) in done/ that the log doesn't know of yet: the next receive or work tells it")
+      }
       if counts.dead > 0 { remarks.append("\(bot) has \(counts.dead) dead letters: see spool dead \(bot)") }
     }
     return remarks

@@ -103,7 +103,7 @@ public struct History: Sendable {
   public func forEach(_ filter: Filter, _ body: (LogEvent) throws -> Bool) throws {
     let matcher = EventMatcher(filter)
     try doing("cannot read the log") {
-      var merge = try LogMerge(files, since: filter.since)
+      var merge = try LogMerge(files) { _ in filter.since }
       while let (event, _) = try merge.next() {
         if matcher.matches(event), try !body(event) { return }
       }
@@ -181,7 +181,8 @@ public struct History: Sendable {
     if let id = MessageID(part) { return id }
     if let name = EntryName(part.split(separator: "/").last.map(String.init) ?? part) { return name.id }
     guard part.utf8.count >= 4, part.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
-      throw SpoolError(.badData, "\"\(part.escapedForTerminal())\" is no id", hint: "give at least four of its characters")
+      throw SpoolError(
+        .badData, "\"\(part.escapedForTerminal())\" is no id", hint: "give at least four of its characters")
     }
     var found: Set<MessageID> = []
     let search = TextSearch(part)
@@ -198,7 +199,9 @@ public struct History: Sendable {
       }
     }
     if let only = found.first, found.count == 1 { return only }
-    guard !found.isEmpty else { throw SpoolError(.notFound, "no message has \(part) in its id", hint: "see: spool log") }
+    guard !found.isEmpty else {
+      throw SpoolError(.notFound, "no message has \(part) in its id", hint: "see: spool log")
+    }
     let shown = found.sorted().prefix(3).map(\.description).joined(separator: ", ")
     throw SpoolError(.badData, "\(part) stands for \(found.count) messages: \(shown)", hint: "give more of the id")
   }

@@ -134,7 +134,7 @@ public final class Inbox {
       return try Self.message(bytes, held.id)
     } catch let error as SystemCallError where [EIO, ESTALE, EMFILE, ENFILE, ENOMEM].contains(error.code) {
       // Not the file's fault: back with it.
-      try? spool.requeue(bot, held, delay: 1, reason: "could not be read: \(error)", attemptsMax: attemptsMax)
+      _ = try? spool.requeue(bot, held, delay: 1, reason: "could not be read: \(error)", attemptsMax: attemptsMax)
       throw SpoolError("cannot read \(held.id)", error)
     } catch {
       if DroppedFile.isUnfinished(spool, path) {
@@ -196,13 +196,16 @@ public final class Inbox {
       if !isThere, watcher == nil { try spool.require(bot) }
     }
     if isWatching, try inboxInode() != watchedInode { isWatching = false }
+    let end = Clock.sinceBoot()
     lastLook = now
-    nextLook = now + (hasEvents ? Self.lookNanoseconds : Self.pollNanoseconds)
+    // A huge inbox takes long to look at: most of the time must be left for what was found.
+    nextLook = end + max(hasEvents ? Self.lookNanoseconds : Self.pollNanoseconds, 20 * (end - now))
   }
 
   private func sort(_ name: UnsafeBufferPointer<UInt8>) {
     if let entry = EntryName(name) {
-      if entry.holder == nil { candidates.insert(entry) }
+      // With a holder: somebody put a claim back by hand, without renaming it.
+      candidates.insert(entry)
     } else if EntryName.isDropped(name) {
       let name = Array(name)
       if dropped[name] == nil { dropped[name] = DroppedFile(name: name) }

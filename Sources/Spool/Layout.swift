@@ -13,13 +13,23 @@ enum Layout {
 
   /// The directories of a bot.
   enum Box: String, CaseIterable {
-    case inbox, claimed, dead, presence, tmp
+    case inbox, claimed, done, dead, presence, tmp
   }
 
   static func bot(_ bot: BotName) -> String { "bots/\(bot)" }
   static func box(_ bot: BotName, _ box: Box) -> String { "bots/\(bot)/\(box.rawValue)" }
-  static func entry(_ bot: BotName, _ box: Box, _ name: EntryName) -> String { "bots/\(bot)/\(box.rawValue)/\(name)" }
-  static func entry(_ bot: BotName, _ box: Box, raw name: String) -> String { "bots/\(bot)/\(box.rawValue)/\(name)" }
+  static func entry(_ bot: BotName, _ box: Box, _ name: EntryName) -> String { entry(bot, box, raw: name.description) }
+  static func entry(_ bot: BotName, _ box: Box, raw name: String) -> String {
+    // Appended, not interpolated: every delivery makes six of these.
+    var path = "bots/"
+    path.reserveCapacity(bots.utf8.count + bot.description.utf8.count + name.utf8.count + 16)
+    path += bot.description
+    path += "/"
+    path += box.rawValue
+    path += "/"
+    path += name
+    return path
+  }
   static func card(_ bot: BotName) -> String { "bots/\(bot)/card.json" }
   /// Beside a dead letter or a quarantined file: why it is there.
   static func reason(besides path: String) -> String { path + ".reason" }

@@ -58,9 +58,11 @@ struct LeaseObservations {
 extension Spool {
   /// Puts back what dead holders had, and what stood unchanged for the lease's length; settles what dead senders
   /// left in `tmp/`. Returns whether anything was put back.
-  /// Cost: two directory listings when nothing is claimed, and one fstatat(2) a claim.
+  /// Cost: at most eight directory listings when nothing is claimed, and one fstatat(2) a claim.
   @discardableResult
-  func expireLeases(of bot: BotName, _ observations: inout LeaseObservations, lease: Double, attemptsMax: Int) throws -> Bool {
+  func expireLeases(of bot: BotName, _ observations: inout LeaseObservations, lease: Double, attemptsMax: Int) throws
+    -> Bool
+  {
     let now = Clock.sinceBoot()
     let limit = Int(lease * 1e9)
     var gone: [Holder: Bool] = [:]
@@ -85,7 +87,46 @@ extension Spool {
       }
     }
     observations.endRound()
+    settleDone(bot)
+    return try settleSends(toOthersThan: bot) || changed
+  }
+
+  /// How many other bots are looked at in a round: all of a small team, and of a large one each in its turn.
+  private static let othersMax = 4
+
+  /// A sender that died half-way through its recipients left its file with the first of them, who may not be
+  /// receiving now; the others must not wait for that.
+  private func settleSends(toOthersThan bot: BotName) throws -> Bool {
+    var changed = false
+    let others = try root.names(Layout.bots).filter { $0 != bot.description }
+    for other in others.shuffled().prefix(Self.othersMax).compactMap({ try? BotName(parsing: $0) }) {
+      var names: [EntryName] = []
+      try root.list(Layout.box(other, .tmp)) { if let name = EntryName($0) { names.append(name) } }
+      for name in names where name.holder.map(isGone) ?? false {
+        changed = try settleUnfinishedSend(other, name) || changed
+      }
+    }
     return changed
+  }
+
+  /// What somebody moved into `done/` is acked that way: by a script that has no more than `mv`, or by hand.
+  /// What can't be logged now (a full disk) stays there, as acked as before.
+  private func settleDone(_ bot: BotName) {
+    for fileName in (try? root.names(Layout.box(bot, .done))) ?? [] {
+      // A file that never got its proper name is in no log, and stays here. Another receiver may be at this, too:
+      // asking again leaves little time for the two to log the same.
+      guard let name = EntryName(fileName), let log = try? log,
+        (try? root.status(Layout.entry(bot, .done, name))) ?? nil != nil
+      else { continue }
+      do {
+        try log.append(.messageAcked, name.id.description) { writer in
+          settle(&writer, bot, name)
+          writer.member("by", "mv")
+          writer.endObject()
+        }
+        try root.unlinkIfPresent(Layout.entry(bot, .done, name))
+      } catch { return }
+    }
   }
 
   private func expire(_ bot: BotName, _ name: EntryName, _ why: String, attemptsMax: Int) throws -> Bool {

@@ -131,7 +131,7 @@ public struct Messages: AsyncSequence, Sendable {
         next.resume(returning: claim)
       } else {
         // Nobody is left to take it: at once back, not after its lease.
-        try? spool.nack(bot, claim.name, reason: "its receiver was cancelled")
+        _ = try? spool.nack(bot, claim.name, reason: "its receiver was cancelled")
       }
     }
 

@@ -19,7 +19,7 @@ extension Spool {
         _ = try? root.unlink(Layout.reason(besides: target))
         return false
       }
-      note(.messageQuarantined, shown) { writer in
+      note(.messageQuarantined, EntryName(shown)?.id.description ?? shown) { writer in
         writer.beginObject()
         writer.member("bot", bot.description)
         writer.member("reason", reason)

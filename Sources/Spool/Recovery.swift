@@ -80,32 +80,46 @@ struct Recovery {
   /// - Parameters:
   ///   - fromCheckpoint: believe the files of messages before the checkpoint; not in a copy.
   ///   - mending: do it; otherwise only say what would be done.
-  func run(fromCheckpoint: Bool, mending: Bool, _ report: inout RecoveryReport) throws {
+  ///   - live: others of this host may be sending and settling meanwhile.
+  func run(fromCheckpoint: Bool, mending: Bool, live: Bool, _ report: inout RecoveryReport) throws {
     let files = LogFiles(root: root)
     var outstanding: [MessageID: Outstanding] = [:]
     var unknown: Set<MessageID> = []
-    var since: Timestamp?
-    if fromCheckpoint { since = try oldestCheckpoint(files) }
-    var merge = try LogMerge(files, since: since)
+    var ackedBefore: Set<MessageID> = []
+    var merge = try LogMerge(files) { host in fromCheckpoint ? try checkpoint(of: host) : nil }
     while let (event, position) = try merge.next() {
       guard let id = MessageID(event.subject) else { continue }
       if event.kind == .messageSent {
+        report.messagesLookedAt += 1
         if !isInFlight(event, position) { begin(event, id, position, &outstanding) }
+        if ackedBefore.contains(id) { unknown.insert(id) }
+        if mending { try restoreKey(event, id) }
       } else if outstanding[id] != nil {
         apply(event, id, &outstanding)
-      } else if since != nil, event.kind == .messageClaimed || event.kind == .messageRequeued {
+        // Most messages are done: only the others are kept in memory.
+        if outstanding[id]!.copies.allSatisfy({ $0.value.ackedAttempt != nil }) { outstanding[id] = nil }
+      } else if event.kind == .messageAcked {
+        // Once more, or of a message that was never sent: that brings nothing back. Unless its sending comes later.
+        ackedBefore.insert(id)
+      } else {
         unknown.insert(id)
       }
     }
-    // Sent before the checkpoint, and moved since: on some file systems a move may lose a file in a power cut.
-    for id in unknown { try resurrect(id, files, &outstanding) }
+    // Sent before the checkpoint and moved since (on some file systems a move may lose a file in a power cut), or
+    // overruled after an ack, or logged by a host whose clock is behind.
+    if !unknown.isEmpty { try resurrect(unknown, files, &outstanding) }
     for bad in merge.badLines {
       report.add(
-        "\(bad.position.segment.path) at byte \(bad.position.offset)", "\(bad.count) bytes that are no event, or damaged",
-        "skipped; the lines around it count")
+        "\(bad.position.segment.path) at byte \(bad.position.offset)",
+        "\(bad.count) bytes that are no event, or damaged", "skipped; the lines around it count")
     }
-    report.messagesLookedAt += outstanding.count
-    try mend(outstanding, files, mending: mending, &report)
+    let places = try places(live: live, &outstanding)
+    // What was settled while the directories were looked at is in the log by now: its line comes before its file goes.
+    while let (event, _) = try merge.next() {
+      guard event.kind != .messageSent, let id = MessageID(event.subject), outstanding[id] != nil else { continue }
+      apply(event, id, &outstanding)
+    }
+    try mend(outstanding, places, files, mending: mending, &report)
   }
 
   private func isInFlight(_ event: LogEvent, _ position: LogCursor.Position) -> Bool {
@@ -113,15 +127,10 @@ struct Recovery {
     return abs(Timestamp(microseconds: Clock.wall()).seconds(since: event.time)) < Self.inFlightSeconds
   }
 
-  private func oldestCheckpoint(_ files: LogFiles) throws -> Timestamp? {
-    var oldest: Timestamp?
-    for host in try files.hosts() {
-      guard let bytes = try root.readFile(Layout.checkpoint(of: host), maximum: 256),
-        let start = Timestamp(compact: bytes.filter { $0 > 32 })
-      else { return nil }
-      oldest = min(oldest ?? start, start)
-    }
-    return oldest
+  /// Where recovery of a host's log may begin; nil for its beginning.
+  private func checkpoint(of host: String) throws -> Timestamp? {
+    guard let bytes = try root.readFile(Layout.checkpoint(of: host), maximum: 256) else { return nil }
+    return Timestamp(compact: bytes.filter { $0 > 32 })
   }
 
   private func begin(
@@ -144,21 +153,45 @@ struct Recovery {
     }
   }
 
-  private func resurrect(_ id: MessageID, _ files: LogFiles, _ outstanding: inout [MessageID: Outstanding]) throws {
-    let search = TextSearch("\"subject\":\"\(id)\"")
-    for segment in try files.allSegments().sorted(by: { $0.start < $1.start }) {
+  /// The file of an idempotency key isn't synced: the log says again what was sent under it.
+  private func restoreKey(_ event: LogEvent, _ id: MessageID) throws {
+    let found = event.data.withSlice { data -> (text: String, from: String?)? in
+      guard let message = data["message"], let text = message["idempotency_key"]?.string else { return nil }
+      return (text, message["from"]?.string)
+    }
+    guard let found else { return }
+    let key = IdempotencyKey(text: found.text, from: found.from, recipients: event.texts("recipients"))
+    if try key.owner(in: root) != nil { return }
+    _ = try key.take(for: id, by: Holder(host: host, pid: 0, start: 0), in: root)
+  }
+
+  /// Goes once more through the whole log, for all that it says of these messages.
+  private func resurrect(
+    _ ids: Set<MessageID>, _ files: LogFiles, _ outstanding: inout [MessageID: Outstanding]
+  ) throws {
+    let search = TextSearch("\"subject\":\"")
+    var events: [(id: MessageID, event: LogEvent)] = []
+    for segment in try files.allSegments() {
       try files.readForwards(segment) { lines, offset in
         forEachMatch(of: search, in: lines) { line in
-          guard let event = LogEvent(line: line), event.subject == id.description else { return true }
-          let start = offset + (UnsafeRawPointer(line.baseAddress!) - UnsafeRawPointer(lines.baseAddress!))
+          guard let match = search.firstMatch(in: line, from: 0) else { return true }
+          let start = match + 11
+          guard start + MessageID.textCount <= line.count,
+            let id = MessageID(line[start..<start + MessageID.textCount]),
+            ids.contains(id), let event = LogEvent(line: line), event.subject == id.description
+          else { return true }
           if event.kind == .messageSent {
-            begin(event, id, LogCursor.Position(segment: segment, offset: start), &outstanding)
+            let place = offset + (UnsafeRawPointer(line.baseAddress!) - UnsafeRawPointer(lines.baseAddress!))
+            begin(event, id, LogCursor.Position(segment: segment, offset: place), &outstanding)
           } else {
-            apply(event, id, &outstanding)
+            events.append((id, event))
           }
           return true
         }
       }
+    }
+    for (id, event) in events.sorted(by: { $0.event.time < $1.event.time }) where outstanding[id] != nil {
+      apply(event, id, &outstanding)
     }
   }
 
@@ -171,15 +204,12 @@ struct Recovery {
   }
 
   private func mend(
-    _ outstanding: [MessageID: Outstanding], _ files: LogFiles, mending: Bool, _ report: inout RecoveryReport
+    _ outstanding: [MessageID: Outstanding], _ places: [String: [MessageID: Place]], _ files: LogFiles, mending: Bool,
+    _ report: inout RecoveryReport
   ) throws {
-    var places: [String: [MessageID: Place]] = [:]
-    for name in try root.names(Layout.bots) {
-      guard let bot = try? BotName(parsing: name) else { continue }
-      places[name] = try placesOf(bot)
-    }
     for (id, message) in outstanding.sorted(by: { $0.key < $1.key }) {
-      let wasMoved = message.copies.count == 1
+      let wasMoved =
+        message.copies.count == 1
         && (!message.strays.isEmpty || places.contains { message.copies[$0.key] == nil && $0.value[id] != nil })
       for (bot, copy) in message.copies.sorted(by: { $0.key < $1.key }) where copy.ackedAttempt == nil {
         guard let name = try? BotName(parsing: bot), let there = places[bot] else { continue }
@@ -189,10 +219,30 @@ struct Recovery {
     }
   }
 
+  /// Where everything lies. In a spool in use, what is just being sent is taken out of `outstanding`, and each directory
+  /// is looked at twice: what moves from one that is still to come to one that was looked at before would be missed.
+  private func places(
+    live: Bool, _ outstanding: inout [MessageID: Outstanding]
+  ) throws -> [String: [MessageID: Place]] {
+    let bots = try root.names(Layout.bots).compactMap { try? BotName(parsing: $0) }
+    if live {
+      for bot in bots {
+        try root.list(Layout.box(bot, .tmp)) { if let name = EntryName($0) { outstanding[name.id] = nil } }
+      }
+    }
+    var places: [String: [MessageID: Place]] = [:]
+    for _ in 0..<(live ? 2 : 1) {
+      for bot in bots { places[bot.description, default: [:]].merge(try placesOf(bot)) { $1 } }
+    }
+    return places
+  }
+
   private func placesOf(_ bot: BotName) throws(SystemCallError) -> [MessageID: Place] {
     var places: [MessageID: Place] = [:]
-    for box in [Layout.Box.inbox, .claimed, .dead] {
-      try root.list(Layout.box(bot, box)) { if let name = EntryName($0) { places[name.id] = Place(box: box, name: name) } }
+    for box in [Layout.Box.inbox, .claimed, .dead, .done] {
+      try root.list(Layout.box(bot, box)) {
+        if let name = EntryName($0) { places[name.id] = Place(box: box, name: name) }
+      }
     }
     return places
   }
@@ -201,13 +251,14 @@ struct Recovery {
     _ id: MessageID, _ message: Outstanding, _ copy: Copy, _ bot: BotName, _ place: Place?, _ files: LogFiles,
     mending: Bool, _ report: inout RecoveryReport
   ) throws {
-    let body = try messageBytes(at: message.position, files)
-    guard let body else { return }
+    // Acked by hand, and soon by the log.
+    if place?.box == .done { return }
+    guard let body = try messageBytes(at: message.position, files) else { return }
     let target: String
     if let place {
       target = Layout.entry(bot, place.box, place.name)
       guard let bytes = try? root.readFile(target, maximum: Message.bytesMax + 1) else { return }
-      if Self.canonical(bytes) == body { return }
+      if Self.says(bytes, body) { return try mendReason(copy, bot, place, target, mending: mending, &report) }
       report.add(target, bytes.isEmpty ? "is empty" : "is not what was sent", "written again from the log")
     } else {
       var name = message.name
@@ -217,15 +268,9 @@ struct Recovery {
       report.add(target, "is missing", "made again from the log")
     }
     guard mending else { return }
+    // The reason first: a recovery that dies in between would not find it missing the next time.
+    if copy.isDead, place == nil { try writeReason(copy, bot, target) }
     try write(body, to: target, bot)
-    if copy.isDead, place == nil {
-      var writer = JSONWriter()
-      writer.beginObject()
-      writer.member("reason", copy.deadReason ?? "unknown")
-      writer.member("bot", bot.description)
-      writer.endObject()
-      try write(writer.bytes, to: Layout.reason(besides: target), bot)
-    }
     try log?.append(.messageRestored, id.description) { writer in
       writer.beginObject()
       writer.member("bot", bot.description)
@@ -233,6 +278,25 @@ struct Recovery {
       writer.member("path", target)
       writer.endObject()
     }
+  }
+
+  /// There may have been no room for the reason when the message was given up.
+  private func mendReason(
+    _ copy: Copy, _ bot: BotName, _ place: Place, _ target: String, mending: Bool, _ report: inout RecoveryReport
+  ) throws {
+    let reason = Layout.reason(besides: target)
+    guard place.box == .dead, copy.isDead, try root.status(reason) == nil else { return }
+    report.add(reason, "is missing", "made again from the log")
+    if mending { try writeReason(copy, bot, target) }
+  }
+
+  private func writeReason(_ copy: Copy, _ bot: BotName, _ target: String) throws(SystemCallError) {
+    var writer = JSONWriter()
+    writer.beginObject()
+    writer.member("reason", copy.deadReason ?? "unknown")
+    writer.member("bot", bot.description)
+    writer.endObject()
+    try write(writer.bytes, to: Layout.reason(besides: target), bot)
   }
 
   private func write(_ body: [UInt8], to target: String, _ bot: BotName) throws(SystemCallError) {
@@ -256,7 +320,14 @@ struct Recovery {
     return body
   }
 
-  /// A file as the log would have it; nil when it is no message.
+  /// Whether a file holds the message that the log has, byte for byte or but for white space and escapes: a dropped
+  /// file is as it was dropped, a sent one as its sender wrote its data.
+  private static func says(_ file: [UInt8], _ body: [UInt8]) -> Bool {
+    if file.last == UInt8(ascii: "\n"), file.dropLast() == body[...] { return true }
+    guard let canonical = canonical(file) else { return false }
+    return canonical == self.canonical(body)
+  }
+
   private static func canonical(_ bytes: [UInt8]) -> [UInt8]? {
     var result: [UInt8] = []
     do { try bytes.withUnsafeBufferPointer { try JSON.minify($0, into: &result) } } catch { return nil }
@@ -275,7 +346,9 @@ struct Recovery {
     for segment in try files.allSegments() {
       try files.readForwards(segment) { lines, _ in
         forEachMatch(of: search, in: lines) { line in
-          if let event = LogEvent(line: line), event.kind != .messageSent, let bot = event.text("bot") { known.insert(bot) }
+          if let event = LogEvent(line: line), event.kind != .messageSent, let bot = event.text("bot") {
+            known.insert(bot)
+          }
           return true
         }
       }

@@ -20,32 +20,41 @@ extension Spool {
     let created = now()
     message.id = message.id ?? MessageID(time: created, random: UInt64.random(in: .min ... .max))
     message.createdAt = message.createdAt ?? created
-    if message.type == nil { message.type = message.to.count == 1 && recipients.count == 1 ? .request : .broadcast }
+    // What goes to a group is the same message however many belong to it at the moment.
+    if message.type == nil { message.type = message.to == [recipients[0].description] ? .request : .broadcast }
     if let key = message.idempotencyKey {
       return try sendOnce(message, key, recipients, durability ?? settings.durability)
     }
+    return try send(message, recipients, durability ?? settings.durability, unlessSent: false)!
+  }
+
+  /// Nil when the log has the id already, which is looked for only with `unlessSent`.
+  func send(
+    _ message: Message, _ recipients: [BotName], _ durability: Durability, unlessSent: Bool
+  ) throws -> MessageID? {
     let parcel = try Parcel(message, recipients, self)
-    let receipt: LogWriter.Receipt
-    do { receipt = try log.append(.messageSent, parcel.subject, time: created, reserving: parcel.body.count + 512) {
-      parcel.writeLogData(to: &$0)
-    } } catch {
+    let receipt: LogWriter.Receipt?
+    do {
+      receipt = try log.append(
+        .messageSent, parcel.subject, time: message.createdAt!, reserving: parcel.body.count + 512,
+        unless: { try unlessSent && History(self).sent(parcel.name.id) != nil },
+        data: { parcel.writeLogData(to: &$0) })
+    } catch {
       parcel.discard(self)
       throw sendError(error, recipients)
     }
-    try confirm(receipt, parcel, durability ?? settings.durability)
+    guard let receipt else {
+      parcel.discard(self)
+      return nil
+    }
+    // Should the disk refuse, the file stays in `tmp/`: the log has the message, so whoever settles that delivers it
+    // soon, and not the recovery after some later reboot.
+    if durability == .durable { try log.waitUntilSynced(receipt) }
     deliver(parcel, receipt)
     return parcel.name.id
   }
 
-  private func confirm(_ receipt: LogWriter.Receipt, _ parcel: Parcel, _ durability: Durability) throws {
-    guard durability == .durable else { return }
-    do { try log.waitUntilSynced(receipt) } catch {
-      parcel.discard(self)
-      throw error
-    }
-  }
-
-  private func sendError(_ error: any Error, _ recipients: [BotName]) -> any Error {
+  func sendError(_ error: any Error, _ recipients: [BotName]) -> any Error {
     guard let error = error as? SystemCallError else { return error }
     let whom = recipients.count == 1 ? recipients[0].description : "\(recipients.count) bots"
     return SpoolError("cannot send to \(whom), and nothing was sent", error)
@@ -68,10 +77,10 @@ extension Spool {
         // A subscriber that is no bot any more must not keep the others from hearing.
         names.formUnion(try subscribers(of: topic).filter { try $0.description != message.from && exists($0) })
       } else {
-        names.insert(try parsed(target))
+        let name = try parsed(target)
+        if names.insert(name).inserted { try require(name) }
       }
     }
-    for name in names { try require(name) }
     guard !names.isEmpty else {
       let target = message.to.joined(separator: ", ").escapedForTerminal()
       let hint = target.hasPrefix("#") ? "spool subscribe BOT \(target.dropFirst())" : "spool register BOT"
@@ -91,7 +100,7 @@ extension Spool {
 
   /// Puts a message that is in the log into every inbox. What can't be done now (no room for a name) is left in
   /// `tmp/`, to be done by the next process that looks there.
-  private func deliver(_ parcel: Parcel, _ receipt: LogWriter.Receipt) {
+  func deliver(_ parcel: Parcel, _ receipt: LogWriter.Receipt) {
     let first = parcel.recipients[0]
     var isComplete = true
     for recipient in parcel.recipients.dropFirst() where !link(parcel, to: recipient) { isComplete = false }
@@ -131,90 +140,6 @@ extension Spool {
     try file.write(parcel.body + [10])
     try file.close()
     try root.rename(temporary, to: Layout.entry(recipient, .inbox, parcel.name))
-  }
-
-  // MARK: Idempotency
-
-  /// Under the log's lock, so that of two sends with one key on this host one is first. A key's file says which id it
-  /// stands for; whether that was sent, the log says.
-  private func sendOnce(
-    _ message: Message, _ key: String, _ recipients: [BotName], _ durability: Durability
-  ) throws -> MessageID {
-    guard key.utf8.count <= Message.labelBytesMax, !key.isEmpty else {
-      throw SpoolError(.badData, "an idempotency key has 1 to \(Message.labelBytesMax) bytes")
-    }
-    var message = message
-    let path = Layout.key(Self.digest(key: key, from: message.from, recipients))
-    let claimed = try claimKey(path, for: message.id!)
-    message.id = claimed
-    let parcel = try Parcel(message, recipients, self)
-    let receipt: LogWriter.Receipt?
-    do {
-      receipt = try log.append(
-        .messageSent, parcel.subject, time: message.createdAt!, reserving: parcel.body.count + 512,
-        unless: { try History(self).sent(claimed) != nil }, data: { parcel.writeLogData(to: &$0) })
-    } catch {
-      parcel.discard(self)
-      throw sendError(error, recipients)
-    }
-    guard let receipt else {
-      parcel.discard(self)
-      if durability == .durable { try confirm(claimed) }
-      return claimed
-    }
-    try confirm(receipt, parcel, durability)
-    deliver(parcel, receipt)
-    return claimed
-  }
-
-  /// Waits until what was logged since the id was made is on the disk: whoever sent it may not have come as far.
-  private func confirm(_ id: MessageID) throws {
-    do {
-      let segments = try LogFiles(root: root).segments(of: host)
-      let first = segments.lastIndex { $0.start <= id.time } ?? 0
-      for segment in segments.dropFirst(first) { try root.openIfPresent(segment.path, O_RDONLY)?.syncData() }
-    } catch { throw LogWriter.unknownOutcome(error) }
-  }
-
-  /// The id that the key stands for: `id`, if nobody was first.
-  private func claimKey(_ path: String, for id: MessageID) throws -> MessageID {
-    try doing("cannot keep the idempotency key") {
-      for _ in 0..<3 {
-        if let bytes = try root.readFile(path, maximum: 256) {
-          guard let first = MessageID(bytes.filter { $0 > 32 }) else {
-            throw SpoolError(.badData, "\(path) is damaged", hint: "remove it if you are sure the message was not sent")
-          }
-          return first
-        }
-        if try linkKey(path, to: id) { return id }
-      }
-      throw SpoolError(.tryAgain, "the idempotency key is being used by another sender", hint: "try again in a moment")
-    }
-  }
-
-  private func linkKey(_ path: String, to id: MessageID) throws(SystemCallError) -> Bool {
-    let temporary = Layout.temporary("key-\(id)")
-    let file = try root.open(temporary, O_WRONLY | O_CREAT | O_TRUNC)
-    defer { _ = try? root.unlink(temporary) }
-    try file.write(Array("\(id)\n".utf8))
-    try file.close()
-    do { try root.link(temporary, to: path) } catch {
-      if error.code == EEXIST { return false }
-      throw error
-    }
-    return true
-  }
-
-  /// FNV-1a, twice with different beginnings, 128 bits in all: a name for what is to be sent once.
-  private static func digest(key: String, from: String?, _ recipients: [BotName]) -> String {
-    let text = ([key, from ?? ""] + recipients.map(\.description)).joined(separator: "\n")
-    func hash(_ basis: UInt64) -> String {
-      var value = basis
-      for byte in text.utf8 { value = (value ^ UInt64(byte)) &* 0x100_0000_01b3 }
-      let digits = String(value, radix: 16)
-      return String(repeating: "0", count: 16 - digits.count) + digits
-    }
-    return hash(0xcbf2_9ce4_8422_2325) + hash(0x9ae1_6a3b_2f90_404f)
   }
 }
 

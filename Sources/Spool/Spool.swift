@@ -25,12 +25,14 @@ public final class Spool: Sendable {
     let root: Directory
     do { root = try Directory(path) } catch {
       let why = error.code == ENOTDIR ? "is not a directory" : error.reason.lowercased()
-      throw SpoolError(.notASpool, "no spool at \(path): \(why)", hint: "make one with: spool init \(path)", cause: error)
+      throw SpoolError(
+        .notASpool, "no spool at \(path): \(why)", hint: "make one with: spool init \(path)", cause: error)
     }
     self.root = root
     settings = try Self.readSettings(root)
     host = Self.currentHost()
     process = ProcessIdentity.current()
+    holder = Holder(host: host, pid: process.pid, start: process.started)
     do {
       let opened = try LogOpening(root: root, host: host, process: process, settings: settings).open()
       writer = .success(opened.writer)
@@ -115,7 +117,7 @@ public final class Spool: Sendable {
   }
 
   /// This process, as the holder of what it claims.
-  public var holder: Holder { Holder(host: host, pid: process.pid, start: process.started) }
+  public let holder: Holder
 
   /// A holder behind which no process stands: the claim lasts for its lease, whoever made it.
   public func detachedHolder() -> Holder { Holder(host: host, pid: 0, start: UInt64.random(in: 1...0xffff_ffff)) }

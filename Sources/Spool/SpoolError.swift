@@ -40,7 +40,8 @@ public struct SpoolError: Error, Sendable, CustomStringConvertible {
   public init(_ doing: String, _ error: SystemCallError) {
     let (code, hint): (Code, String?) =
       switch error.code {
-      case ENOSPC, EDQUOT: (.tryAgain, "make room on the disk; nothing was lost, and what is waiting can still be received")
+      case ENOSPC, EDQUOT:
+        (.tryAgain, "make room on the disk; nothing was lost, and what is waiting can still be received")
       case EMFILE, ENFILE, ENOMEM, EAGAIN, ETIMEDOUT, ENOLCK: (.tryAgain, "try again in a moment")
       case EACCES, EPERM: (.notPermitted, "check the owner and mode of the file")
       case EROFS: (.notPermitted, "the file system is mounted read-only")

@@ -80,7 +80,9 @@ public struct Statistics: Sendable {
         data["recipients"]?.forEachElement { if let bot = $0.string { bots[bot, default: PerBot()].received += 1 } }
       }
     case .messageClaimed:
-      guard let bot = event.text("bot"), event.number("attempt") == 1, let waited = event.number("waited_us") else { return }
+      guard let bot = event.text("bot"), event.number("attempt") == 1, let waited = event.number("waited_us") else {
+        return
+      }
       var sample = samples[bot] ?? ([], 0)
       sample.seen += 1
       if sample.values.count < Self.sampleMax {

@@ -56,7 +56,8 @@ extension Spool {
     let parts = text.split(separator: "/").map(String.init)
     guard let last = parts.last else { throw SpoolError(.badData, "no claim is named") }
     if let name = EntryName(last), name.holder != nil, parts.count >= 2 {
-      let owner = parts[parts.count - 2] == Layout.Box.claimed.rawValue && parts.count >= 3
+      let owner =
+        parts[parts.count - 2] == Layout.Box.claimed.rawValue && parts.count >= 3
         ? parts[parts.count - 3] : parts[parts.count - 2]
       return (try bot(named: owner), name)
     }
@@ -71,7 +72,8 @@ extension Spool {
     if found.count == 1 { return found[0] }
     guard found.isEmpty else {
       throw SpoolError(
-        .badData, "\(last.escapedForTerminal()) stands for \(found.count) claims", hint: "give BOT/NAME, as receive printed it")
+        .badData, "\(last.escapedForTerminal()) stands for \(found.count) claims",
+        hint: "give BOT/NAME, as receive printed it")
     }
     throw SpoolError(
       .claimLost, "nobody has \(last.escapedForTerminal()) in hand: it was settled, or its lease ran out",

@@ -6,10 +6,14 @@ public enum CRC32 {
   /// Made at the first use.
   private static let tables: [UInt32] = {
     [UInt32](unsafeUninitializedCapacity: 16 * 256) { tables, count in
-      for byte in 0..<256 {
-        var value = UInt32(byte)
-        for _ in 0..<8 { value = value & 1 == 0 ? value >> 1 : value >> 1 ^ polynomial }
-        tables[byte] = value
+      // The table is linear: the powers of two, from the highest bit down, give the other entries.
+      tables[0] = 0
+      var value: UInt32 = 1
+      var power = 128
+      while power > 0 {
+        value = value & 1 == 0 ? value >> 1 : value >> 1 ^ polynomial
+        for multiple in stride(from: 0, to: 256, by: 2 * power) { tables[multiple + power] = tables[multiple] ^ value }
+        power >>= 1
       }
       for index in 256..<(16 * 256) {
         let before = tables[index - 256]

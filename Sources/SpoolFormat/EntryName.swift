@@ -73,26 +73,27 @@ public struct EntryName: Sendable, Hashable, Comparable, CustomStringConvertible
   }
 
   public var description: String {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(96)
-    bytes.append(UInt8(48 + urgency))
-    bytes.append(UInt8(ascii: "-"))
-    id.append(to: &bytes)
+    var text = String(unsafeUninitializedCapacity: 2 + MessageID.textCount) { text in
+      text[0] = UInt8(48 + urgency)
+      text[1] = UInt8(ascii: "-")
+      id.write(to: text.baseAddress! + 2)
+      return 2 + MessageID.textCount
+    }
     if attempt > 0 || place != .waiting {
-      bytes.append(UInt8(ascii: "~"))
-      bytes.append(contentsOf: String(attempt).utf8)
+      text += "~"
+      text += String(attempt)
     }
     switch place {
     case .waiting: break
     case .waitingUntil(let moment):
-      bytes.append(UInt8(ascii: "~"))
-      moment.appendCompact(to: &bytes)
+      text += "~"
+      text += moment.compact
     case .held(let holder):
-      bytes.append(UInt8(ascii: "~"))
-      bytes.append(contentsOf: holder.description.utf8)
+      text += "~"
+      text += holder.description
     }
-    bytes.append(contentsOf: ".json".utf8)
-    return String(decoding: bytes, as: UTF8.self)
+    text += ".json"
+    return text
   }
 
   /// Whether a name in an inbox that isn't one of ours is a person's message: any other `.json` file

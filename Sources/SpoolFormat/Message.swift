@@ -259,8 +259,14 @@ extension Message {
     if to.count == 1 { writer.member("to", to[0]) } else if !to.isEmpty { writer.member("to", to) }
     writer.member("type", ifPresent: type?.description)
     writer.member("content", ifPresent: content)
-    if let data { writer.member("data", data) }
-    if let context { writer.member("context", context) }
+    if let data {
+      writer.key("data")
+      writer.line(data)
+    }
+    if let context {
+      writer.key("context")
+      writer.line(context)
+    }
     writer.member("conversation", ifPresent: conversation)
     writer.member("in_reply_to", ifPresent: inReplyTo)
     if let priority { writer.member("priority", priority.value) }
@@ -276,7 +282,7 @@ extension Message {
       } else {
         writer.key(field.name)
       }
-      writer.raw(field.value)
+      writer.line(field.value)
     }
     writer.endObject()
   }
@@ -304,6 +310,18 @@ extension Message {
 }
 
 extension JSONWriter {
+  /// A value on one line, whatever line breaks it was written with: messages become lines of the log.
+  mutating func line(_ text: JSONText) {
+    var compact: [UInt8] = []
+    if text.bytes.contains(where: { $0 == 10 || $0 == 13 }),
+      (try? text.bytes.withUnsafeBufferPointer({ try JSON.minify($0, into: &compact) })) != nil
+    {
+      raw(compact)
+    } else {
+      raw(text)
+    }
+  }
+
   /// A moment as RFC 3339 text.
   public mutating func moment(_ value: Timestamp) { quoted { value.appendRFC3339(to: &$0) } }
 
@@ -311,10 +329,10 @@ extension JSONWriter {
 
   /// A string whose bytes need no escaping.
   public mutating func quoted(_ append: (inout [UInt8]) -> Void) {
-    var text: [UInt8] = [UInt8(ascii: "\"")]
-    text.reserveCapacity(48)
-    append(&text)
-    text.append(UInt8(ascii: "\""))
-    raw(text)
+    // Nothing but the comma that may have to come first.
+    raw(EmptyCollection())
+    bytes.append(UInt8(ascii: "\""))
+    append(&bytes)
+    bytes.append(UInt8(ascii: "\""))
   }
 }

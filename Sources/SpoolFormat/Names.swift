@@ -56,34 +56,48 @@ public struct MessageID: Sendable, Hashable, Comparable, CustomStringConvertible
   }
 
   public func append(to bytes: inout [UInt8]) {
-    time.appendCompact(to: &bytes)
-    bytes.append(UInt8(ascii: "-"))
-    for shift in stride(from: 60, through: 0, by: -4) {
-      let digit = UInt8(truncatingIfNeeded: random >> UInt64(shift)) & 15
-      bytes.append(digit < 10 ? 48 + digit : 87 + digit)
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.textCount) { text in
+      write(to: text.baseAddress!)
+      bytes.append(contentsOf: UnsafeBufferPointer(text))
     }
   }
 
   public var description: String {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(Self.textCount)
-    append(to: &bytes)
-    return String(decoding: bytes, as: UTF8.self)
+    String(unsafeUninitializedCapacity: Self.textCount) { text in
+      write(to: text.baseAddress!)
+      return Self.textCount
+    }
+  }
+
+  /// Writes `textCount` bytes.
+  func write(to text: UnsafeMutablePointer<UInt8>) {
+    let count = time.write(to: text, punctuated: false)
+    text[count] = UInt8(ascii: "-")
+    for place in 0..<16 {
+      let digit = UInt8(truncatingIfNeeded: random &>> UInt64(60 &- 4 &* place)) & 15
+      text[count &+ 1 &+ place] = digit < 10 ? 48 &+ digit : 87 &+ digit
+    }
   }
 }
 
 /// Who has a message in hand: `host.pid.start`. For a claim that no running process stands behind
 /// (`spool receive` in a script), the pid is 0 and the last part is random.
 public struct Holder: Sendable, Hashable, CustomStringConvertible {
-  public let host: String
   public let pid: Int
   /// When the process started, in the host's own ticks, hexadecimal: a pid that was used again is somebody else.
   public let start: UInt64
+  /// Kept as text because it is written into names and log lines far more often than its parts are asked for.
+  public let description: String
 
   public init(host: String, pid: Int, start: UInt64) {
-    self.host = host
     self.pid = pid
     self.start = start
+    description = "\(host).\(pid).\(String(start, radix: 16))"
+  }
+
+  public var host: String {
+    let end = description.lastIndex(of: ".").flatMap { description[..<$0].lastIndex(of: ".") }
+    return String(description[..<(end ?? description.endIndex)])
   }
 
   public init?(_ text: some StringProtocol) {
@@ -105,8 +119,6 @@ public struct Holder: Sendable, Hashable, CustomStringConvertible {
     let name = String(decoding: kept, as: UTF8.self)
     return name.isEmpty || name.hasPrefix(".") ? "host" + name : name
   }
-
-  public var description: String { "\(host).\(pid).\(String(start, radix: 16))" }
 }
 
 func hexadecimal(_ bytes: some Collection<UInt8>) -> UInt64? {
@@ -137,7 +149,8 @@ public struct Priority: Sendable, Hashable {
   public init(parsing text: String) throws(FormatError) {
     let named = ["low": 3, "normal": 5, "medium": 5, "high": 7, "urgent": 9, "critical": 10][text.lowercased()]
     guard let priority = (named ?? Int(text)).flatMap(Priority.init(value:)) else {
-      throw FormatError("priority \(text.prefix(20).description.escapedForTerminal()) is not 1 to 10, low, normal, high or urgent")
+      throw FormatError(
+        "priority \(text.prefix(20).description.escapedForTerminal()) is not 1 to 10, low, normal, high or urgent")
     }
     self = priority
   }

@@ -16,11 +16,14 @@ public struct TextSearch: Sendable {
     let bytes = needle.utf8.map { Self.isUpperCase($0) ? $0 | 0x20 : $0 }
     self.needle = bytes
     caseBits = bytes.map { Self.isUpperCase($0 & ~0x20) && $0 & 0x20 != 0 ? 0x20 : 0 }
-    // A second place for the same byte says less than another byte, and neighbours say less than bytes further apart.
-    let byRarity = bytes.indices.sorted { (Self.frequency(of: bytes[$0]), $0) < (Self.frequency(of: bytes[$1]), $1) }
-    let first = byRarity.first ?? 0
+    let first = bytes.indices.min { Self.frequency(of: bytes[$0]) < Self.frequency(of: bytes[$1]) } ?? 0
+    // Neighbours say little of each other (what follows a q?), and the same byte again says less than another one.
+    func cost(_ index: Int) -> Int {
+      let isNear = abs(index - first) <= 1
+      return Self.frequency(of: bytes[index]) + (isNear ? 60 : 0) + (bytes[index] == bytes[first] ? 120 : 0)
+    }
     rarest = first
-    secondRarest = byRarity.first { bytes[$0] != bytes[first] } ?? byRarity.last ?? 0
+    secondRarest = bytes.indices.filter { $0 != first }.min { cost($0) < cost($1) } ?? first
   }
 
   /// The offset of the first occurrence that begins at `start` or later.
@@ -44,17 +47,18 @@ public struct TextSearch: Sendable {
     let ones = UnsafeRawPointer(base + rarest)
     let twos = UnsafeRawPointer(base + secondRarest)
     var position = start
-    // Places are tried in blocks that all lie at or before `last`, so that no byte past the end is read.
+    // Places are tried in blocks that lie wholly at or before `last`, so that no byte past the end is read.
     while position &+ 63 <= last {
-      let first = one.matches(ones, position) .& two.matches(twos, position)
-      let second = one.matches(ones, position &+ 16) .& two.matches(twos, position &+ 16)
-      let third = one.matches(ones, position &+ 32) .& two.matches(twos, position &+ 32)
-      let fourth = one.matches(ones, position &+ 48) .& two.matches(twos, position &+ 48)
-      if isAnySet(first .| second .| (third .| fourth)) {
-        if let match = pattern.firstMatch(among: first, base, position)
-          ?? pattern.firstMatch(among: second, base, position &+ 16)
-          ?? pattern.firstMatch(among: third, base, position &+ 32)
-          ?? pattern.firstMatch(among: fourth, base, position &+ 48)
+      let first = topBitsUnlessEqual(one, ones, two, twos, position)
+      let second = topBitsUnlessEqual(one, ones, two, twos, position &+ 16)
+      let third = topBitsUnlessEqual(one, ones, two, twos, position &+ 32)
+      let fourth = topBitsUnlessEqual(one, ones, two, twos, position &+ 48)
+      let firstTwo = first & second
+      if !areAllTopBitsSet(firstTwo & (third & fourth)) {
+        if let match = pattern.firstMatch(where: first, base, position)
+          ?? pattern.firstMatch(where: second, base, position &+ 16)
+          ?? pattern.firstMatch(where: third, base, position &+ 32)
+          ?? pattern.firstMatch(where: fourth, base, position &+ 48)
         {
           return match
         }
@@ -62,8 +66,8 @@ public struct TextSearch: Sendable {
       position &+= 64
     }
     while position &+ 15 <= last {
-      let candidates = one.matches(ones, position) .& two.matches(twos, position)
-      if let match = pattern.firstMatch(among: candidates, base, position) { return match }
+      let unequal = topBitsUnlessEqual(one, ones, two, twos, position)
+      if let match = pattern.firstMatch(where: unequal, base, position) { return match }
       position &+= 16
     }
     while position <= last {
@@ -88,7 +92,8 @@ public struct TextSearch: Sendable {
     case UInt8(ascii: "b"), UInt8(ascii: "f"): 195
     case UInt8(ascii: " "), UInt8(ascii: ","), UInt8(ascii: ":"): 230
     case UInt8(ascii: "t"), UInt8(ascii: "o"), UInt8(ascii: "i"), UInt8(ascii: "n"), UInt8(ascii: "s"),
-      UInt8(ascii: "r"): 225
+      UInt8(ascii: "r"):
+      225
     case UInt8(ascii: "l"), UInt8(ascii: "m"), UInt8(ascii: "p"), UInt8(ascii: "u"), UInt8(ascii: "g"): 190
     case UInt8(ascii: "h"), UInt8(ascii: "y"): 180
     case UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "."): 170
@@ -112,16 +117,29 @@ private struct PackedByte {
     self.caseBit = SIMD16(repeating: caseBit)
   }
 
+  /// Zero where the text has the byte.
   @inline(__always)
-  func matches(_ text: UnsafeRawPointer, _ offset: Int) -> SIMDMask<SIMD16<Int8>> {
-    text.loadUnaligned(fromByteOffset: offset, as: SIMD16<UInt8>.self) | caseBit .== byte
+  func difference(_ text: UnsafeRawPointer, _ offset: Int) -> SIMD16<UInt8> {
+    (text.loadUnaligned(fromByteOffset: offset, as: SIMD16<UInt8>.self) | caseBit) ^ byte
   }
 }
 
+/// Clears the top bit of the lanes where both bytes are found. Arithmetic, because Swift compiles the comparisons of
+/// small lanes to a loop over the lanes.
 @inline(__always)
-private func isAnySet(_ mask: SIMDMask<SIMD16<Int8>>) -> Bool {
-  let halves = unsafeBitCast(mask, to: SIMD2<UInt64>.self)
-  return halves.x | halves.y != 0
+private func topBitsUnlessEqual(
+  _ one: PackedByte, _ ones: UnsafeRawPointer, _ two: PackedByte, _ twos: UnsafeRawPointer, _ offset: Int
+) -> SIMD16<UInt8> {
+  let difference: SIMD16<UInt8> = one.difference(ones, offset) | two.difference(twos, offset)
+  return (difference &+ SIMD16(repeating: 0x7F)) | difference
+}
+
+private let topBits: UInt64 = 0x8080_8080_8080_8080
+
+@inline(__always)
+private func areAllTopBitsSet(_ lanes: SIMD16<UInt8>) -> Bool {
+  let halves = unsafeBitCast(lanes, to: SIMD2<UInt64>.self)
+  return halves.x & halves.y & topBits == topBits
 }
 
 private struct Pattern {
@@ -139,19 +157,20 @@ private struct Pattern {
     return true
   }
 
-  @inline(never)
-  func firstMatch(
-    among candidates: SIMDMask<SIMD16<Int8>>, _ base: UnsafePointer<UInt8>, _ position: Int
-  ) -> Int? {
-    let halves = unsafeBitCast(candidates, to: SIMD2<UInt64>.self)
-    for (half, offset) in [(halves.x, 0), (halves.y, 8)] {
-      var rest = UInt64(littleEndian: half)
-      while rest != 0 {
-        let lane = rest.trailingZeroBitCount &>> 3
-        let place = position &+ offset &+ lane
-        if matches(base + place) { return place }
-        rest &= ~(0xFF &<< UInt64(lane &* 8))
-      }
+  /// The first of the sixteen places whose top bit is clear that is a match.
+  @inline(__always)
+  func firstMatch(where unequal: SIMD16<UInt8>, _ base: UnsafePointer<UInt8>, _ position: Int) -> Int? {
+    let halves = unsafeBitCast(unequal, to: SIMD2<UInt64>.self)
+    return firstMatch(where: halves.x, base, position) ?? firstMatch(where: halves.y, base, position &+ 8)
+  }
+
+  @inline(__always)
+  private func firstMatch(where unequal: UInt64, _ base: UnsafePointer<UInt8>, _ position: Int) -> Int? {
+    var candidates = ~UInt64(littleEndian: unequal) & topBits
+    while candidates != 0 {
+      let place = position &+ candidates.trailingZeroBitCount &>> 3
+      if matches(base + place) { return place }
+      candidates &= candidates &- 1
     }
     return nil
   }

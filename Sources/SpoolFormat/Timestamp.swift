@@ -45,30 +45,49 @@ public struct Timestamp: Sendable, Hashable, Comparable {
   public func appendRFC3339(to bytes: inout [UInt8]) { append(to: &bytes, punctuated: true) }
 
   private func append(to bytes: inout [UInt8], punctuated: Bool) {
-    func digits(_ value: Int, _ count: Int) {
-      var divisor = 1
-      for _ in 1..<count { divisor *= 10 }
-      while divisor > 0 {
-        bytes.append(UInt8(48 + value / divisor % 10))
-        divisor /= 10
-      }
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.textCountMax) { text in
+      let count = write(to: text.baseAddress!, punctuated: punctuated)
+      bytes.append(contentsOf: UnsafeBufferPointer(start: text.baseAddress!, count: count))
     }
-    func mark(_ character: Unicode.Scalar) { if punctuated { bytes.append(UInt8(ascii: character)) } }
+  }
+
+  /// The length of the longer form in bytes.
+  static let textCountMax = 27
+
+  /// Writes at most `textCountMax` bytes and returns how many. A message's times are written eight times on its way,
+  /// so that it matters that no byte is appended by itself.
+  func write(to text: UnsafeMutablePointer<UInt8>, punctuated: Bool) -> Int {
+    var count = 0
+    func pair(_ value: Int) {
+      let (tens, ones) = UInt8(truncatingIfNeeded: value).quotientAndRemainder(dividingBy: 10)
+      text[count] = 48 &+ tens
+      text[count &+ 1] = 48 &+ ones
+      count &+= 2
+    }
+    func put(_ character: Unicode.Scalar) {
+      text[count] = UInt8(ascii: character)
+      count &+= 1
+    }
+    func mark(_ character: Unicode.Scalar) { if punctuated { put(character) } }
     let at = fields
-    digits(at.year, 4)
+    pair(at.year / 100)
+    pair(at.year % 100)
     mark("-")
-    digits(at.month, 2)
+    pair(at.month)
     mark("-")
-    digits(at.day, 2)
-    bytes.append(UInt8(ascii: "T"))
-    digits(at.hour, 2)
+    pair(at.day)
+    put("T")
+    pair(at.hour)
     mark(":")
-    digits(at.minute, 2)
+    pair(at.minute)
     mark(":")
-    digits(at.second, 2)
-    bytes.append(UInt8(ascii: "."))
-    digits(at.fraction, 6)
-    bytes.append(UInt8(ascii: "Z"))
+    pair(at.second)
+    put(".")
+    pair(at.fraction / 10_000)
+    pair(at.fraction / 100 % 100)
+    pair(at.fraction % 100)
+    put("Z")
+    return count
   }
 
   public var compact: String { text(appendCompact) }

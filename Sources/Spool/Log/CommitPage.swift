@@ -24,10 +24,16 @@ final class CommitPage: Sendable {
     static let synced = 200
     static let syncing = 208
     static let generation = 212
+    static let joined = 216
+    static let joinedBefore = 220
+    static let company = 224
+    static let syncMicroseconds = 228
     static let outcomes = 256
   }
   private static let magicValue: UInt64 = 0x3147_4F4C_4E41_4E00 + UInt64(MemoryLayout<pthread_mutex_t>.size)
   private static let outcomeCount: UInt64 = 64
+  /// Nanoseconds that company is waited for at most, however slow the disk.
+  private static let patienceMax = 2_000_000
 
   enum State: UInt32 { case none, recovering, ready }
 
@@ -139,6 +145,30 @@ final class CommitPage: Sendable {
     half(Offset.syncing).pointee.store(0, ordering: .sequentiallyConsistent)
     half(Offset.generation).pointee.add(1, ordering: .sequentiallyConsistent)
     Futex.wakeAll(half(Offset.generation))
+  }
+
+  /// Notes that one more process wants what it wrote synced.
+  func joinSync() { half(Offset.joined).pointee.add(1, ordering: .sequentiallyConsistent) }
+
+  /// Waits, before a sync, for as many as the last one served: they have had their answer, and are likely to be back
+  /// with their next line. Otherwise the first one back would sync for itself alone, and all others wait for that
+  /// and then for their own. At most half as long as the last sync took, and not at all for one who is alone.
+  func awaitCompany() {
+    let before = half(Offset.joinedBefore).pointee.load(ordering: .relaxed)
+    let company = half(Offset.company).pointee.load(ordering: .relaxed)
+    let patience = Int(half(Offset.syncMicroseconds).pointee.load(ordering: .relaxed)) * 500
+    let limit = Clock.sinceBoot() + min(patience, Self.patienceMax)
+    var joined = half(Offset.joined).pointee.load(ordering: .sequentiallyConsistent)
+    while joined &- before < company, Clock.sinceBoot() < limit {
+      Thread.yield()
+      joined = half(Offset.joined).pointee.load(ordering: .sequentiallyConsistent)
+    }
+    half(Offset.company).pointee.store(joined &- before, ordering: .relaxed)
+    half(Offset.joinedBefore).pointee.store(joined, ordering: .relaxed)
+  }
+
+  func noteSyncTime(_ nanoseconds: Int) {
+    half(Offset.syncMicroseconds).pointee.store(UInt32(clamping: nanoseconds / 1000), ordering: .relaxed)
   }
 
   /// Which sync is under way; changes when it ends.

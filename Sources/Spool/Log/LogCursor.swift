@@ -103,12 +103,11 @@ struct LogCursor {
 struct LogMerge {
   private var cursors: [LogCursor]
   private let files: LogFiles
-  private let since: Timestamp?
 
-  init(_ files: LogFiles, since: Timestamp? = nil, fromEnd: Bool = false) throws {
+  /// - Parameter since: from where on a host's log is wanted; nil for its beginning.
+  init(_ files: LogFiles, fromEnd: Bool = false, since: (_ host: String) throws -> Timestamp? = { _ in nil }) throws {
     self.files = files
-    self.since = since
-    cursors = try files.hosts().map { try LogCursor(files, host: $0, since: since) }
+    cursors = try files.hosts().map { try LogCursor(files, host: $0, since: try since($0)) }
     if fromEnd { for index in cursors.indices { try cursors[index].skipToEnd() } }
   }
 
@@ -127,7 +126,7 @@ struct LogMerge {
   /// Looks for hosts that have begun to write since.
   mutating func addNewHosts() throws {
     for host in try files.hosts() where !cursors.contains(where: { $0.host == host }) {
-      cursors.append(try LogCursor(files, host: host, since: since))
+      cursors.append(try LogCursor(files, host: host))
     }
   }
 }

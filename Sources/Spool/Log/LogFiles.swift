@@ -97,7 +97,9 @@ private struct BlockBuffer: ~Copyable {
   }
 
   @discardableResult
-  mutating func fill(_ file: borrowing Descriptor, at offset: Int, count wanted: Int? = nil) throws(SystemCallError) -> Int {
+  mutating func fill(_ file: borrowing Descriptor, at offset: Int, count wanted: Int? = nil) throws(SystemCallError)
+    -> Int
+  {
     count = try file.read(at: offset, into: UnsafeMutableBufferPointer(rebasing: memory[..<(wanted ?? memory.count)]))
     return count
   }

@@ -28,12 +28,14 @@ struct LogOpening {
       // The checkpoint vouches for the files of the directory it was made in, not for those of a copy.
       let isSameDirectory = page.hasRoot(inode)
       var report = RecoveryReport()
+      // Copiers and archivers leave out directories that are empty.
+      for name in Layout.top { try root.makeDirectory(name) }
       if !isOurs {
         let tail = try mendTail(&report)
         page.initialize(boot: boot, rootInode: inode, start: tail.start, end: tail.end)
       }
       try Recovery(root: root, host: host, log: writer, settings: settings)
-        .run(fromCheckpoint: isSameDirectory, mending: true, &report)
+        .run(fromCheckpoint: isSameDirectory, mending: true, live: false, &report)
       page.state = .ready
       return (writer, report)
     }

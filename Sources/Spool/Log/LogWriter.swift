@@ -63,27 +63,18 @@ final class LogWriter: Sendable {
 
   /// Appends one event. When this returns, it survives a crash of any process.
   /// Two calls when nobody else is appending: a lock in shared memory, and write(2).
+  /// - Parameter decide: asked under the lock; when it says true, nothing is appended, and nil returned.
   /// - Throws: the error of the write, with nothing appended.
   @discardableResult
   func append(
     _ kind: LogEvent.Kind, _ subject: String, time: Timestamp? = nil, reserving capacity: Int = 384,
-    data: (inout JSONWriter) -> Void
-  ) throws -> Receipt {
+    unless decide: (() throws -> Bool)? = nil, data: (inout JSONWriter) -> Void
+  ) throws -> Receipt? {
     let line = LogEvent.line(
       kind: kind, subject: subject, source: source, number: Self.nextNumber(),
       time: time ?? Timestamp(microseconds: Clock.wall()), reserving: capacity, data: data)
-    return try locked { state in try self.append(line, &state) }
-  }
-
-  /// As `append`, but the lines are made under the lock, after `decide` has had its say; nil when it refuses.
-  func append(
-    _ kind: LogEvent.Kind, _ subject: String, time: Timestamp, reserving capacity: Int,
-    unless decide: () throws -> Bool, data: (inout JSONWriter) -> Void
-  ) throws -> Receipt? {
-    try locked { state in
-      if try decide() { return nil }
-      let line = LogEvent.line(
-        kind: kind, subject: subject, source: source, number: Self.nextNumber(), time: time, reserving: capacity, data: data)
+    return try locked { state in
+      if let decide, try decide() { return nil }
       return try self.append(line, &state)
     }
   }
@@ -109,11 +100,11 @@ final class LogWriter: Sendable {
     }
     let written: Int
     do { written = try segment.file.writeOnce(line) } catch {
-      try cutBack(segment)
+      cutBack(segment, &state)
       throw error
     }
     if written != line.count {
-      try cutBack(segment)
+      cutBack(segment, &state)
       throw SystemCallError("write", Layout.segment(of: host, segment.start), ENOSPC)
     }
     let position = page.advance(line.count)  // commit: logged from here on
@@ -121,11 +112,14 @@ final class LogWriter: Sendable {
   }
 
   /// Takes off what a failed write may have left, so that the next line begins where one should.
-  private func cutBack(_ segment: Segment) throws(SystemCallError) {
+  private func cutBack(_ segment: Segment, _ state: inout State) {
     let end = page.segmentEnd
-    page.hasTornTail = true
-    if try segment.file.status().size > end { try segment.file.truncate(to: end) }
-    page.hasTornTail = false
+    do throws(SystemCallError) {
+      if try segment.file.status().size > end { try segment.file.truncate(to: end) }
+    } catch {
+      // Nothing may be appended after half a line.
+      _ = try? begin(&state)
+    }
   }
 
   private func currentSegment(_ state: inout State) throws(SystemCallError) -> Segment {
@@ -153,7 +147,15 @@ final class LogWriter: Sendable {
     // A clock that was set back must not make a segment that sorts before the last one.
     let start = Timestamp(microseconds: max(Clock.wall(), page.segmentStart.microseconds + 1))
     let path = Layout.segment(of: host, start)
-    let file = try root.open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL)
+    let flags = O_WRONLY | O_APPEND | O_CREAT | O_EXCL
+    let file: Descriptor
+    do { file = try root.open(path, flags) } catch {
+      guard error.code == ENOENT else { throw error }
+      // Somebody removed the log of a spool in use.
+      try root.makeDirectory(Layout.log)
+      try root.makeDirectory(Layout.logs(of: host))
+      file = try root.open(path, flags)
+    }
     try root.open(Layout.logs(of: host), O_RDONLY | O_DIRECTORY).syncData()
     page.beginSegment(start, isFailed: isFailed)
     let segment = Segment(number: page.segment, start: start, file: file)
@@ -185,6 +187,7 @@ final class LogWriter: Sendable {
   func waitUntilSynced(_ receipt: Receipt) throws {
     let segment = receipt.segment
     let began = Clock.sinceBoot()
+    page.joinSync()
     while true {
       // In this order: a position synced in a later segment says nothing of this one.
       let synced = page.synced
@@ -206,11 +209,13 @@ final class LogWriter: Sendable {
   }
 
   private func sync(_ segment: Segment) throws {
+    page.awaitCompany()
     let target = page.written
     guard page.segment == segment.number else {
       page.endSync(upTo: nil)
       return
     }
+    let began = Clock.sinceBoot()
     do { try segment.file.syncData() } catch {
       // Never tried again: the kernel may have dropped the pages and called them clean. The segment is finished.
       _ = try? locked { state in
@@ -219,10 +224,11 @@ final class LogWriter: Sendable {
       page.endSync(upTo: nil)
       throw Self.unknownOutcome(error)
     }
+    page.noteSyncTime(Clock.sinceBoot() - began)
     page.endSync(upTo: target)
   }
 
-  static func unknownOutcome(_ cause: SystemCallError?) -> SpoolError {
+  private static func unknownOutcome(_ cause: SystemCallError?) -> SpoolError {
     SpoolError(
       .outcomeUnknown, "the disk did not confirm the log: the message may or may not be kept",
       hint: "see the disk's health; use an idempotency key to send again safely", cause: cause)

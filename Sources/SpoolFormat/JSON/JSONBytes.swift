@@ -8,10 +8,8 @@ enum JSONBytes {
   static func firstSpecial(_ base: UnsafePointer<UInt8>, from start: Int, to end: Int) -> Int {
     var position = start
     while position &+ 16 <= end {
-      // As signed bytes, both the control characters and the bytes from 0x80 on are below 0x20.
-      let bytes = UnsafeRawPointer(base + position).loadUnaligned(as: SIMD16<Int8>.self)
-      let special = (bytes .< 0x20) .| (bytes .== 0x22) .| (bytes .== 0x5C)
-      if let index = firstSet(special) { return position &+ index }
+      let bytes = UnsafeRawPointer(base + position).loadUnaligned(as: SIMD16<UInt8>.self)
+      if let index = firstClear(topBitsIfPlain(bytes) & ~bytes) { return position &+ index }
       position &+= 16
     }
     while position < end {
@@ -28,8 +26,7 @@ enum JSONBytes {
     var position = start
     while position &+ 16 <= end {
       let bytes = UnsafeRawPointer(base + position).loadUnaligned(as: SIMD16<UInt8>.self)
-      let special = (bytes .< 0x20) .| (bytes .== quote) .| (bytes .== backslash)
-      if let index = firstSet(special) { return position &+ index }
+      if let index = firstClear(topBitsIfPlain(bytes) | bytes) { return position &+ index }
       position &+= 16
     }
     while position < end {
@@ -40,13 +37,26 @@ enum JSONBytes {
     return end
   }
 
-  /// The index of the first lane that is set.
+  /// Sets the top bit of each ASCII byte that is no quote, backslash or control character; what is set for other bytes
+  /// means nothing. Arithmetic, because Swift compiles the comparisons of small lanes to a loop over the lanes.
   @inline(__always)
-  static func firstSet(_ mask: SIMDMask<SIMD16<Int8>>) -> Int? {
-    let halves = unsafeBitCast(mask, to: SIMD2<UInt64>.self)
-    if halves.x != 0 { return UInt64(littleEndian: halves.x).trailingZeroBitCount &>> 3 }
-    if halves.y != 0 { return 8 &+ UInt64(littleEndian: halves.y).trailingZeroBitCount &>> 3 }
-    return nil
+  private static func topBitsIfPlain(_ bytes: SIMD16<UInt8>) -> SIMD16<UInt8> {
+    let allButZero = SIMD16<UInt8>(repeating: 0x7F)
+    let isNoQuote: SIMD16<UInt8> = (bytes ^ SIMD16(repeating: quote)) &+ allButZero
+    let isNoBackslash: SIMD16<UInt8> = (bytes ^ SIMD16(repeating: backslash)) &+ allButZero
+    let isNoControl: SIMD16<UInt8> = bytes &+ SIMD16(repeating: 0x80 - 0x20)
+    return isNoQuote & isNoBackslash & isNoControl
+  }
+
+  /// The index of the first byte whose top bit is clear.
+  @inline(__always)
+  private static func firstClear(_ bytes: SIMD16<UInt8>) -> Int? {
+    let tops: UInt64 = 0x8080_8080_8080_8080
+    let halves = unsafeBitCast(bytes, to: SIMD2<UInt64>.self)
+    if halves.x & halves.y & tops == tops { return nil }
+    let low = ~UInt64(littleEndian: halves.x) & tops
+    if low != 0 { return low.trailingZeroBitCount &>> 3 }
+    return 8 &+ (~UInt64(littleEndian: halves.y) & tops).trailingZeroBitCount &>> 3
   }
 
   @inline(__always)

@@ -5,7 +5,7 @@ public struct JSONSlice {
   public let kind: JSONKind
   /// The value's text as it stands in the document, with a string's quotes.
   public let bytes: UnsafeBufferPointer<UInt8>
-  let hasEscapes: Bool
+  @usableFromInline let hasEscapes: Bool
 
   init(kind: JSONKind, bytes: UnsafeBufferPointer<UInt8>, hasEscapes: Bool) {
     self.kind = kind
@@ -60,12 +60,17 @@ public struct JSONSlice {
   }
 
   /// Whether this is a string (or a key) that reads like the text once its escapes are decoded.
+  @inlinable
   public func equals(_ text: StaticString) -> Bool {
-    guard kind == .string else { return false }
+    // Most comparisons end here, and in the caller's own code: a key is compared with each known name in turn.
+    guard hasEscapes || bytes.count &- 2 == text.utf8CodeUnitCount, kind == .string else { return false }
+    return contentEquals(text)
+  }
+
+  @usableFromInline
+  func contentEquals(_ text: StaticString) -> Bool {
     let length = text.utf8CodeUnitCount
-    if !hasEscapes {
-      return bytes.count &- 2 == length && JSONBytes.areEqual(bytes.baseAddress! + 1, text.utf8Start, count: length)
-    }
+    if !hasEscapes { return JSONBytes.areEqual(bytes.baseAddress! + 1, text.utf8Start, count: length) }
     return JSONDecodedBytes(content).elementsEqual(UnsafeBufferPointer(start: text.utf8Start, count: length))
   }
 

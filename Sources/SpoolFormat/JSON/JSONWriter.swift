@@ -16,26 +16,15 @@ public struct JSONWriter {
   public mutating func endArray() { end(UInt8(ascii: "]")) }
 
   public mutating func key(_ key: StaticString) {
-    separate()
-    literal(UnsafeBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount), colon: true)
-    needsComma = false
+    literal(UnsafeBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount), isKey: true)
   }
 
-  public mutating func key(_ key: String) {
-    separate()
-    literal(key, colon: true)
-    needsComma = false
-  }
+  public mutating func key(_ key: String) { literal(key, isKey: true) }
+  public mutating func string(_ s: String) { literal(s, isKey: false) }
 
-  public mutating func string(_ s: String) {
-    separate()
-    literal(s, colon: false)
-  }
-
+  @inlinable
   public mutating func int<I: FixedWidthInteger>(_ i: I) {
-    separate()
-    guard let value = Int64(exactly: i) else { return bytes.append(contentsOf: String(i).utf8) }
-    decimal(value)
+    if let value = Int64(exactly: i) { decimal(value) } else { raw(String(i).utf8) }
   }
 
   /// The shortest text that reads back as the same number; `null` for what JSON has no number for.
@@ -87,7 +76,9 @@ public struct JSONWriter {
     bytes.append(contentsOf: UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount))
   }
 
-  private mutating func decimal(_ value: Int64) {
+  @usableFromInline
+  mutating func decimal(_ value: Int64) {
+    separate()
     if value < 0 { bytes.append(UInt8(ascii: "-")) }
     let firstDigit = bytes.count
     var rest = value.magnitude
@@ -103,18 +94,40 @@ public struct JSONWriter {
 // MARK: - String literals
 
 extension JSONWriter {
-  private mutating func literal(_ text: String, colon: Bool) {
-    let isDone: Void? = text.utf8.withContiguousStorageIfAvailable { literal($0, colon: colon) }
+  private mutating func literal(_ text: String, isKey: Bool) {
+    let isDone: Void? = text.utf8.withContiguousStorageIfAvailable { literal($0, isKey: isKey) }
     if isDone == nil {
-      [UInt8](text.utf8).withUnsafeBufferPointer { literal($0, colon: colon) }
+      [UInt8](text.utf8).withUnsafeBufferPointer { literal($0, isKey: isKey) }
     }
   }
 
-  private mutating func literal(_ text: UnsafeBufferPointer<UInt8>, colon: Bool) {
+  private mutating func literal(_ text: UnsafeBufferPointer<UInt8>, isKey: Bool) {
+    let hasComma = needsComma
+    needsComma = !isKey
+    let count = text.count
+    guard let base = text.baseAddress, JSONBytes.firstToEscape(base, from: 0, to: count) == count else {
+      return escapedLiteral(text, hasComma: hasComma, isKey: isKey)
+    }
+    // One append, because each costs more than the copying of a short text.
+    bytes.append(addingCapacity: count &+ 4) { output in
+      if hasComma { output.append(UInt8(ascii: ",")) }
+      output.append(JSONBytes.quote)
+      output.withUnsafeMutableBufferPointer { buffer, initializedCount in
+        (buffer.baseAddress! + initializedCount).update(from: base, count: count)
+        initializedCount &+= count
+      }
+      output.append(JSONBytes.quote)
+      if isKey { output.append(UInt8(ascii: ":")) }
+    }
+  }
+
+  @inline(never)
+  private mutating func escapedLiteral(_ text: UnsafeBufferPointer<UInt8>, hasComma: Bool, isKey: Bool) {
+    if hasComma { bytes.append(UInt8(ascii: ",")) }
     bytes.append(JSONBytes.quote)
     escaped(text)
     bytes.append(JSONBytes.quote)
-    if colon { bytes.append(UInt8(ascii: ":")) }
+    if isKey { bytes.append(UInt8(ascii: ":")) }
   }
 
   private mutating func escaped(_ text: UnsafeBufferPointer<UInt8>) {
@@ -154,15 +167,11 @@ extension JSONWriter {
 
   /// Writes a string, number or word as `JSON.minify` has it.
   mutating func canonical(_ value: JSONSlice) {
-    separate()
-    guard value.hasEscapes else {
-      bytes.append(contentsOf: value.bytes)
-      return
-    }
+    guard value.hasEscapes else { return raw(value.bytes) }
     let decoded = [UInt8](unsafeUninitializedCapacity: value.bytes.count) { buffer, count in
       count = JSONEscapes.decode(value.content, into: buffer.baseAddress!)
     }
-    decoded.withUnsafeBufferPointer { literal($0, colon: false) }
+    decoded.withUnsafeBufferPointer { literal($0, isKey: false) }
   }
 }
 

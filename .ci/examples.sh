@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Runs each example as its first comment says, and looks at what it prints. The command is $SPOOL, or spool on the PATH.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+SPOOL=$(command -v "${SPOOL:-spool}") || { echo "examples: no spool; set SPOOL" >&2; exit 1; }
+SPOOL=$(realpath "$SPOOL")
+export SPOOL
+for tool in jq python3 timeout; do
+  command -v "$tool" >/dev/null || { echo "examples: needs $tool" >&2; exit 1; }
+done
+
+directory=$(mktemp -d)
+export SPOOL_DIR=$directory/spool PYTHONDONTWRITEBYTECODE=1
+workers=()
+clean() {
+  for pid in "${workers[@]}"; do kill "$pid" 2>/dev/null || :; done
+  for pid in "${workers[@]}"; do wait "$pid" 2>/dev/null || :; done
+  rm -rf "$directory"
+}
+trap clean EXIT
+
+bounded() { timeout --kill-after=5 60 "$@"; }
+spool() { bounded "$SPOOL" "$@"; }
+fail() { echo "examples: $*" >&2; exit 1; }
+
+# equal GOT WANTED WHAT
+equal() { [ "$1" = "$2" ] || fail "$3: got '$1', wanted '$2'"; }
+# has GOT PATTERN WHAT
+has() { [[ $1 == $2 ]] || fail "$3: got '$1', wanted '$2'"; }
+
+# Starts `spool work` with the arguments; it is stopped at the end.
+work() {
+  timeout --kill-after=5 180 "$SPOOL" work "$@" 2>>"$directory/work.log" &
+  workers+=($!)
+}
+
+begin() { printf 'examples: %s\n' "$1"; }
+
+spool init "$SPOOL_DIR" 2>/dev/null
+for bot in user coder echo editor writer modelled py; do spool register "$bot" >/dev/null; done
+
+begin "every example says in its first comment how it is run"
+for file in examples/*.sh examples/*.py; do
+  has "$(grep -m 1 '^# ' "$file")" "# *:  *$file*" "$file's first comment"
+done
+for file in examples/*; do
+  case $file in examples/README.md | examples/__pycache__) continue ;; esac
+  grep -q "\`$(basename "$file")\`" examples/README.md || fail "examples/README.md doesn't name $file"
+done
+
+begin "echo.sh"
+work echo -- examples/echo.sh
+text=$'two lines\nand "quotes" \\ ü'
+equal "$(spool request echo "$text" --from user --wait 30s)" "user said, attempt 1: $text" "the echo"
+
+begin "mailbox.sh, with jq and without"
+mkdir "$directory/bin"
+for tool in sh cat ls mv rm tr awk sed date od uname mkdir basename; do ln -s "$(command -v "$tool")" "$directory/bin/"; done
+bounded examples/mailbox.sh send coder "$text"
+equal "$(spool receive coder --wait 10s --ack 2>/dev/null)" "$text" "dropped with jq"
+PATH=$directory/bin examples/mailbox.sh send coder $'tab\t'"$text"
+equal "$(spool receive coder --wait 10s --ack 2>/dev/null)" $'tab\t'"$text" "dropped without jq"
+id=$(spool send coder "to be taken" --from user)
+has "$(examples/mailbox.sh list coder)" "*5-$id.json*" "the list"
+has "$(examples/mailbox.sh read coder)" '*"content":"to be taken"*' "what is read"
+has "$(PATH=$directory/bin examples/mailbox.sh take coder)" '*"content":"to be taken"*' "what is taken"
+equal "$(ls "$SPOOL_DIR/bots/coder/inbox" "$SPOOL_DIR/bots/coder/claimed" | grep -c json || :)" 0 "what is left"
+spool receive coder 2>/dev/null && fail "what was taken came again"
+has "$(spool trace "$id" --json | tail -n 1)" '*"type":"message.acked"*' "the last of its trace"
+if bounded examples/mailbox.sh take coder; then fail "took from an empty inbox"; fi
+
+begin "summarise.py"
+work editor --stream -- python3 examples/summarise.py
+story="Rename is atomic. A message moves when a rename moves it, so a rename is the claim of a message. It rained."
+for _ in 1 2; do
+  equal "$(spool request editor "$story" --from user --wait 30s)" \
+    "A message moves when a rename moves it, so a rename is the claim of a message." "the summary"
+done
+spool send editor " " --from user >/dev/null
+for _ in $(seq 100); do
+  if [ "$(spool dead editor --json 2>/dev/null | jq -r .reason)" = "there is no text to sum up" ]; then break; fi
+  sleep 0.1
+done
+equal "$(spool dead editor --json | jq -r .reason)" "there is no text to sum up" "why a text of nothing was given up"
+
+begin "llm.sh, with its stand-in and with a command"
+work writer -- examples/llm.sh
+work modelled -- examples/llm.sh tr a-z A-Z
+has "$(spool request writer "write a haiku" --from user --wait 30s)" \
+  "(no model was given) a prompt of * words, which ends: user: write a haiku" "the stand-in's answer"
+conversation=c1
+has "$(spool request modelled "one" --from user --conversation "$conversation" --context '{"k":1}' --wait 30s)" \
+  *'CONTEXT: {"K":1}'*"USER: ONE" "the answer of a command"
+has "$(spool request modelled "two" --from user --conversation "$conversation" --wait 30s)" \
+  *"USER: ONE"*"MODELLED: "*"USER: TWO" "the answer, with what was said before"
+
+begin "three-bots.sh"
+result=$(bounded examples/three-bots.sh "the squares of 2 to 4")
+has "$result" *"tester -> coder: FAIL: got 4 6 8, wanted 4 9 16"* "the first try"
+has "$result" *"result: PASS: 4 9 16"*"planner: square each of 2 to 4"* "the result"
+
+begin "nanospool.py"
+id=$(PYTHONPATH=examples bounded python3 -c 'import nanospool, os
+print(nanospool.Spool(os.environ["SPOOL_DIR"]).send("py", "hello", sender="user"))')
+equal "$(spool receive py --wait 10s --ack 2>/dev/null)" hello "what Python dropped"
+has "$(bounded python3 examples/nanospool.py "$SPOOL_DIR" trace "$id")" \
+  *"message.sent $id "*"message.claimed $id "*"message.acked $id "* "its trace"
+
+begin "the spool they leave"
+has "$(spool doctor)" "*all is well*" "the doctor"
+echo "examples: all passed"

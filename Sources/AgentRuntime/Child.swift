@@ -1,0 +1,212 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// A running program, and what passes through its pipes. Nothing here waits.
+final class Child {
+  private let process: ChildProcess
+  /// Of a streaming program; one that works on a single message has a file in memory instead.
+  private var input: PipeEnd?
+  private var unwritten: [UInt8] = []
+  private var written = 0
+  private var output: PipeEnd?
+  private var errorOutput: PipeEnd?
+  /// Where each is in the poll set of this turn.
+  private var places: (input: Int?, output: Int?, error: Int?, exit: Int?) = (nil, nil, nil, nil)
+
+  /// What it wrote to standard output and nobody has taken yet.
+  private(set) var received: [UInt8] = []
+  /// How much of that is known to have no line feed in it.
+  private var scanned = 0
+  private(set) var errorTail = ErrorTail()
+  private(set) var ending: ChildProcess.Ending?
+  /// It no longer reads what it is given.
+  private(set) var refusesInput = false
+  /// It will print no more.
+  var hasClosedOutput: Bool { output == nil }
+  let started: Int
+
+  /// What comes next in making it end, and when; nanoseconds since boot.
+  private enum Escalation { case terminate, kill }
+  private var next: (step: Escalation, at: Int)?
+  private var isCondemned = false
+  /// When to stop waiting for what those it left behind may still print.
+  private var outputDeadline = Int.max
+
+  /// Between asking to end and making it.
+  private static let graceNanoseconds = 2_000_000_000
+  /// A program that has ended may have left others its standard output (`>(tee log)` in bash): they have so long to
+  /// finish, and are left alone after that.
+  private static let lingerNanoseconds = 500_000_000
+  private static let chunkBytes = 64 << 10
+
+  /// Starts it with `message` as its standard input, or with a pipe to write lines into when that is nil.
+  /// - Throws: the errors of execvp(3), pipe(2), fork(2).
+  init(_ arguments: [String], environment: [String: String], message: [UInt8]?) throws(SystemCallError) {
+    let output = try PipeEnd.pair()
+    let error = try PipeEnd.pair()
+    try output.reading.setNonBlocking()
+    try error.reading.setNonBlocking()
+    if let message {
+      let file = try Descriptor.memory("message", message)
+      process = try ChildProcess(
+        arguments, environment: environment, input: file.raw, output: output.writing.descriptor.raw,
+        error: error.writing.descriptor.raw)
+    } else {
+      let lines = try PipeEnd.pair()
+      try lines.writing.setNonBlocking()
+      process = try ChildProcess(
+        arguments, environment: environment, input: lines.reading.descriptor.raw,
+        output: output.writing.descriptor.raw, error: error.writing.descriptor.raw)
+      input = lines.writing
+    }
+    self.output = output.reading
+    errorOutput = error.reading
+    started = Clock.sinceBoot()
+  }
+
+  // MARK: Passing data
+
+  /// Gives a streaming program a line; it goes out as fast as it is read.
+  func give(_ line: [UInt8]) {
+    unwritten = line
+    written = 0
+    errorTail.clear()
+    writeMore()
+  }
+
+  /// Takes everything that was received.
+  func takeOutput() -> [UInt8] {
+    defer { received = [] }
+    return received
+  }
+
+  /// Takes the first line that isn't blank, without its line feed; nil until there is a whole one.
+  func takeLine() -> [UInt8]? {
+    while let end = received[scanned...].firstIndex(of: UInt8(ascii: "\n")) {
+      let line = Array(received[..<end])
+      received.removeFirst(end + 1)
+      scanned = 0
+      if line.contains(where: { $0 > 32 }) { return line }
+    }
+    scanned = received.count
+    return nil
+  }
+
+  /// Whether something other than white space was printed that nobody asked for.
+  var hasStrayOutput: Bool { received.contains { $0 > 32 } }
+
+  private func writeMore() {
+    guard let input, written < unwritten.count else { return }
+    do throws(SystemCallError) {
+      while written < unwritten.count { written += try input.descriptor.writeOnce(unwritten, from: written) }
+      unwritten = []
+      written = 0
+    } catch {
+      guard error.code != EAGAIN else { return }
+      refusesInput = true
+      unwritten = []
+      self.input = nil
+    }
+  }
+
+  private func read(_ end: inout PipeEnd?, _ take: ([UInt8]) -> Void) {
+    guard let pipe = end else { return }
+    do throws(SystemCallError) {
+      guard let chunk = try pipe.descriptor.read(maximum: Self.chunkBytes) else { return }
+      if chunk.isEmpty { end = nil } else { take(chunk) }
+    } catch {
+      end = nil
+    }
+  }
+
+  // MARK: The event loop
+
+  func watch(_ set: inout PollSet) {
+    let wantsToWrite = written < unwritten.count
+    places.input = wantsToWrite ? input.map { set.add($0.descriptor.raw, forWriting: true) } : nil
+    places.output = output.map { set.add($0.descriptor.raw) }
+    places.error = errorOutput.map { set.add($0.descriptor.raw) }
+    places.exit = ending == nil ? set.add(process.exit.raw) : nil
+  }
+
+  /// Takes up what the poll set says. What was written to standard error is handed to `showError`.
+  func respond(to set: PollSet, showError: ([UInt8]) -> Void) {
+    if set.isReady(places.input) { writeMore() }
+    if set.isReady(places.output) { read(&output) { received.append(contentsOf: $0) } }
+    if set.isReady(places.error) { readErrors(showError) }
+    if set.isReady(places.exit) { noteExit(showError) }
+    places = (nil, nil, nil, nil)
+  }
+
+  private func readErrors(_ show: ([UInt8]) -> Void) {
+    read(&errorOutput) { chunk in
+      errorTail.append(chunk)
+      show(chunk)
+    }
+  }
+
+  private func noteExit(_ showError: ([UInt8]) -> Void) {
+    // Before it is reaped: until then nobody else can get its number.
+    if isCondemned { process.signalGroup(SIGKILL) }
+    ending = (try? process.reap(waiting: true)) ?? .killed(signal: Int(SIGKILL))
+    next = nil
+    input = nil
+    readErrors(showError)
+    outputDeadline = Clock.sinceBoot() + (isCondemned ? 0 : Self.lingerNanoseconds)
+  }
+
+  /// Whether it has ended and all it printed was received.
+  var isFinished: Bool { ending != nil && (output == nil || Clock.sinceBoot() >= outputDeadline) }
+
+  // MARK: Ending it
+
+  /// No more messages come: its standard input ends. SIGTERM and SIGKILL follow if it doesn't.
+  func close() {
+    guard ending == nil, !isCondemned else { return }
+    input = nil
+    isCondemned = true
+    next = (.terminate, Clock.sinceBoot() + Self.graceNanoseconds)
+  }
+
+  /// SIGTERM to its process group now, SIGKILL after the grace.
+  func terminate() {
+    guard ending == nil else { return }
+    isCondemned = true
+    process.signalGroup(SIGTERM)
+    next = (.kill, Clock.sinceBoot() + Self.graceNanoseconds)
+  }
+
+  /// SIGKILL to its process group.
+  func kill() {
+    guard ending == nil else { return }
+    isCondemned = true
+    process.signalGroup(SIGKILL)
+    next = nil
+  }
+
+  /// Kills and waits until it is gone.
+  func killAndWait() {
+    guard ending == nil else { return }
+    kill()
+    ending = (try? process.reap(waiting: true)) ?? .killed(signal: Int(SIGKILL))
+  }
+
+  /// Takes the next step of ending it when its time has come.
+  func step(_ now: Int) {
+    guard let due = next, due.at <= now, ending == nil else { return }
+    switch due.step {
+    case .terminate: terminate()
+    case .kill: kill()
+    }
+  }
+
+  /// When `step` or `isFinished` has something to say though nothing happens; nanoseconds since boot.
+  var nextDeadline: Int {
+    if refusesInput, !isEnding { return 0 }
+    return min(next?.at ?? .max, output == nil ? .max : outputDeadline)
+  }
+
+  /// Whether it is being made to end.
+  var isEnding: Bool { isCondemned || ending != nil }
+}

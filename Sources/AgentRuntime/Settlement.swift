@@ -1,0 +1,96 @@
+import Linux
+import Spool
+import SpoolFormat
+
+/// What a worker does with a message when it knows what should become of it.
+extension Worker {
+  /// Replies, then acks; or puts back; or gives up, and tells the sender of a request that.
+  /// Done twice it does no harm: a reply has an idempotency key.
+  /// - Throws: `.claimLost`, with nothing changed; `.tryAgain` and its like, to be tried again.
+  func carryOut(_ verdict: Verdict, of claim: Claim, since started: Int) throws {
+    switch verdict {
+    case .done(let answer):
+      var kept: String?
+      do { kept = try sendAnswer(answer, to: claim) } catch let error as SpoolError where error.code == .badData {
+        return try giveUp(claim, "its answer can't be sent: \(error.message)")
+      }
+      try spool.ack(claim.bot, claim.name, output: kept)
+      summary.acked += 1
+      report(.acked(claim, seconds: Double(Clock.sinceBoot() - started) / 1e9))
+    case .retry(let reason, let after):
+      try putBack(claim, reason, delay: after ?? options.backoff.delay(after: claim.attempt))
+    case .giveUp(let reason):
+      try giveUp(claim, reason)
+    }
+  }
+
+  func putBack(_ claim: Claim, _ reason: String, delay: Double = 0) throws {
+    if try spool.nack(claim.bot, claim.name, delay: delay, reason: reason) {
+      summary.requeued += 1
+      report(.requeued(claim, reason: reason, delay: delay))
+    } else {
+      noteDeath(of: claim, "given up after \(claim.attempt) attempts; the last: \(reason)")
+    }
+  }
+
+  private func giveUp(_ claim: Claim, _ reason: String) throws {
+    try spool.bury(claim.bot, claim.name, reason: reason)
+    noteDeath(of: claim, reason)
+  }
+
+  private func noteDeath(of claim: Claim, _ reason: String) {
+    summary.dead += 1
+    report(.dead(claim, reason: reason))
+    guard claim.message.type == nil || claim.message.type == .request else { return }
+    do {
+      guard try registeredSender(of: claim.message) != nil else { return }
+      var notice = Message(content: "\(bot) gave up: \(reason)")
+      notice.type = .error
+      notice = try spool.reply(to: claim.message, from: bot.description, notice)
+      notice.idempotencyKey = "error \(claim.name.id) \(bot)"
+      try spool.send(notice)
+    } catch { report(.problem("cannot tell the sender of \(claim.name.id): \(error)", delay: 0)) }
+  }
+
+  /// Sends the answer to whom it is for; returns it when it is for nobody, to be kept with the ack.
+  private func sendAnswer(_ answer: Message?, to claim: Claim) throws -> String? {
+    guard let answer else { return nil }
+    let kept = answer.content ?? answer.data?.description
+    guard var reply = try addressed(answer, to: claim.message) else { return kept }
+    reply.id = nil
+    reply.createdAt = nil
+    // An attempt that was cut off after its reply must not be answered twice.
+    reply.idempotencyKey = "reply \(claim.name.id) \(bot)"
+    // Somebody else may be at work on it, if its lease ran out: then nothing is sent.
+    try spool.extend(claim.bot, claim.name)
+    let id: MessageID
+    do { id = try spool.send(reply) } catch let error as SpoolError where [.noSuchBot, .notFound].contains(error.code) {
+      return kept
+    }
+    summary.replied += 1
+    report(.replied(claim, id))
+    return nil
+  }
+
+  /// The reply, if there is anybody to get it: those the program names, else the sender, unless the message was itself an
+  /// answer.
+  private func addressed(_ answer: Message, to message: Message) throws -> Message? {
+    if !answer.to.isEmpty {
+      var reply = answer
+      reply.from = bot.description
+      reply.conversation = answer.conversation ?? message.conversationKey
+      reply.inReplyTo = message.id?.description
+      reply.priority = answer.priority ?? message.priority
+      return reply
+    }
+    guard options.repliesToSender, !(message.type?.endsExchange ?? false), try registeredSender(of: message) != nil
+    else { return nil }
+    return try spool.reply(to: message, from: bot.description, answer)
+  }
+
+  /// - Throws: `.inputOutput` when that can't be found out.
+  private func registeredSender(of message: Message) throws -> BotName? {
+    guard let name = message.from, let sender = try? BotName(parsing: name) else { return nil }
+    return try spool.exists(sender) ? sender : nil
+  }
+}

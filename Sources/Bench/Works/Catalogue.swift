@@ -1,0 +1,45 @@
+/// What the works are made from.
+struct Bench {
+  let scratch: Scratch
+  let scale: Double
+
+  /// A number of messages, by the scale that was asked for.
+  func count(_ number: Int) -> Int { max(1, Int(Double(number) * scale)) }
+
+  /// No measurement takes longer, or something hangs.
+  var secondsMax: Int { 60 + Int(60 * scale) }
+}
+
+/// A work by its name; made only when it is wanted.
+struct CatalogueEntry: Sendable {
+  let name: String
+  let what: String
+  let make: @Sendable (Bench, _ name: String) -> Work
+
+  static let all = [
+    CatalogueEntry(
+      name: "deliver", what: "one sender, one receiver: send, wake, claim, ack; relaxed; floor: bare calls",
+      make: Work.deliver),
+    CatalogueEntry(
+      name: "latency", what: "ping-pong between two processes, one way, p50; relaxed; floor: bare calls",
+      make: Work.latency),
+    CatalogueEntry(name: "durable-1", what: "durable sends of one process; floor: each file and its directory synced") {
+      .durable($0, $1, processes: 1)
+    },
+    CatalogueEntry(name: "durable-8", what: "durable sends of 8 processes") { .durable($0, $1, processes: 8) },
+    CatalogueEntry(name: "durable-32", what: "durable sends of 32 processes") { .durable($0, $1, processes: 32) },
+    CatalogueEntry(
+      name: "fanout-1000", what: "one send to 1,000 inboxes, until the last is visible; floor: 1,000 linkat",
+      make: Work.fanOut),
+    CatalogueEntry(
+      name: "compete-4", what: "4 competing receivers, every message once; floor: one receiver of ours",
+      make: Work.compete),
+    CatalogueEntry(
+      name: "search", what: "a rare word in a log of 1,000,000 messages; floor: rg -c on the same files",
+      make: Work.search),
+    CatalogueEntry(
+      name: "command", what: "spool send as a whole process, durable; floor: true and one synced append",
+      make: Work.command),
+    CatalogueEntry(name: "idle-memory", what: "resident memory of an idle spool work", make: Work.idleMemory),
+  ]
+}

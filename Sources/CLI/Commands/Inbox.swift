@@ -1,0 +1,81 @@
+import Spool
+import SpoolFormat
+
+extension Verb {
+  static let inbox = Verb(
+    name: "inbox", summary: "show what waits in a bot's inbox, and what is in hand; takes nothing",
+    usage: "BOT [--limit N]",
+    options: [
+      .value("--limit", "N", "at most so many of each (100)"),
+      .flag("--clear", "ack everything that waits, unread"),
+    ],
+    example: "spool inbox coder", exits: "0 done, 1 it is empty, 67 no such bot, 69 no spool"
+  ) { invocation in
+    try invocation.expect(atMost: 1)
+    let name = try invocation.operand(0, "BOT")
+    let limit = try invocation.number("--limit", in: 1...1_000_000) ?? 100
+    let spool = try invocation.spool()
+    let bot = try spool.bot(named: name)
+    if invocation.has("--clear") { return try clear(spool, bot) }
+    let entries = try spool.entries(of: bot, limit: limit)
+    if invocation.isJSON {
+      for entry in entries { write(entry, invocation.output) }
+    } else if !entries.isEmpty {
+      invocation.output.table(["ID", "STATE", "PRIORITY", "TRY", "AGE", "FROM", "SAYS"], entries.map(row))
+      let counts = try spool.count(bot)
+      let hidden = counts.waiting + counts.claimed - entries.count
+      if hidden > 0 {
+        Output.talk("and \(hidden) more; see: spool inbox \(bot) --limit \(counts.waiting + counts.claimed)")
+      }
+    }
+    if entries.isEmpty { Output.talk("nothing waits for \(bot)") }
+    return entries.isEmpty ? .nothing : .done
+  }
+
+  private static func clear(_ spool: Spool, _ bot: BotName) throws -> Exit {
+    let inbox = try Inbox(spool, bot)
+    var count = 0
+    while let claim = try inbox.claim() {
+      try spool.ack(bot, claim.name, output: "cleared unread")
+      count += 1
+    }
+    Output.talk("cleared \(count) messages; the log keeps them: spool log --bot \(bot)")
+    return count == 0 ? .nothing : .done
+  }
+
+  private static func state(_ entry: Entry) -> String {
+    if entry.problem != nil { return "unreadable" }
+    if entry.isClaimed { return "claimed" }
+    if let due = entry.name?.notBefore, due > TimeText.now() { return "delayed" }
+    if let expiry = entry.message?.expiresAt, expiry <= TimeText.now() { return "expired" }
+    return entry.name == nil ? "dropped" : "waiting"
+  }
+
+  private static func row(_ entry: Entry) -> [String] {
+    let age = entry.name.map { TimeText.now().microseconds - $0.id.time.microseconds }
+    let priority = entry.name.map { 10 - $0.urgency } ?? entry.message?.priority?.value ?? 5
+    let says = entry.problem ?? MessageView.summary(entry.message, 56)
+    return [
+      entry.name.map { MessageView.short($0.id.description) } ?? Output.excerpt(entry.fileName, 24), state(entry),
+      "\(priority)", "\(entry.name?.attempt ?? 0)", age.map { TimeText.short(microseconds: max(0, $0)) } ?? "",
+      Output.excerpt(entry.message?.from ?? "", 24), Output.excerpt(says, 56),
+    ]
+  }
+
+  private static func write(_ entry: Entry, _ output: Output) {
+    output.object { writer in
+      writer.member("name", entry.fileName)
+      writer.member("id", ifPresent: entry.name?.id.description)
+      writer.member("state", state(entry))
+      writer.member("attempt", entry.name?.attempt ?? 0)
+      writer.member("holder", ifPresent: entry.name?.holder?.description)
+      if let due = entry.name?.notBefore {
+        writer.key("not_before")
+        writer.moment(due)
+      }
+      writer.member("path", entry.path)
+      writer.member("problem", ifPresent: entry.problem)
+      if let message = entry.message { MessageView.write(message, to: &writer) }
+    }
+  }
+}

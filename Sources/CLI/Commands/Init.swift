@@ -1,0 +1,41 @@
+import Spool
+import SpoolFormat
+
+extension Verb {
+  static let initialize = Verb(
+    name: "init", summary: "make a spool in an empty or new directory", usage: "[DIR]",
+    options: [
+      .value("--lease", "DURATION", "how long a claim stands without being renewed (60s)"),
+      .value("--attempts", "N", "claims of one message before it is dead-lettered (5)"),
+      .value("--durability", "LEVEL", "durable (survives a power cut) or relaxed (does not); durable unless told"),
+    ],
+    example: "spool init /tmp/team && export SPOOL_DIR=/tmp/team",
+    exits: "0 made, or there already; 69 there in a later format; 73 the directory has other things in it"
+  ) { invocation in
+    try invocation.expect(atMost: 1)
+    let path = invocation.operands.first ?? invocation.value("--spool") ?? "."
+    let lease = try invocation.duration("--lease")
+    let attempts = try invocation.number("--attempts", in: 1...EntryName.attemptMax)
+    let durability = try invocation.value("--durability").map { try Durability(parsing: $0) }
+    if let lease, lease < 0.1 { throw UsageError("--lease is at least 100ms") }
+    let isNew = try Spool.create(at: path) { settings in
+      if let lease { settings.leaseSeconds = lease }
+      if let attempts { settings.attemptsMax = attempts }
+      if let durability { settings.durability = durability }
+    }
+    let spool = try Spool(at: path)
+    if invocation.isJSON {
+      invocation.output.object { writer in
+        writer.member("spool", path)
+        writer.member("id", spool.settings.identity)
+        writer.member("made", isNew)
+      }
+    } else {
+      Output.talk(
+        isNew
+          ? "made a spool in \(path); next: export SPOOL_DIR=\(path)"
+          : "\(path) is a spool already; nothing was changed")
+    }
+    return .done
+  }
+}

@@ -1,0 +1,102 @@
+import Spool
+import SpoolFormat
+
+extension Verb {
+  static let filterOptions: [Option] = [
+    .value("--from", "BOT", "sent by it"),
+    .value("--to", "BOT", "sent to it"),
+    .value("--type", "WORD", "of the message (request) or of the event (message.acked)"),
+    .value("--conversation", "NAME", "that it belongs to"),
+    .value("--since", "WHEN", "a time, or a duration such as 10m ago"),
+    .value("--until", "WHEN", "likewise"),
+    .value("--limit", "N", "the newest so many"),
+  ]
+
+  static func filter(_ invocation: Invocation) throws -> History.Filter {
+    var filter = History.Filter()
+    filter.bot = invocation.value("--bot")
+    filter.from = invocation.value("--from")
+    filter.to = invocation.value("--to")
+    filter.type = invocation.value("--type")
+    filter.conversation = invocation.value("--conversation")
+    filter.since = try invocation.moment("--since", sign: -1)
+    filter.until = try invocation.moment("--until", sign: -1)
+    return filter
+  }
+
+  static let log = Verb(
+    name: "log", summary: "show what happened, oldest first", usage: "[--follow] [--since WHEN] [--bot BOT]",
+    options: [
+      .flag("--follow", "go on with what happens from now"),
+      .value("--bot", "BOT", "that had to do with it"),
+    ]
+      + filterOptions.map {
+        $0.name == "--limit" ? .value("--limit", "N", "the newest so many (100; all with --since)") : $0
+      },
+    example: "spool log --since 1h --bot coder\nspool log --follow --json | jq .type",
+    exits: "0 done, 1 nothing there, 69 no spool"
+  ) { invocation in
+    try invocation.expect(atMost: 0)
+    let filter = try filter(invocation)
+    let limit = try invocation.number("--limit", in: 1...1_000_000_000)
+    let history = History(try invocation.spool())
+    let output = invocation.output
+    func show(_ event: LogEvent) {
+      if invocation.isJSON { MessageView.write(event, to: output) } else { output.line(MessageView.line(event)) }
+    }
+    var count = 0
+    if filter.since != nil, limit == nil {
+      try history.forEach(filter) { event in
+        show(event)
+        count += 1
+        return true
+      }
+    } else {
+      let events = try history.newest(filter, limit: limit ?? 100)
+      for event in events.reversed() { show(event) }
+      count = events.count
+    }
+    if invocation.has("--follow") {
+      output.flush()
+      try history.follow(filter) { event in
+        show(event)
+        output.flush()
+        return true
+      }
+    }
+    if count == 0 { Output.talk("nothing in the log that matches") }
+    return count == 0 ? .nothing : .done
+  }
+
+  static let search = Verb(
+    name: "search", summary: "find messages by what they say, newest first", usage: "WORD… [--from BOT] [--since WHEN]",
+    options: filterOptions.map { $0.name == "--limit" ? .value("--limit", "N", "at most so many (20)") : $0 },
+    example: "spool search parser '\"race condition\"' --from tester", exits: "0 found, 1 none, 69 no spool"
+  ) { invocation in
+    guard !invocation.operands.isEmpty else { throw UsageError("WORD is missing") }
+    var filter = try filter(invocation)
+    filter.sentOnly = true
+    filter.phrases = invocation.operands.flatMap(phrases)
+    guard !filter.phrases.isEmpty else { throw UsageError("there is no word to search for") }
+    let limit = try invocation.number("--limit", in: 1...1_000_000_000) ?? 20
+    let found = try History(try invocation.spool()).newest(filter, limit: limit)
+    for event in found {
+      if invocation.isJSON {
+        MessageView.write(event, to: invocation.output)
+      } else {
+        invocation.output.line(MessageView.line(event))
+      }
+    }
+    if found.isEmpty { Output.talk("nothing says that") }
+    return found.isEmpty ? .nothing : .done
+  }
+
+  /// Words, and phrases in double quotes.
+  static func phrases(_ text: String) -> [String] {
+    var phrases: [String] = []
+    for (index, part) in text.split(separator: "\"", omittingEmptySubsequences: false).enumerated() {
+      if index % 2 == 1 { phrases.append(String(part)) } else { phrases += part.split(separator: " ").map(String.init) }
+    }
+    return phrases.filter { !$0.isEmpty }
+  }
+}

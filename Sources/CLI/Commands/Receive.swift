@@ -1,0 +1,62 @@
+import Spool
+import SpoolFormat
+
+extension Verb {
+  static let receive = Verb(
+    name: "receive", summary: "take the next message out of a bot's inbox", usage: "BOT [--wait DURATION] [--ack]",
+    options: [
+      .value("--wait", "DURATION", "wait until one comes (default: don't)"),
+      .flag("--ack", "settle it at once: it is lost if you die before you have read it"),
+    ],
+    example: "spool receive coder --wait 30s", exits: "0 got one, 1 none, 67 no such bot, 69 no spool"
+  ) { invocation in
+    try invocation.expect(atMost: 1)
+    let name = try invocation.operand(0, "BOT")
+    let wait = try invocation.duration("--wait") ?? 0
+    let spool = try invocation.spool()
+    let bot = try spool.bot(named: name)
+    // Nobody stands behind the claim once this command has ended: it lasts for its lease.
+    let inbox = try Inbox(spool, bot, detached: true)
+    let began = TimeText.now().compact
+    let claim = try inbox.receive(waiting: wait)
+    // Their names begin with the time: a typo in what was just dropped is best told at once.
+    for aside in try spool.quarantined() where aside.name >= began {
+      Output.talk("set aside: \(aside.reason.escapedForTerminal()) (see: \(spool.path)/quarantine/\(aside.name))")
+    }
+    guard let claim else {
+      Output.talk("nothing waits for \(bot)")
+      return .nothing
+    }
+    show(claim, spool, invocation, inbox.lease)
+    // Shown before it is settled: a message that nobody saw must come again.
+    guard invocation.output.finish(.done) == .done else {
+      try spool.nack(bot, claim.name, reason: "could not be shown")
+      return .inputOutput
+    }
+    if invocation.has("--ack") { try spool.ack(bot, claim.name) }
+    return .done
+  }
+
+  private static func show(_ claim: Claim, _ spool: Spool, _ invocation: Invocation, _ lease: Double) {
+    if invocation.isJSON {
+      invocation.output.object { writer in
+        writer.member("claim", claim.token)
+        writer.member("attempt", claim.attempt)
+        writer.member("path", "\(spool.path)/\(claim.path)")
+        MessageView.write(claim.message, to: &writer)
+      }
+      return
+    }
+    let message = claim.message
+    var about =
+      "from \(Output.excerpt(message.from ?? "nobody", 64)), \(message.type.map { "\($0), " } ?? "")attempt \(claim.attempt)"
+    if let conversation = message.conversation { about += ", conversation \(Output.excerpt(conversation, 64))" }
+    Output.talk(about)
+    if !invocation.has("--ack") {
+      Output.talk(
+        "yours for \(TimeText.short(microseconds: Int(lease * 1e6))); settle it with: spool ack \(claim.token)")
+    }
+    let says = message.content ?? message.data?.description ?? message.context?.description ?? ""
+    invocation.output.line(invocation.output.isTerminal ? says.escapedForTerminal(keepingLines: true) : says)
+  }
+}

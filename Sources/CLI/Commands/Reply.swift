@@ -1,0 +1,80 @@
+import Spool
+import SpoolFormat
+
+extension Verb {
+  static let reply = Verb(
+    name: "reply", summary: "answer a message", usage: "ID|CLAIM TEXT|-|--file F [--ack]",
+    options: sendingOptions.filter { !["--reply-to", "--conversation"].contains($0.name) } + [
+      .flag("--ack", "settle the claim that was named, too")
+    ],
+    example: "spool reply 8f3a \"done: see branch rfc3339\"",
+    exits:
+      "0 kept (prints its id), 1 no such message, 3 the claim is lost, 65 it has no sender, 67 the sender is no bot"
+  ) { invocation in
+    try invocation.expect(atMost: 2)
+    let named = try invocation.operand(0, "ID")
+    let spool = try invocation.spool()
+    let id = try History(spool).identifier(named)
+    guard let (original, recipients) = try spool.message(id) else {
+      throw SpoolError(.notFound, "no message \(id)", hint: "see: spool log")
+    }
+    var content = try message(invocation)
+    let isOwn = invocation.value("--from") == nil && Invocation.environment("SPOOL_BOT") == nil && recipients.count == 1
+    let sender = isOwn ? recipients[0] : try invocation.sender()
+    content.content = try invocation.text(operand: 1)
+    let answer = try spool.send(
+      spool.reply(to: original, from: sender, content), durability: try durability(invocation))
+    if invocation.has("--ack") {
+      let claim = try spool.claim(named: named)
+      try spool.ack(claim.bot, claim.name)
+    }
+    if invocation.isJSON {
+      invocation.output.object { $0.member("id", answer.description) }
+    } else {
+      invocation.output.line("\(answer)")
+    }
+    return .done
+  }
+
+  static let request = Verb(
+    name: "request", summary: "send a request and wait for its answer", usage: "TO TEXT|-|--file F [--wait DURATION]",
+    options: [.value("--wait", "DURATION", "how long at most (30s)")]
+      + sendingOptions.filter { $0.name != "--reply-to" },
+    example: "spool request coder \"which Swift do we build with?\" --wait 1m",
+    exits: "0 answered (prints the answer), 1 the wait ended or the bot gave it up, 67 no such bot, 69 no spool"
+  ) { invocation in
+    try invocation.expect(atMost: 2)
+    let to = try invocation.operand(0, "TO")
+    let seconds = try invocation.duration("--wait") ?? 30
+    var message = try message(invocation)
+    let spool = try invocation.spool()
+    message.to = [try spool.bot(named: to).description]
+    message.content = try invocation.text(operand: 1)
+    let sender = try BotName(parsing: try invocation.sender())
+    if try !spool.exists(sender) {
+      var card = Card(name: sender)
+      card.description = "asks by spool request"
+      try spool.register(card)
+      Output.talk("registered \(sender), so that the answer has an inbox to come to")
+    }
+    message.from = sender.description
+    message.type = message.type ?? .request
+    let (id, answer) = try spool.request(message, waiting: seconds)
+    guard let answer else {
+      Output.talk(
+        "spool: no answer from \(to) after \(TimeText.short(microseconds: Int(seconds * 1e6))); the request stands: spool trace \(id)"
+      )
+      return .nothing
+    }
+    if invocation.isJSON {
+      invocation.output.object { writer in
+        writer.member("id", id.description)
+        MessageView.write(answer, to: &writer)
+      }
+    } else {
+      let says = answer.content ?? answer.data?.description ?? ""
+      invocation.output.line(invocation.output.isTerminal ? says.escapedForTerminal(keepingLines: true) : says)
+    }
+    return answer.type == .error ? .nothing : .done
+  }
+}

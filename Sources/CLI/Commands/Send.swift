@@ -1,0 +1,100 @@
+import Spool
+import SpoolFormat
+
+extension Verb {
+  static let sendingOptions: [Option] = [
+    .value("--from", "BOT", "the sender (else $SPOOL_BOT, else your user name)"),
+    .value("--file", "F", "send what is in the file"),
+    .value("--type", "WORD", "request, broadcast, discussion, notification, handoff, status, error or another word"),
+    .value("--priority", "N", "1 to 10, or low, normal, high, urgent (5)"),
+    .value("--conversation", "NAME", "what it belongs to"),
+    .value("--reply-to", "ID", "the message that it answers"),
+    .value("--context", "JSON", "what the receiver should know"),
+    .value("--data", "JSON", "what programs should read"),
+    .value("--expires", "WHEN", "not handed out after: a time, or a duration from now"),
+    .value("--not-before", "WHEN", "not handed out before: a time, or a duration from now"),
+    .value("--key", "KEY", "idempotency: a second send with it delivers nothing, and prints the first's id"),
+    .flag("--relaxed", "answer before the disk has it: quicker, and lost in a power cut"),
+    .flag("--durable", "answer when the disk has it"),
+  ]
+
+  static let send = Verb(
+    name: "send", summary: "send a message to a bot, several, the team, or a topic", usage: "TO[,TO…] TEXT|-|--file F",
+    options: sendingOptions,
+    example:
+      "spool send coder \"write a parser for RFC 3339\"\ngit diff | spool send reviewer,tester -\nspool send team \"lunch\"",
+    exits: "0 kept (prints its id), 65 bad JSON or name, 67 no such bot, 69 no spool, 75 no room: nothing was sent"
+  ) { invocation in
+    try invocation.expect(atMost: 2)
+    let to = try invocation.operand(0, "TO").split(separator: ",").map(String.init)
+    return try send(invocation, to: to, textAt: 1)
+  }
+
+  static let publish = Verb(
+    name: "publish", summary: "send to those who subscribe to a topic", usage: "TOPIC TEXT|-|--file F",
+    options: sendingOptions, example: "spool publish builds \"main is green\"",
+    exits: "0 kept (prints its id), 1 nobody subscribes, 65 bad name, 69 no spool, 75 no room: nothing was sent"
+  ) { invocation in
+    try invocation.expect(atMost: 2)
+    let topic = try invocation.operand(0, "TOPIC")
+    return try send(invocation, to: [topic.hasPrefix("#") ? topic : "#" + topic], textAt: 1)
+  }
+
+  private static func send(_ invocation: Invocation, to: [String], textAt index: Int) throws -> Exit {
+    var message = try message(invocation)
+    message.to = to
+    let spool = try invocation.spool()
+    message.from = try invocation.sender()
+    // Wrong names are said before a text is waited for.
+    for name in to where name != "team" && !name.hasPrefix("#") { _ = try spool.bot(named: name) }
+    message.content = try invocation.text(operand: index)
+    if let part = invocation.value("--reply-to") {
+      let original = try History(spool).identifier(part)
+      message.inReplyTo = original.description
+      if message.conversation == nil {
+        message.conversation = try spool.message(original)?.message.conversationKey ?? original.description
+      }
+    }
+    let id = try spool.send(message, durability: try durability(invocation))
+    if invocation.isJSON {
+      invocation.output.object { $0.member("id", id.description) }
+    } else {
+      invocation.output.line("\(id)")
+    }
+    return .done
+  }
+
+  static func durability(_ invocation: Invocation) throws -> Durability? {
+    if invocation.has("--relaxed"), invocation.has("--durable") { throw UsageError("--relaxed or --durable, not both") }
+    return invocation.has("--relaxed") ? .relaxed : invocation.has("--durable") ? .durable : nil
+  }
+
+  /// What the options say of a message.
+  static func message(_ invocation: Invocation) throws -> Message {
+    var message = Message()
+    message.type = try invocation.value("--type").map { try MessageType(parsing: $0) }
+    message.priority = try invocation.value("--priority").map { try Priority(parsing: $0) }
+    message.conversation = try label(invocation, "--conversation")
+    message.context = try json(invocation, "--context")
+    message.data = try json(invocation, "--data")
+    message.expiresAt = try invocation.moment("--expires", sign: 1)
+    message.notBefore = try invocation.moment("--not-before", sign: 1)
+    message.idempotencyKey = try label(invocation, "--key")
+    return message
+  }
+
+  private static func label(_ invocation: Invocation, _ name: String) throws -> String? {
+    guard let text = invocation.value(name) else { return nil }
+    guard 1...Message.labelBytesMax ~= text.utf8.count else {
+      throw UsageError("\(name) has \(text.utf8.count) bytes, and may have 1 to \(Message.labelBytesMax)")
+    }
+    return text
+  }
+
+  private static func json(_ invocation: Invocation, _ name: String) throws -> JSONText? {
+    guard let text = invocation.value(name) else { return nil }
+    do { return try JSONText(validating: text) } catch {
+      throw FormatError("\(name) is not JSON: \(error); a plain text goes in quotes: '\"text\"'")
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import Spool
+import SpoolFormat
+
+extension Verb {
+  static let stats = Verb(
+    name: "stats", summary: "count messages, by bot and type, and how long they waited", usage: "[--since WHEN]",
+    options: [.value("--since", "WHEN", "a time, or a duration such as 1d ago")],
+    example: "spool stats --since 1d", exits: "0 done, 69 no spool"
+  ) { invocation in
+    try invocation.expect(atMost: 0)
+    let since = try invocation.moment("--since", sign: -1)
+    let statistics = try Statistics(of: try invocation.spool(), since: since)
+    if invocation.isJSON { write(statistics, invocation.output) } else { show(statistics, invocation.output) }
+    return .done
+  }
+
+  private static func show(_ statistics: Statistics, _ output: Output) {
+    func times(_ latency: Statistics.Percentiles?) -> [String] {
+      guard let latency else { return ["", "", ""] }
+      return [latency.p50, latency.p90, latency.p99].map { TimeText.short(microseconds: $0) }
+    }
+    let rows = statistics.bots.sorted { $0.key < $1.key }.map { name, bot in
+      [
+        Output.excerpt(name, 32), "\(bot.sent)", "\(bot.received)", "\(bot.acked)", "\(bot.waiting)", "\(bot.claimed)",
+        "\(bot.dead)",
+      ]
+        + times(bot.latency)
+    }
+    output.table(["BOT", "SENT", "RECEIVED", "ACKED", "WAITING", "CLAIMED", "DEAD", "P50", "P90", "P99"], rows)
+    let types = statistics.types.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map {
+      "\(Output.excerpt($0.key, 32)) \($0.value)"
+    }
+    output.line("")
+    output.line(
+      "\(statistics.messages) messages in \(statistics.conversations) conversations: \(types.joined(separator: ", "))")
+    let (whole, part) = (statistics.logBytes * 10 / (1 << 20)).quotientAndRemainder(dividingBy: 10)
+    output.line(
+      "\(whole).\(part) MiB of log, \(statistics.quarantined) in quarantine; P50, P90, P99: from sending to claim")
+  }
+
+  private static func write(_ statistics: Statistics, _ output: Output) {
+    func latency(_ writer: inout JSONWriter, _ latency: Statistics.Percentiles?) {
+      guard let latency else { return }
+      writer.key("latency_us")
+      writer.beginObject()
+      writer.member("p50", latency.p50)
+      writer.member("p90", latency.p90)
+      writer.member("p99", latency.p99)
+      writer.endObject()
+    }
+    output.object { writer in
+      writer.member("messages", statistics.messages)
+      writer.member("conversations", statistics.conversations)
+      writer.member("quarantined", statistics.quarantined)
+      writer.member("log_bytes", statistics.logBytes)
+      latency(&writer, statistics.latency)
+      writer.key("types")
+      writer.beginObject()
+      for (type, count) in statistics.types.sorted(by: { $0.key < $1.key }) {
+        writer.key(type)
+        writer.int(count)
+      }
+      writer.endObject()
+      writer.key("bots")
+      writer.beginObject()
+      for (name, bot) in statistics.bots.sorted(by: { $0.key < $1.key }) {
+        writer.key(name)
+        writer.beginObject()
+        writer.member("sent", bot.sent)
+        writer.member("received", bot.received)
+        writer.member("acked", bot.acked)
+        writer.member("waiting", bot.waiting)
+        writer.member("claimed", bot.claimed)
+        writer.member("dead", bot.dead)
+        latency(&writer, bot.latency)
+        writer.endObject()
+      }
+      writer.endObject()
+    }
+  }
+}

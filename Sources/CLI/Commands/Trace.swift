@@ -1,0 +1,44 @@
+import Spool
+import SpoolFormat
+
+extension Verb {
+  static let trace = Verb(
+    name: "trace", summary: "show everything that ever happened to a message", usage: "ID",
+    example: "spool trace 8f3a", exits: "0 done, 1 no such message, 65 an id of several, 69 no spool"
+  ) { invocation in
+    try invocation.expect(atMost: 1)
+    let part = try invocation.operand(0, "ID")
+    let spool = try invocation.spool()
+    let id = try History(spool).identifier(part)
+    let events = try History(spool).trace(id)
+    guard !events.isEmpty else { throw SpoolError(.notFound, "nothing is known of \(id)", hint: "see: spool log") }
+    for event in events {
+      if invocation.isJSON {
+        MessageView.write(event, to: invocation.output)
+      } else {
+        invocation.output.line(MessageView.line(event))
+      }
+    }
+    if !invocation.isJSON { Output.talk("the whole message: spool show \(MessageView.short(id.description))") }
+    return .done
+  }
+
+  static let show = Verb(
+    name: "show", summary: "show a whole message, wherever it is", usage: "ID",
+    example: "spool show 8f3a", exits: "0 done, 1 no such message, 65 an id of several, 69 no spool"
+  ) { invocation in
+    try invocation.expect(atMost: 1)
+    let part = try invocation.operand(0, "ID")
+    let spool = try invocation.spool()
+    let id = try History(spool).identifier(part)
+    guard let (message, recipients) = try spool.message(id) else {
+      throw SpoolError(.notFound, "no message \(id)", hint: "see: spool log")
+    }
+    if invocation.isJSON {
+      invocation.output.write(message.encoded + [10])
+    } else {
+      invocation.output.write(MessageView.full(message, recipients: recipients, invocation.output))
+    }
+    return .done
+  }
+}

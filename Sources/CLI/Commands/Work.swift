@@ -1,0 +1,167 @@
+import AgentRuntime
+import Glibc
+import Spool
+import SpoolFormat
+
+extension Verb {
+  static let work = Verb(
+    name: "work", summary: "run a program as a bot",
+    usage: "BOT [--slots N] [--stream] [--timeout DURATION] [--until-empty] [--max N] [--no-reply] -- PROGRAM ARG…",
+    options: [
+      .value("--slots", "N", "messages worked on side by side (1)"),
+      .flag("--stream", "one process that stays up: a JSON line in, a JSON line out"),
+      .value("--timeout", "DURATION", "end the program, and all it started, after that long (never)"),
+      .flag("--until-empty", "end when nothing can be claimed now (default: wait for more)"),
+      .value("--max", "N", "end after N messages"),
+      .flag("--no-reply", "keep what it prints in the log; don't send it back"),
+    ],
+    example: """
+      spool work coder -- ./review.sh
+      spool work coder --slots 4 --timeout 5m -- python3 coder.py
+      """,
+    exits: "0 ended as told, 64 no such program, 67 no such bot, 69 no spool",
+    notes: """
+      The program reads the message, one line of JSON, from standard input; what it prints is the reply.
+      It ends with 0: done; 65: give up at once; anything else: once more, after 1 s, 2 s, 4 s … up to
+      5 min, until the bot's attempts are used up. Its environment has SPOOL_DIR, SPOOL_BOT, SPOOL_ID,
+      SPOOL_ATTEMPT, SPOOL_FROM, SPOOL_CONVERSATION and SPOOL_CLAIM.
+      With --stream it answers each line with one: a message such as {"content":"…"} is the reply, {} done,
+      {"nack":"why","delay":5} once more, {"dead":"why"} given up.
+      SIGTERM finishes what is in hand; a second one kills it and puts it back.
+      """
+  ) { invocation in
+    try invocation.expect(atMost: 1)
+    let name = try invocation.operand(0, "BOT")
+    guard let program = invocation.rest, !program.isEmpty else {
+      throw UsageError("the program is missing: spool work \(Output.excerpt(name, 64)) -- PROGRAM ARG…")
+    }
+    var options = WorkerOptions(arguments: program)
+    options.slots = try invocation.number("--slots", in: 1...WorkerOptions.slotsMax) ?? 1
+    options.isStream = invocation.has("--stream")
+    options.timeout = try invocation.duration("--timeout")
+    if let timeout = options.timeout, timeout <= 0 { throw UsageError("--timeout must be longer than nothing") }
+    options.stopsWhenEmpty = invocation.has("--until-empty")
+    options.messagesMax = try invocation.number("--max", in: 1...Int.max)
+    options.repliesToSender = !invocation.has("--no-reply")
+    options.catchesSignals = true
+
+    let spool = try invocation.spool()
+    let bot = try spool.bot(named: name)
+    let log = WorkLog(invocation)
+    do {
+      let worker = try Worker(spool, bot, options) { log.show($0) }
+      log.begin(bot, options)
+      log.end(try worker.run())
+      withExtendedLifetime(worker) {
+        // One more request to stop, now that it has stopped, must not make its end look like a failure.
+        for number in [SIGTERM, SIGINT] { signal(number, SIG_IGN) }
+      }
+    } catch let error as SpoolError where error.code == .notFound {
+      // 1 would say that nothing was waiting.
+      Output.talk("spool: \(error)")
+      return .usage
+    }
+    return .done
+  }
+}
+
+/// Shows what a worker does: what goes wrong always, the rest on a terminal; with `--json` all of it, on standard output.
+private final class WorkLog {
+  private let output: Output
+  private let isJSON: Bool
+  private let isTerminal = isatty(2) == 1
+
+  init(_ invocation: Invocation) {
+    output = invocation.output
+    isJSON = invocation.isJSON
+  }
+
+  func begin(_ bot: BotName, _ options: WorkerOptions) {
+    guard isTerminal, !isJSON else { return }
+    let how = options.isStream ? "stays up" : "is run for each message"
+    let ends = options.stopsWhenEmpty ? "until the inbox is empty" : "Ctrl-C ends it"
+    Output.talk("\(bot): \(Output.excerpt(options.arguments.joined(separator: " "))) \(how); \(ends)")
+  }
+
+  func end(_ summary: WorkerSummary) {
+    guard isTerminal, !isJSON else { return }
+    Output.talk(
+      "\(summary.acked) done, \(summary.requeued) put back, \(summary.dead) given up"
+        + (summary.lost > 0 ? ", \(summary.lost) lost to others" : ""))
+  }
+
+  func show(_ event: WorkerEvent) {
+    if case .errorOutput(let bytes) = event { return pass(bytes) }
+    if isJSON { write(event) } else if let line = line(event) { Output.talk(line) }
+  }
+
+  private func pass(_ bytes: [UInt8]) {
+    var written = 0
+    while written < bytes.count {
+      let count = bytes.withUnsafeBytes { Glibc.write(2, $0.baseAddress! + written, $0.count - written) }
+      if count > 0 { written += count } else if errno != EINTR { return }
+    }
+  }
+
+  private func short(_ claim: Claim) -> String { MessageView.short(claim.name.id.description) }
+
+  private func line(_ event: WorkerEvent) -> String? {
+    switch event {
+    case .errorOutput, .claimed, .replied: nil
+    case .acked(let claim, let seconds):
+      isTerminal ? "\(short(claim)) done in \(TimeText.short(microseconds: Int(seconds * 1e6)))" : nil
+    case .requeued(let claim, let reason, let delay):
+      "\(short(claim)) put back\(Self.after(delay)) (attempt \(claim.attempt)): \(reason)"
+    case .dead(let claim, let reason): "\(short(claim)) given up: \(reason)"
+    case .lost(let claim): "\(short(claim)) is no longer ours: its lease ran out, or it was settled"
+    case .restarting(let reason, let delay): "the program ended (\(reason)); starting it again\(Self.after(delay))"
+    case .problem(let text, let delay): delay > 0 ? "\(text); trying again\(Self.after(delay))" : text
+    case .stopping(let count): count > 0 ? "finishing \(count) in hand; once more to kill" : nil
+    }
+  }
+
+  private static func after(_ delay: Double) -> String {
+    delay > 0 ? " in \(TimeText.short(microseconds: Int(delay * 1e6)))" : ""
+  }
+
+  private func write(_ event: WorkerEvent) {
+    output.object { writer in
+      func begin(_ name: String, _ claim: Claim? = nil) {
+        writer.member("event", name)
+        guard let claim else { return }
+        writer.member("id", claim.name.id.description)
+        writer.member("attempt", claim.attempt)
+      }
+      switch event {
+      case .errorOutput: break
+      case .claimed(let claim): begin("claimed", claim)
+      case .replied(let claim, let id):
+        begin("replied", claim)
+        writer.member("reply", id.description)
+      case .acked(let claim, let seconds):
+        begin("acked", claim)
+        writer.member("seconds", seconds)
+      case .requeued(let claim, let reason, let delay):
+        begin("requeued", claim)
+        writer.member("reason", reason)
+        writer.member("delay_seconds", delay)
+      case .dead(let claim, let reason):
+        begin("dead", claim)
+        writer.member("reason", reason)
+      case .lost(let claim): begin("lost", claim)
+      case .restarting(let reason, let delay):
+        begin("restarting")
+        writer.member("reason", reason)
+        writer.member("delay_seconds", delay)
+      case .problem(let text, let delay):
+        begin("problem")
+        writer.member("reason", text)
+        writer.member("delay_seconds", delay)
+      case .stopping(let count):
+        begin("stopping")
+        writer.member("in_hand", count)
+      }
+    }
+    output.flush()
+  }
+}

@@ -1,0 +1,86 @@
+import Spool
+import SpoolFormat
+
+/// How messages and events are shown.
+enum MessageView {
+  /// What a message says, on one line.
+  static func summary(_ message: Message?, _ count: Int = 72) -> String {
+    guard let message else { return "" }
+    return Output.excerpt(message.content ?? message.data?.description ?? message.context?.description ?? "", count)
+  }
+
+  /// The last characters of an id's random part are enough to name it, and short enough to type.
+  static func short(_ id: String) -> String { String(id.suffix(16).prefix(8)) }
+
+  static func write(_ message: Message, to writer: inout JSONWriter) {
+    writer.key("message")
+    message.write(to: &writer)
+  }
+
+  /// The event as JSON, as it stands in the log but for the envelope's constants.
+  static func write(_ event: LogEvent, to output: Output) {
+    output.object { writer in
+      writer.key("time")
+      writer.moment(event.time)
+      writer.member("type", event.kind.description)
+      writer.member("subject", event.subject)
+      writer.member("source", event.source)
+      writer.member("data", event.data)
+    }
+  }
+
+  /// An event on one line: when, what, who, and what it says.
+  static func line(_ event: LogEvent) -> String {
+    let verb = event.kind.description.split(separator: ".").last.map(String.init) ?? event.kind.description
+    let padded = verb + String(repeating: " ", count: max(0, 11 - verb.count))
+    let isMessage = MessageID(event.subject) != nil
+    let id = isMessage ? short(event.subject) : ""
+    return "\(TimeText.local(event.time))  \(padded)  \(id.isEmpty ? "" : id + "  ")\(details(event))"
+  }
+
+  private static func details(_ event: LogEvent) -> String {
+    switch event.kind {
+    case .messageSent:
+      let message = event.message
+      let to = message?.to.joined(separator: ", ") ?? ""
+      let recipients = event.texts("recipients")
+      let whom = to.isEmpty ? recipients.joined(separator: ", ") : to
+      let count = recipients.count > 1 ? " (\(recipients.count))" : ""
+      let type = message?.type.map { " [\($0)]" } ?? ""
+      return
+        "\(Output.excerpt(message?.from ?? "?", 64)) → \(Output.excerpt(whom, 64))\(count)\(type) \(summary(message, 60))"
+    case .messageClaimed:
+      let waited = event.number("waited_us").map { ", after \(TimeText.short(microseconds: $0))" } ?? ""
+      return "by \(bot(event)), attempt \(event.number("attempt") ?? 0)\(waited)"
+    case .messageAcked, .messageRequeued, .messageDead, .messageRevived, .messageRestored, .messageQuarantined,
+      .messageDiscarded, .messageAckRefused:
+      let reason = event.text("reason").map { ": \(Output.excerpt($0))" } ?? ""
+      let subject = event.kind == .messageQuarantined ? "\(Output.excerpt(event.subject, 60)) " : ""
+      return "\(subject)by \(bot(event))\(reason)"
+    case .topicSubscribed, .topicUnsubscribed: return "\(event.subject) #\(event.text("topic") ?? "")"
+    default: return Output.excerpt(event.subject, 64)
+    }
+  }
+
+  private static func bot(_ event: LogEvent) -> String { Output.excerpt(event.text("bot") ?? "?", 64) }
+
+  /// A whole message, for a person.
+  static func full(_ message: Message, recipients: [String] = [], _ output: Output) -> String {
+    func field(_ name: String, _ value: String?) -> String {
+      guard let value, !value.isEmpty else { return "" }
+      let label = name + String(repeating: " ", count: max(0, 14 - name.count))
+      return "\(output.styled(label, .dim))\(value.escapedForTerminal())\n"
+    }
+    var text = field("id", message.id?.description) + field("from", message.from)
+    text += field("to", message.to.isEmpty ? recipients.joined(separator: ", ") : message.to.joined(separator: ", "))
+    text += field("type", message.type?.description) + field("priority", message.priority.map { "\($0.value)" })
+    text += field("conversation", message.conversation) + field("in reply to", message.inReplyTo)
+    text +=
+      field("sent", message.createdAt.map(TimeText.local)) + field("not before", message.notBefore.map(TimeText.local))
+    text += field("expires", message.expiresAt.map(TimeText.local)) + field("key", message.idempotencyKey)
+    text += field("context", message.context?.description) + field("data", message.data?.description)
+    for extra in message.extra { text += field(extra.name, extra.value.description) }
+    if let content = message.content { text += "\n\(content.escapedForTerminal(keepingLines: true))\n" }
+    return text
+  }
+}

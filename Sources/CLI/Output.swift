@@ -1,0 +1,83 @@
+import Glibc
+import SpoolFormat
+
+/// Standard output, buffered: data goes here, talk to standard error.
+final class Output {
+  private var buffer: [UInt8] = []
+  private var hasFailed = false
+  let isTerminal = isatty(1) == 1
+  /// Never with `NO_COLOR` in the environment (no-color.org), nor anywhere but on a terminal.
+  private let hasColours = isatty(1) == 1 && (getenv("NO_COLOR").map { $0.pointee == 0 } ?? true)
+
+  func write(_ text: String) { write(Array(text.utf8)) }
+
+  func write(_ bytes: [UInt8]) {
+    buffer.append(contentsOf: bytes)
+    if buffer.count > 64 << 10 { flush() }
+  }
+
+  func line(_ text: String) { write(text + "\n") }
+
+  /// One JSON object on a line of its own.
+  func object(_ build: (inout JSONWriter) -> Void) {
+    var writer = JSONWriter()
+    writer.beginObject()
+    build(&writer)
+    writer.endObject()
+    write(writer.bytes + [10])
+  }
+
+  func flush() {
+    var written = 0
+    while written < buffer.count, !hasFailed {
+      let count = buffer.withUnsafeBytes { Glibc.write(1, $0.baseAddress! + written, $0.count - written) }
+      if count > 0 { written += count } else if errno != EINTR { hasFailed = true }
+    }
+    buffer.removeAll(keepingCapacity: true)
+  }
+
+  /// Writes what is left; the status is that of the command, unless its output was lost.
+  func finish(_ exit: Exit) -> Exit {
+    flush()
+    guard hasFailed, exit == .done else { return exit }
+    Output.talk("spool: cannot write to standard output: \(String(cString: strerror(errno)))")
+    return .inputOutput
+  }
+
+  /// A line on standard error.
+  static func talk(_ text: String) {
+    let bytes = Array((text + "\n").utf8)
+    _ = Glibc.write(2, bytes, bytes.count)
+  }
+
+  enum Style: String {
+    case bold = "1"
+    case dim = "2"
+    case red = "31"
+    case green = "32"
+  }
+
+  func styled(_ text: String, _ style: Style) -> String {
+    hasColours ? "\u{1b}[\(style.rawValue)m\(text)\u{1b}[0m" : text
+  }
+
+  /// Columns under their headings, as wide as their widest entry; the last one is left as it is.
+  func table(_ headings: [String], _ rows: [[String]]) {
+    var widths = headings.map(\.count)
+    for row in rows { for (index, cell) in row.enumerated() { widths[index] = max(widths[index], cell.count) } }
+    func joined(_ row: [String]) -> String {
+      let cells = row.enumerated().map { index, cell in
+        index == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[index] - cell.count)
+      }
+      return cells.joined(separator: "  ")
+    }
+    line(styled(joined(headings), .bold))
+    for row in rows { line(joined(row)) }
+  }
+
+  /// A text on one line of at most `count` characters, harmless on a terminal.
+  static func excerpt(_ text: String, _ count: Int = 72) -> String {
+    let shown = String(text.prefix(count * 2)).escapedForTerminal()
+    return shown.count > count ? shown.prefix(count - 1) + "…" : shown
+  }
+}

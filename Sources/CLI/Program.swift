@@ -1,0 +1,100 @@
+import Glibc
+import Spool
+import SpoolFormat
+
+/// The statuses that `spool` ends with; those from 64 on are those of `sysexits.h`.
+enum Exit: CInt {
+  case done = 0
+  /// Nothing there, or the wait ended.
+  case nothing = 1
+  case claimLost = 3
+  case usage = 64
+  case badData = 65
+  case noSuchBot = 67
+  case noSpool = 69
+  case cannotCreate = 73
+  case inputOutput = 74
+  case tryAgain = 75
+  case notPermitted = 77
+
+  init(_ code: SpoolError.Code) {
+    self =
+      switch code {
+      case .notASpool: .noSpool
+      case .noSuchBot: .noSuchBot
+      case .notFound: .nothing
+      case .claimLost: .claimLost
+      case .badData: .badData
+      case .cannotCreate: .cannotCreate
+      case .tryAgain: .tryAgain
+      case .notPermitted: .notPermitted
+      case .inputOutput, .outcomeUnknown: .inputOutput
+      }
+  }
+}
+
+/// A command line that can't be understood.
+struct UsageError: Error {
+  let message: String
+  init(_ message: String) { self.message = message }
+}
+
+enum Program {
+  static let version = "0.1"
+
+  /// Every verb, in the order in which help lists them.
+  static let verbs: [Verb] = [
+    .initialize, .register, .bots, .send, .publish, .subscribe, .unsubscribe, .topics, .inbox, .receive, .ack, .nack,
+    .extend, .dead, .reply, .request, .work, .log, .thread, .search, .show, .trace, .stats, .doctor, .demo,
+  ]
+
+  /// Runs a command line. What goes wrong is said in one line on standard error.
+  static func run(_ arguments: [String]) -> Exit {
+    let output = Output()
+    guard let name = arguments.first, name != "--help", name != "-h" else {
+      output.write(Help.overview(verbs))
+      return output.finish(arguments.isEmpty ? .usage : .done)
+    }
+    if name == "--version" || name == "version" {
+      output.write("spool \(version), format \(Settings.formatVersion)\n")
+      return output.finish(.done)
+    }
+    if name == "help" {
+      guard arguments.count > 1 else {
+        output.write(Help.overview(verbs))
+        return output.finish(.done)
+      }
+      return run([arguments[1], "--help"])
+    }
+    guard let verb = verbs.first(where: { $0.name == name }) else {
+      let near = NearMatch.of(name, among: verbs.map(\.name))
+      let hint = near.isEmpty ? "see: spool --help" : "did you mean \(near.joined(separator: ", "))?"
+      return fail("no command \"\(name.escapedForTerminal())\"", hint, .usage)
+    }
+    if arguments.prefix(while: { $0 != "--" }).contains(where: { $0 == "--help" || $0 == "-h" }) {
+      output.write(verb.help)
+      return output.finish(.done)
+    }
+    do {
+      let invocation = try Invocation(verb, Array(arguments.dropFirst()), output)
+      return output.finish(try verb.run(invocation))
+    } catch {
+      _ = output.finish(.done)
+      return report(error, verb)
+    }
+  }
+
+  private static func report(_ error: any Error, _ verb: Verb) -> Exit {
+    switch error {
+    case let error as UsageError: fail("\(verb.name): \(error.message)", "see: spool \(verb.name) --help", .usage)
+    case let error as SpoolError: fail(error.message, error.hint, Exit(error.code))
+    case let error as FormatError: fail(error.description, nil, .badData)
+    default: fail("\(error)", nil, .inputOutput)
+    }
+  }
+
+  private static func fail(_ message: String, _ hint: String?, _ exit: Exit) -> Exit {
+    Output.talk("spool: \(message)\(hint.map { " (\($0))" } ?? "")")
+    return exit
+  }
+}

@@ -1,0 +1,83 @@
+import Glibc
+import Linux
+import Spool
+import SpoolFormat
+
+extension Invocation {
+  /// The spool that is meant: `--spool`, else `$SPOOL_DIR`, else the nearest directory upward with a `spool.json`.
+  func spool() throws -> Spool {
+    let spool = try Spool(at: try location())
+    if let report = spool.recovery, report.count > 0 || report.tornBytes > 0 {
+      Output.talk("spool: recovered after a reboot, or as a copy: \(report.count) things put right; see: spool doctor")
+    }
+    return spool
+  }
+
+  private func location() throws -> String {
+    if let given = value("--spool") { return given }
+    if let variable = Self.environment("SPOOL_DIR") { return variable }
+    var directory = Self.workingDirectory()
+    while true {
+      if access(directory + "/spool.json", F_OK) == 0 { return directory }
+      guard directory != "/", let slash = directory.lastIndex(of: "/") else { break }
+      directory = slash == directory.startIndex ? "/" : String(directory[..<slash])
+    }
+    throw SpoolError(
+      .notASpool, "no spool here, nor in any directory above",
+      hint: "make one with: spool init DIR; then: export SPOOL_DIR=DIR, or give --spool DIR")
+  }
+
+  static func environment(_ name: String) -> String? {
+    guard let value = getenv(name), value.pointee != 0 else { return nil }
+    return String(cString: value)
+  }
+
+  static func workingDirectory() -> String {
+    guard let path = getcwd(nil, 0) else { return "/" }
+    defer { free(path) }
+    return String(cString: path)
+  }
+
+  /// Who sends: `--from`, else `$SPOOL_BOT`, else the user's name.
+  func sender() throws -> String {
+    if let given = value("--from") { return try BotName(parsing: given).description }
+    if let bot = Self.environment("SPOOL_BOT") { return try BotName(parsing: bot).description }
+    let user = Self.environment("USER") ?? Self.environment("LOGNAME") ?? "human"
+    return (try? BotName(parsing: user.lowercased()))?.description ?? "human"
+  }
+
+  /// The text to send: an operand, `-` or nothing for standard input, or `--file`.
+  func text(operand index: Int) throws -> String {
+    if let file = value("--file") {
+      guard index >= operands.count else { throw UsageError("give a text or --file, not both") }
+      return try Self.read(file)
+    }
+    if index < operands.count, operands[index] != "-" { return operands[index] }
+    if let rest, !rest.isEmpty { return rest.joined(separator: " ") }
+    if index >= operands.count, isatty(0) == 1 {
+      throw UsageError("the text is missing; or pipe it in, or give --file F")
+    }
+    return try Self.read("/dev/stdin")
+  }
+
+  static func read(_ path: String) throws -> String {
+    var bytes: [UInt8] = []
+    do {
+      let file = try Descriptor.open(path, O_RDONLY)
+      while let part = try file.read(maximum: 1 << 20), !part.isEmpty {
+        bytes += part
+        guard bytes.count <= Message.bytesMax else {
+          throw SpoolError(
+            .badData, "\(path) has more than the \(Message.bytesMax) bytes that a message may have",
+            hint: "send its name instead")
+        }
+      }
+    } catch let error as SystemCallError {
+      throw SpoolError(.badData, "cannot read \(path): \(error.reason.lowercased())", cause: error)
+    }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw SpoolError(.badData, "\(path) is not UTF-8", hint: "send its name instead, or encode it")
+    }
+    return text.hasSuffix("\n") ? String(text.dropLast()) : text
+  }
+}

@@ -1,0 +1,56 @@
+import Glibc
+import SpoolFormat
+
+/// Durations and times as people write and read them.
+enum TimeText {
+  /// `500ms`, `30s`, `5m`, `2h`, `1d`, or a number of seconds; nil for anything else.
+  static func duration(_ text: String) -> Double? {
+    let units: [(String, Double)] = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600), ("d", 86400)]
+    let (digits, factor) =
+      units.first { text.hasSuffix($0.0) }.map { (String(text.dropLast($0.0.count)), $0.1) } ?? (text, 1)
+    let isPlain = digits.utf8.allSatisfy { 48...57 ~= $0 || $0 == 46 }
+    guard isPlain, let number = Double(digits), number.isFinite, number * factor <= 1e9 else { return nil }
+    return number * factor
+  }
+
+  static func now() -> Timestamp {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return Timestamp(microseconds: Int(time.tv_sec) * 1_000_000 + Int(time.tv_nsec) / 1000)
+  }
+
+  /// In this machine's time zone: the time alone for today, else with the date.
+  static func local(_ moment: Timestamp) -> String {
+    func fields(_ seconds: Int) -> tm {
+      var seconds = time_t(seconds)
+      var result = tm()
+      localtime_r(&seconds, &result)
+      return result
+    }
+    func two(_ number: CInt) -> String { number < 10 ? "0\(number)" : "\(number)" }
+    let at = fields(moment.microseconds / 1_000_000)
+    let today = fields(now().microseconds / 1_000_000)
+    let milliseconds = moment.microseconds / 1000 % 1000
+    let fraction = String(String(milliseconds + 1000).dropFirst())
+    let time = "\(two(at.tm_hour)):\(two(at.tm_min)):\(two(at.tm_sec)).\(fraction)"
+    if at.tm_year == today.tm_year, at.tm_yday == today.tm_yday { return time }
+    return "\(at.tm_year + 1900)-\(two(at.tm_mon + 1))-\(two(at.tm_mday)) \(time)"
+  }
+
+  /// `85 µs`, `1.2 ms`, `3.4 s`, `5 min`, `2 h`, `3 d`.
+  static func short(microseconds: Int) -> String {
+    switch microseconds {
+    case ..<1000: "\(microseconds) µs"
+    case ..<1_000_000: "\(tenths(microseconds, 1000)) ms"
+    case ..<120_000_000: "\(tenths(microseconds, 1_000_000)) s"
+    case ..<7_200_000_000: "\(microseconds / 60_000_000) min"
+    case ..<172_800_000_000: "\(microseconds / 3_600_000_000) h"
+    default: "\(microseconds / 86_400_000_000) d"
+    }
+  }
+
+  private static func tenths(_ value: Int, _ unit: Int) -> String {
+    let tenths = (value * 10 + unit / 2) / unit
+    return tenths >= 1000 ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"
+  }
+}

@@ -1,0 +1,173 @@
+import Spool
+import SpoolFormat
+
+/// A command: what it takes, and what it does.
+struct Verb: Sendable {
+  let name: String
+  /// What it does, in half a sentence.
+  let summary: String
+  /// What follows the name, such as `BOT [--wait DURATION]`.
+  let usage: String
+  var options: [Option] = []
+  let example: String
+  /// What its statuses mean, such as `0 got one, 1 none, 67 no such bot`.
+  let exits: String
+  /// What else there is to know, in a few lines: the contract with a program that it runs.
+  var notes = ""
+  let run: @Sendable (Invocation) throws -> Exit
+
+  struct Option: Sendable {
+    let name: String
+    /// What its value is called; nil for one that takes none.
+    let value: String?
+    let about: String
+
+    static func flag(_ name: String, _ about: String) -> Option { Option(name: name, value: nil, about: about) }
+    static func value(_ name: String, _ value: String, _ about: String) -> Option {
+      Option(name: name, value: value, about: about)
+    }
+  }
+
+  /// What every verb takes.
+  static let common: [Option] = [
+    .value("--spool", "DIR", "the spool (else $SPOOL_DIR, else the nearest upward)"),
+    .flag("--json", "for programs: one JSON object a line"),
+  ]
+
+  var allOptions: [Option] { options + Self.common }
+
+  var help: String {
+    let width = allOptions.map { Help.left($0).count }.max() ?? 0
+    let lines = allOptions.map { option in
+      let left = Help.left(option)
+      return left + String(repeating: " ", count: width - left.count) + "   " + option.about
+    }
+    return """
+      spool \(name): \(summary)
+
+      Usage:    spool \(name)\(usage.isEmpty ? "" : " " + usage)
+      Options:  \(lines.joined(separator: "\n          "))
+      Example:  \(example.split(separator: "\n").joined(separator: "\n          "))
+      Exit:     \(exits)
+      \(notes.isEmpty ? "" : "\n" + notes + "\n")
+      """
+  }
+}
+
+enum Help {
+  static func left(_ option: Verb.Option) -> String { option.value.map { "\(option.name) \($0)" } ?? option.name }
+
+  static func overview(_ verbs: [Verb]) -> String {
+    let width = verbs.map(\.name.count).max() ?? 0
+    let lines = verbs.map { "  \($0.name)\(String(repeating: " ", count: width - $0.name.count))   \($0.summary)" }
+    return """
+      spool: messages between bots, as files
+
+      Usage:    spool VERB …          spool VERB --help tells more
+      \(lines.joined(separator: "\n"))
+
+      Begin:    spool init /tmp/team && export SPOOL_DIR=/tmp/team
+                spool register coder && spool send coder "hello" && spool receive coder --ack
+
+      """
+  }
+}
+
+/// A command line, taken apart as its verb says.
+struct Invocation {
+  let output: Output
+  let operands: [String]
+  /// What follows `--`.
+  let rest: [String]?
+  private let values: [String: [String]]
+
+  init(_ verb: Verb, _ arguments: [String], _ output: Output) throws(UsageError) {
+    self.output = output
+    var operands: [String] = []
+    var values: [String: [String]] = [:]
+    var rest: [String]?
+    var index = 0
+    while index < arguments.count {
+      let argument = arguments[index]
+      index += 1
+      if argument == "--" {
+        rest = Array(arguments[index...])
+        break
+      }
+      guard argument.hasPrefix("-"), argument != "-" else {
+        operands.append(argument)
+        continue
+      }
+      let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      guard let option = verb.allOptions.first(where: { $0.name == parts[0] }) else {
+        throw Self.unknown(parts[0], verb)
+      }
+      if option.value == nil {
+        guard parts.count == 1 else { throw UsageError("\(option.name) takes no value") }
+        values[option.name, default: []].append("")
+      } else if parts.count == 2 {
+        values[option.name, default: []].append(parts[1])
+      } else {
+        guard index < arguments.count else { throw UsageError("\(option.name) needs a value (\(option.value!))") }
+        values[option.name, default: []].append(arguments[index])
+        index += 1
+      }
+    }
+    self.operands = operands
+    self.values = values
+    self.rest = rest
+  }
+
+  private static func unknown(_ name: String, _ verb: Verb) -> UsageError {
+    let near = NearMatch.of(name, among: verb.allOptions.map(\.name))
+    let hint = near.isEmpty ? "" : "; did you mean \(near.joined(separator: ", "))?"
+    let text =
+      name.hasPrefix("--") ? "" : "; a text that begins with - goes after --, or through --file or standard input"
+    return UsageError("no option \(name.escapedForTerminal())\(hint)\(hint.isEmpty ? text : "")")
+  }
+
+  func has(_ name: String) -> Bool { values[name] != nil }
+  func value(_ name: String) -> String? { values[name]?.last }
+  func all(_ name: String) -> [String] { values[name] ?? [] }
+  var isJSON: Bool { has("--json") }
+
+  /// The operand at a place.
+  func operand(_ index: Int, _ name: String) throws(UsageError) -> String {
+    guard index < operands.count else { throw UsageError("\(name) is missing") }
+    return operands[index]
+  }
+
+  /// Refuses more operands than the verb takes: a forgotten quote would otherwise lose half a text.
+  func expect(atMost count: Int) throws(UsageError) {
+    guard operands.count > count else { return }
+    let extra = operands[count].escapedForTerminal()
+    throw UsageError("\"\(extra)\" is one word too many: quote texts with spaces")
+  }
+
+  func number(_ name: String, in range: ClosedRange<Int>) throws(UsageError) -> Int? {
+    guard let text = value(name) else { return nil }
+    guard let number = Int(text), range ~= number else {
+      throw UsageError(
+        "\(name) \(text.escapedForTerminal()) is not a whole number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return number
+  }
+
+  /// Seconds.
+  func duration(_ name: String) throws(UsageError) -> Double? {
+    guard let text = value(name) else { return nil }
+    guard let seconds = TimeText.duration(text) else {
+      throw UsageError("\(name) \(text.escapedForTerminal()) is no duration: write 500ms, 30s, 5m, 2h or 1d")
+    }
+    return seconds
+  }
+
+  /// A moment: a time, or a duration before (`sign` −1) or after (1) now.
+  func moment(_ name: String, sign: Double) throws(UsageError) -> Timestamp? {
+    guard let text = value(name) else { return nil }
+    if let moment = Timestamp(rfc3339: text) { return moment }
+    if let seconds = TimeText.duration(text) { return TimeText.now().advanced(bySeconds: sign * seconds) }
+    throw UsageError(
+      "\(name) \(text.escapedForTerminal()) is no time: write 2026-11-20T23:45:00Z, or a duration such as 10m")
+  }
+}

@@ -1,0 +1,119 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// A key under which something is sent once: a file in `keys/` that says which id it stands for, and who took it.
+/// Whether that was sent, the log says.
+struct IdempotencyKey {
+  let text: String
+  let from: String?
+  let recipients: [String]
+
+  /// Named by a digest of what is to be sent once: FNV-1a, twice with different beginnings, 128 bits in all.
+  var path: String {
+    let bytes = Array(([text, from ?? ""] + recipients).joined(separator: "\n").utf8)
+    func hash(_ basis: UInt64) -> String {
+      var value = basis
+      for byte in bytes { value = (value ^ UInt64(byte)) &* 0x100_0000_01b3 }
+      let digits = String(value, radix: 16)
+      return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+    return Layout.key(hash(0xcbf2_9ce4_8422_2325) + hash(0x9ae1_6a3b_2f90_404f))
+  }
+
+  /// Who took the key, for which message.
+  struct Owner {
+    let id: MessageID
+    let holder: Holder?
+  }
+
+  /// Nil when nobody has it, or a power cut left an empty file.
+  func owner(in root: Directory) throws(SystemCallError) -> Owner? {
+    guard let bytes = try root.readFile(path, maximum: 4096) else { return nil }
+    let parts = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace)
+    guard let id = parts.first.flatMap({ MessageID(String($0)) }) else {
+      try root.unlinkIfPresent(path)
+      return nil
+    }
+    return Owner(id: id, holder: parts.count > 1 ? Holder(parts[1]) : nil)
+  }
+
+  /// Whether it is ours now; false when somebody was first. One link(2) decides.
+  func take(for id: MessageID, by holder: Holder, in root: Directory) throws(SystemCallError) -> Bool {
+    let temporary = Layout.temporary("key-\(id)-\(holder)")
+    let file = try root.open(temporary, O_WRONLY | O_CREAT | O_TRUNC)
+    defer { _ = try? root.unlink(temporary) }
+    try file.write(Array("\(id) \(holder)\n".utf8))
+    try file.close()
+    do { try root.link(temporary, to: path) } catch {
+      if error.code == EEXIST { return false }
+      throw error
+    }
+    return true
+  }
+}
+
+extension Spool {
+  /// How long another sender with the same key is waited for, who is at it now.
+  private static let otherSenderSecondsMax = 5.0
+
+  /// Sends a message whose key nobody has used yet; else returns the first one's id.
+  func sendOnce(
+    _ message: Message, _ key: String, _ recipients: [BotName], _ durability: Durability
+  ) throws -> MessageID {
+    guard 1...Message.labelBytesMax ~= key.utf8.count else {
+      throw SpoolError(.badData, "an idempotency key has 1 to \(Message.labelBytesMax) bytes")
+    }
+    let key = IdempotencyKey(text: key, from: message.from, recipients: recipients.map(\.description))
+    let deadline = Clock.sinceBoot() + Int(Self.otherSenderSecondsMax * 1e9)
+    while true {
+      let isOurs = try doing("cannot keep the idempotency key") {
+        try key.take(for: message.id!, by: holder, in: root)
+      }
+      if isOurs {
+        do { return try send(message, recipients, durability, unlessSent: false)! } catch {
+          release(key, after: error, message.id!)
+          throw error
+        }
+      }
+      guard let owner = try doing("cannot read the idempotency key", { try key.owner(in: root) }) else { continue }
+      if try History(self).sent(owner.id) != nil {
+        if durability == .durable { try syncLog(since: owner.id.time) }
+        return owner.id
+      }
+      // The owner died before the log had it, or is just about to write it. Of two who take over, the lock of
+      // the log lets one be first.
+      if owner.holder.map(isGone) ?? true {
+        var taken = message
+        taken.id = owner.id
+        return try send(taken, recipients, durability, unlessSent: true) ?? owner.id
+      }
+      guard Clock.sinceBoot() < deadline else {
+        throw SpoolError(
+          .tryAgain, "another sender is using the idempotency key", hint: "try again when \(owner.holder!) has ended")
+      }
+      _ = try? Poll.wait([], nanoseconds: 5_000_000)
+    }
+  }
+
+  /// Gives the key back when nothing was sent (no room), so that the next try of this process needn't wait for itself.
+  /// Where that isn't certain it stays, and the log decides.
+  private func release(_ key: IdempotencyKey, after error: any Error, _ id: MessageID) {
+    if let error = error as? SpoolError, error.code == .outcomeUnknown { return }
+    do {
+      if try History(self).sent(id) == nil { try root.unlinkIfPresent(key.path) }
+    } catch {}
+  }
+
+  /// The first sender may have died between its line and the sync, and a yes must not rest on that.
+  private func syncLog(since moment: Timestamp) throws {
+    try doing("cannot sync the log") {
+      let files = LogFiles(root: root)
+      for host in try files.hosts() {
+        let segments = try files.segments(of: host)
+        let first = segments.lastIndex { $0.start <= moment } ?? 0
+        for segment in segments.dropFirst(first) { try root.openIfPresent(segment.path, O_RDONLY)?.syncData() }
+      }
+    }
+  }
+}

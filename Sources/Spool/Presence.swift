@@ -1,0 +1,68 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// Says that this process runs a bot: a file in `presence/` whose modification time is the heartbeat.
+/// Its name is the holder's; it holds one JSON line with `pid`, `host`, `started` and `program`.
+public final class Presence {
+  private let spool: Spool
+  private let bot: BotName
+  private let path: String
+  private let content: [UInt8]
+
+  /// Seconds between two beats at most; who looks for the living takes a file several times older for a dead one's.
+  public static let secondsMax = 15.0
+
+  fileprivate init(_ spool: Spool, _ bot: BotName, program: String) {
+    self.spool = spool
+    self.bot = bot
+    path = Layout.presence(bot, spool.holder)
+    var writer = JSONWriter()
+    writer.beginObject()
+    writer.member("pid", spool.process.pid)
+    writer.member("host", spool.host)
+    writer.key("started")
+    writer.moment(spool.now())
+    writer.member("program", program)
+    writer.endObject()
+    content = writer.bytes + [10]
+  }
+
+  private func write() throws {
+    try doing("cannot say that \(bot) is running") {
+      try spool.root.makeDirectory(Layout.box(bot, .presence))
+      try spool.replace(path, with: content)
+    }
+  }
+
+  /// Renews the heartbeat; makes the file when there is none, the first time or because somebody took it away.
+  /// C: utimensat(2).
+  /// - Throws: `.noSuchBot` when the bot itself is gone; `.tryAgain` (no room), which is no reason not to work.
+  public func beat() throws {
+    let isThere = try doing("cannot renew the heartbeat of \(bot)") { try spool.root.touch(path) }
+    if isThere { return }
+    try spool.require(bot)
+    try write()
+  }
+
+  /// The process no longer runs the bot.
+  public func end() { _ = try? spool.root.unlinkIfPresent(path) }
+}
+
+extension Spool {
+  /// For a process that is going to run a bot: its heartbeat, which begins with the first `beat`. Takes away those that
+  /// dead processes of this host left.
+  /// - Throws: `.noSuchBot`.
+  public func announce(_ bot: BotName, program: String) throws -> Presence {
+    try require(bot)
+    for name in (try? root.names(Layout.box(bot, .presence))) ?? [] {
+      if let holder = Holder(name), isGone(holder) { _ = try? root.unlinkIfPresent(Layout.presence(bot, holder)) }
+    }
+    return Presence(self, bot, program: program)
+  }
+
+  /// Whether the directory that was opened still holds a spool. One that can't be looked at may well be there.
+  public func isThere() -> Bool {
+    do { return try root.status(Layout.settings) != nil } catch { return true }
+  }
+}

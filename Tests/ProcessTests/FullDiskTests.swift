@@ -1,0 +1,88 @@
+import Foundation
+import Glibc
+import TestSupport
+import Testing
+
+/// A file system of its own, small, in memory: only root can have one.
+private struct SmallDisk {
+  let path: String
+
+  init?(_ path: String, _ options: String) throws {
+    self.path = path
+    try Scratch.makeDirectory(path)
+    guard mount("tmpfs", path, "tmpfs", 0, options) == 0 else { return nil }
+  }
+
+  func remove() { umount2(path, CInt(MNT_DETACH)) }
+
+  static let isPossible: Bool = {
+    guard geteuid() == 0, let scratch = try? Scratch(), let disk = try? SmallDisk(scratch.path, "size=64k") else {
+      return false
+    }
+    disk.remove()
+    return true
+  }()
+}
+
+@Suite(.serialized, .enabled(if: SmallDisk.isPossible, "needs root, and the right to mount"))
+struct FullDiskTests {
+  @Test func `a full disk refuses what is new, finishes what is old, and goes on when there is room again`() throws {
+    try fill(options: "size=1m", with: "ballast") { disk in
+      let file = open("\(disk)/ballast", O_WRONLY | O_CREAT, 0o600)
+      defer { close(file) }
+      let block = [UInt8](repeating: 0, count: 4096)
+      while write(file, block, block.count) > 0 {}
+    }
+  }
+
+  @Test func `a disk without inodes refuses what is new, finishes what is old, and goes on`() throws {
+    try fill(options: "size=8m,nr_inodes=60", with: "ballast") { disk in
+      try Scratch.makeDirectory("\(disk)/ballast")
+      var number = 0
+      while true {
+        let file = open("\(disk)/ballast/\(number)", O_WRONLY | O_CREAT, 0o600)
+        if file == -1 { break }
+        close(file)
+        number += 1
+      }
+    }
+  }
+
+  private func fill(options: String, with ballast: String, _ fill: (String) throws -> Void) throws {
+    let scratch = try Scratch()
+    let disk = try #require(try SmallDisk("\(scratch.path)/disk", options))
+    defer { disk.remove() }
+    try FileManager.default.removeItem(atPath: try scratch.makeSpool("disk/spool", bots: ["a", "b"]) + "/keys")
+    let spool = "\(disk.path)/spool"
+    for number in 0..<6 { #expect(try SpoolCommand.run(["send", "a", "before \(number)"], in: spool).isDone) }
+    try fill(disk.path)
+    let before = SpoolReader(spool)
+    for arguments in [["send", "a", "no"], ["send", "team", "no"], ["send", "b", "no", "--key", "k"]] {
+      let long = arguments.map { $0 == "no" ? "no" + String(repeating: " no", count: 3000) : $0 }
+      let outcome = try SpoolCommand.run(long, in: spool)
+      #expect(outcome.status == 75 && SpoolMessage.isOneLine(outcome.error), "\(arguments): \(outcome)")
+      #expect(outcome.error.contains("make room"), "\(arguments): \(outcome)")
+    }
+    let after = SpoolReader(spool)
+    #expect(after.sent.count == before.sent.count && after.entries.count == before.entries.count, "something was sent")
+    #expect(after.violations(settled: true).isEmpty, "\(after.violations(settled: true))")
+    for number in 0..<3 {
+      let outcome = try SpoolCommand.run(["receive", "a", "--json"], in: spool)
+      #expect(outcome.isDone && outcome.output.contains("before \(number)"), "\(outcome)")
+      let claim = String(try #require(outcome.output.firstMatch(of: #/"claim":"([^"]+)"/#)).output.1)
+      #expect(try SpoolCommand.run(["ack", claim], in: spool).isDone)
+    }
+    try FileManager.default.removeItem(atPath: "\(disk.path)/\(ballast)")
+    #expect(try SpoolCommand.run(["send", "b", "there is room again", "--key", "k"], in: spool).isDone)
+    #expect(try SpoolCommand.run(["receive", "b", "--ack"], in: spool).line == "there is room again")
+    let repair = try SpoolCommand.run(["doctor", "--repair"], in: spool)
+    #expect(repair.isDone, "\(repair)")
+    let reader = SpoolReader(spool)
+    #expect(reader.violations(settled: true).isEmpty, "\(reader.violations(settled: true))")
+    #expect(
+      reader.entries("a", "inbox").compactMap { $0.message?["content"] as? String } == [
+        "before 3", "before 4", "before 5",
+      ])
+    #expect(reader.tornBytes == 0)
+  }
+}

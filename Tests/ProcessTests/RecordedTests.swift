@@ -1,0 +1,139 @@
+import Foundation
+import Glibc
+import Testing
+
+/// Texts compared with recorded copies in `Recorded/`. After a change that was meant, record them anew, and look at
+/// the difference before it is committed: `SPOOL_RECORD=1 swift test --filter RecordedTests; git diff Tests`.
+private func compare(_ text: String, _ name: String) throws {
+  let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Recorded/\(name).txt")
+    .path
+  if getenv("SPOOL_RECORD") != nil { try Scratch.write(text, to: file) }
+  let recorded = FileManager.default.contents(atPath: file).map { String(decoding: $0, as: UTF8.self) }
+  let hint = "record it with SPOOL_RECORD=1 swift test --filter RecordedTests"
+  let known = try #require(recorded, "\(name) has no recorded copy; \(hint)")
+  #expect(known == text, "\(name) is not as recorded; if it should be, \(hint)")
+}
+
+@Suite struct RecordedTests {
+  @Test func `the help of the program and of every verb is as recorded`() throws {
+    let overview = try SpoolCommand.run(["--help"])
+    #expect(overview.isDone && overview.error.isEmpty)
+    try compare(overview.output, "help")
+    let verbs = overview.output.split(separator: "\n").compactMap { line in
+      line.firstMatch(of: #/^  ([a-z]+)   /#).map { String($0.output.1) }
+    }
+    #expect(verbs.count > 20)
+    for verb in verbs {
+      let help = try SpoolCommand.run([verb, "--help"])
+      #expect(help.isDone && help.error.isEmpty, "\(verb): \(help)")
+      for part in ["spool \(verb): ", "\nUsage:    spool \(verb)", "\nOptions:  ", "\nExample:  ", "\nExit:     "] {
+        #expect(help.output.contains(part), "the help of \(verb) has no \(part.debugDescription)")
+      }
+      #expect(help.output.split(separator: "\n").allSatisfy { $0.count <= 140 }, "the help of \(verb) is too wide")
+      try compare(help.output, "help-\(verb)")
+    }
+    let recorded = Set(verbs.map { "help-\($0).txt" })
+    let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Recorded").path
+    let stale = Scratch.names(directory).filter { $0.hasPrefix("help-") && !recorded.contains($0) }
+    #expect(stale.isEmpty, "no verb has this help any more: \(stale)")
+  }
+
+  /// One small story, told by every verb that shows something.
+  @Test func `what the verbs print is as recorded`() throws {
+    let scratch = try Scratch(inMemory: true)
+    let spool = "\(scratch.path)/spool"
+    var story = Story(spool: spool)
+    story.tell(["bots"])
+    story.tell(["init", spool])
+    story.tell(["init", spool, "--json"])
+    story.tell(["topics"])
+    story.tell(["register", "coder", "--domain", "development", "--skill", "swift:expert", "--capacity", "2"])
+    story.tell(["register", "planner", "--about", "thinks first"])
+    story.tell(["register", "tester", "--json"])
+    story.tell(["subscribe", "tester", "builds"])
+    story.tell(["topics"], json: true)
+    story.tell(["inbox", "coder"])
+    story.tell(["receive", "coder"])
+    story.tell(["log", "--type", "message.sent"])
+    story.tell([
+      "send", "coder", "write a \u{1b}[2Jparser", "--from", "planner", "--priority", "8", "--conversation", "parsing",
+    ])
+    let request = story.lastLine
+    story.tell(["send", "team", "lunch", "--from", "coder", "--json"])
+    story.tell(["publish", "builds", "main is green", "--from", "coder", "--data", #"{"commit":"f00"}"#])
+    story.tell(["send", "coder", "later", "--from", "tester", "--not-before", "2099-01-01T00:00:00Z"])
+    story.tell(["inbox", "coder"], json: true)
+    story.tell(["receive", "coder", "--json"])
+    let claim = story.claim
+    story.tell(["reply", claim, "done", "--ack"])
+    story.tell(["receive", "planner"])
+    story.tell(["ack", claim])
+    story.tell(["receive", "tester", "--json"])
+    story.tell(["nack", story.claim, "--dead", "--reason", "not hungry"])
+    story.tell(["receive", "tester", "--ack"])
+    story.tell(["dead", "tester"], json: true)
+    story.tell(["dead", "coder"])
+    story.tell(["log"], json: true)
+    story.tell(["thread"], json: true)
+    story.tell(["thread", "parsing"], json: true)
+    story.tell(["search", "parser"], json: true)
+    story.tell(["trace", request], json: true)
+    story.tell(["show", request], json: true)
+    story.tell(["bots"], json: true)
+    story.tell(["stats"], json: true)
+    story.tell(["doctor"], json: true)
+    try compare(story.text, "story")
+  }
+
+  /// Commands and what they print, with what differs from run to run given names.
+  private struct Story {
+    let spool: String
+    private(set) var text = ""
+    private(set) var lastLine = ""
+    private(set) var claim = ""
+    private var identifiers: [String] = []
+
+    init(spool: String) { self.spool = spool }
+
+    mutating func tell(_ arguments: [String], json: Bool) {
+      tell(arguments)
+      if json { tell(arguments + ["--json"]) }
+    }
+
+    mutating func tell(_ arguments: [String]) {
+      guard let outcome = try? SpoolCommand.run(arguments, in: spool, environment: ["SPOOL_HOST": "pi"]) else {
+        Issue.record("\(arguments) could not be run")
+        return
+      }
+      lastLine = outcome.line
+      if let found = outcome.output.firstMatch(of: #/"claim":"([^"]+)"/#) { claim = String(found.output.1) }
+      let shown = arguments.map { $0.wholeMatch(of: #/[\w.,~\/#=:-]+/#) == nil ? "'\($0)'" : $0 }.joined(separator: " ")
+      let errors = outcome.error.split(separator: "\n").map { "! \($0)\n" }.joined()
+      text += normalised("$ spool \(shown)\n\(outcome.output)\(errors)= \(outcome.status ?? -1)\n\n")
+    }
+
+    /// Ids become ID1, ID2, … in the order in which they come up; times, durations and process ids lose their digits.
+    private mutating func normalised(_ text: String) -> String {
+      var text = text.replacing(spool, with: "SPOOL").replacing("\u{1b}", with: "ESC")
+      for match in text.matches(of: #/\d{8}T\d{6}\.\d{6}Z-([0-9a-f]{16})/#) {
+        let random = String(match.output.1)
+        if !identifiers.contains(random) { identifiers.append(random) }
+      }
+      for (index, random) in identifiers.enumerated() {
+        text = text.replacing(try! Regex("\\d{8}T\\d{6}\\.\\d{6}Z-\(random)"), with: "ID\(index + 1)")
+        text = text.replacing(random.prefix(8), with: "id\(index + 1)")
+      }
+      text = text.replacing(#/2099-[0-9:.TZ-]+|20990101T[0-9.]+Z/#, with: "LATER")
+      text = text.replacing(#/\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?/#, with: "TIME")
+      text = text.replacing(#/\b\d\d:\d\d:\d\d(\.\d+)?/#, with: "TIME")
+      text = text.replacing(#/pi\.0\.[0-9a-f]+/#, with: "pi.0.RANDOM")
+      text = text.replacing(#/pi[.\/]\d+\.[0-9a-f]+/#, with: "PROCESS")
+      text = text.replacing(#/\b\d+(\.\d+)? ?(µs|ms|s|min|h)\b/#, with: "DURATION")
+      text = text.replacing(#/"(waited_us|p50|p90|p99|log_bytes|pid)":\d+/#) { "\"\($0.output.1)\":N" }
+      text = text.replacing(#/"id":"[0-9a-f]{32}"/#, with: "\"id\":\"IDENTITY\"")
+      text = text.replacing(#/file system: .*/#, with: "file system: KIND")
+      // Widths of columns follow what stands in them.
+      return text.replacing(#/ {2,}/#, with: "  ")
+    }
+  }
+}

@@ -1,0 +1,178 @@
+import CLinux
+import Glibc
+
+/// The real `spool` executable, as it was built beside these tests.
+enum SpoolCommand {
+  /// How a process ended, and what it said.
+  struct Outcome: CustomStringConvertible {
+    /// The exit status; nil when a signal killed it.
+    let status: Int?
+    let signal: Int?
+    let output: String
+    let error: String
+
+    var isDone: Bool { status == 0 }
+    var isKilled: Bool { signal == Int(SIGKILL) }
+    /// What it printed, without the line feed: an id, say.
+    var line: String { output.hasSuffix("\n") ? String(output.dropLast()) : output }
+    var description: String {
+      let end = status.map { "status \($0)" } ?? "signal \(signal ?? 0)"
+      return "\(end), output \(output.debugDescription), error \(error.debugDescription)"
+    }
+  }
+
+  struct Failure: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  /// Found beside the program that runs the tests: `.build/…/debug/spool`.
+  static let path: Result<String, Failure> = {
+    var running: [String] = []
+    var buffer = [CChar](repeating: 0, count: 4096)
+    let count = readlink("/proc/self/exe", &buffer, buffer.count)
+    if count > 0 { running.append(String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)) }
+    running += CommandLine.arguments
+    for program in running {
+      guard let slash = program.lastIndex(of: "/") else { continue }
+      let candidate = String(program[..<slash]) + "/spool"
+      if access(candidate, X_OK) == 0 { return .success(candidate) }
+    }
+    return .failure(
+      Failure(
+        description:
+          "no spool executable beside \(running.first ?? "the tests"): build it with swift build --product spool"))
+  }()
+
+  /// The longest that a command may take, seconds: it is hung then.
+  static let secondsMax = 60.0
+
+  /// Runs `spool` to its end.
+  static func run(
+    _ arguments: [String], in spool: String? = nil, environment: [String: String] = [:], input: Input = .empty,
+    output: Output = .captured, directory: String? = nil
+  ) throws -> Outcome {
+    try start(
+      arguments, in: spool, environment: environment, input: input, output: output, directory: directory
+    ).wait(seconds: secondsMax)
+  }
+
+  enum Input {
+    case empty
+    case bytes([UInt8])
+    static func text(_ text: String) -> Input { .bytes(Array(text.utf8)) }
+  }
+
+  enum Output {
+    case captured, closed
+    case file(String)
+  }
+
+  /// Starts `spool` (or another program), with an environment that has nothing of the spool's but what is given.
+  static func start(
+    program: String? = nil, _ arguments: [String], in spool: String? = nil, environment: [String: String] = [:],
+    input: Input = .empty, output: Output = .captured, directory: String? = nil
+  ) throws -> Running {
+    let executable = try program ?? path.get()
+    // A shell changes the directory, where posix_spawn can't everywhere.
+    let command = directory.map { ["/bin/sh", "-c", "cd \"$0\" && exec \"$@\"", $0, executable] } ?? [executable]
+    let captured = try temporaryFile()
+    let errors = try temporaryFile()
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    var given: CInt = -1
+    defer { if given != -1 { close(given) } }
+    switch input {
+    case .empty: posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    case .bytes(let bytes):
+      given = try temporaryFile()
+      guard write(given, bytes, bytes.count) == bytes.count else {
+        throw Failure(description: "cannot write the input")
+      }
+      lseek(given, 0, SEEK_SET)
+      posix_spawn_file_actions_adddup2(&actions, given, 0)
+    }
+    posix_spawn_file_actions_adddup2(&actions, errors, 2)
+    switch output {
+    case .captured: posix_spawn_file_actions_adddup2(&actions, captured, 1)
+    case .closed: posix_spawn_file_actions_addclose(&actions, 1)
+    case .file(let path): posix_spawn_file_actions_addopen(&actions, 1, path, O_WRONLY, 0)
+    }
+    var variables = ["TZ": "UTC", "USER": "tester", "LC_ALL": "C"]
+    variables["SPOOL_DIR"] = spool
+    for (name, value) in environment { variables[name] = value }
+    let argv = (command + arguments).map { strdup($0) } + [nil]
+    let envp = environmentEntries(variables).map { strdup($0) } + [nil]
+    defer { for pointer in argv + envp { free(pointer) } }
+    var child: pid_t = 0
+    let code = posix_spawn(&child, command[0], &actions, nil, argv, envp)
+    guard code == 0 else {
+      close(captured)
+      close(errors)
+      throw Failure(description: "cannot start \(command[0]): \(String(cString: strerror(code)))")
+    }
+    return Running(pid: child, output: captured, errors: errors, arguments: arguments)
+  }
+
+  private static func environmentEntries(_ variables: [String: String]) -> [String] {
+    var entries: [String] = []
+    var next = clinux_environ()
+    while let entry = next?.pointee {
+      let text = String(cString: entry)
+      let name = String(text.prefix { $0 != "=" })
+      if variables[name] == nil, !name.hasPrefix("SPOOL_") { entries.append(text) }
+      next = next?.successor()
+    }
+    return entries + variables.map { "\($0.key)=\($0.value)" }
+  }
+
+  /// Open, and without a name.
+  private static func temporaryFile() throws -> CInt {
+    let file = clinux_memfd_create("nanospool-io")
+    guard file != -1 else { throw Failure(description: "cannot make a file in memory") }
+    return file
+  }
+}
+
+/// A process that was started. `wait` must be called, once.
+struct Running: Sendable {
+  let pid: pid_t
+  fileprivate let output: CInt
+  fileprivate let errors: CInt
+  fileprivate let arguments: [String]
+
+  func kill(_ signal: CInt = SIGKILL) { Glibc.kill(pid, signal) }
+
+  /// How it ended; a process that takes longer than that is killed, and is a failure.
+  func wait(seconds: Double) throws -> SpoolCommand.Outcome {
+    let handle = clinux_pidfd_open(pid)
+    var entry = pollfd(fd: handle, events: Int16(POLLIN), revents: 0)
+    let isOver = clinux_poll(&entry, 1, Int64(seconds * 1e9)) != 0
+    if !isOver { kill() }
+    var status: CInt = 0
+    while waitpid(pid, &status, 0) == -1, errno == EINTR {}
+    defer { for descriptor in [handle, output, errors] { close(descriptor) } }
+    let signal = Int(status & 0x7f)
+    let outcome = SpoolCommand.Outcome(
+      status: signal == 0 ? Int(status >> 8) & 0xff : nil, signal: signal == 0 ? nil : signal,
+      output: Self.text(output), error: Self.text(errors))
+    guard isOver else {
+      throw SpoolCommand.Failure(description: "spool \(arguments.joined(separator: " ")) hung: \(outcome)")
+    }
+    return outcome
+  }
+
+  private static func text(_ file: CInt) -> String {
+    let size = Int(lseek(file, 0, SEEK_END))
+    let bytes = [UInt8](unsafeUninitializedCapacity: max(1, size)) { buffer, count in
+      count = max(0, pread(file, buffer.baseAddress, size, 0))
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}
+
+func monotonicSeconds() -> Double {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+}

@@ -1,0 +1,224 @@
+import Foundation
+import Testing
+
+/// Reads a spool as a stranger would who has only `spool-layout.md`: with plain file calls, Foundation's JSON, and
+/// none of the program's own code, so that a mistake there can't hide itself here.
+struct SpoolReader {
+  /// A file in one of a bot's boxes.
+  struct Entry {
+    let bot: String
+    /// `inbox`, `claimed`, `dead` or `tmp`.
+    let box: String
+    let fileName: String
+    /// Nil for a dropped file.
+    let id: String?
+    let attempt: Int
+    /// The third part of the name: the holder, or the time before which it is not to be claimed.
+    let third: String?
+    let message: [String: Any]?
+    var path: String { "bots/\(bot)/\(box)/\(fileName)" }
+  }
+
+  /// A good line of the log.
+  struct Event {
+    let type: String
+    let subject: String
+    let data: [String: Any]
+    var bot: String? { data["bot"] as? String }
+    var attempt: Int { data["attempt"] as? Int ?? 0 }
+    var recipients: [String] { data["recipients"] as? [String] ?? [] }
+    var message: [String: Any]? { data["message"] as? [String: Any] }
+  }
+
+  let path: String
+  private(set) var entries: [Entry] = []
+  private(set) var events: [Event] = []
+  /// The events about each message.
+  private(set) var histories: [String: [Event]] = [:]
+  private var copies: [String: [Entry]] = [:]
+  private(set) var quarantined: [String] = []
+  /// What no moment of any command's life may show.
+  private(set) var problems: [String] = []
+  /// Bytes after the last line feed of a segment.
+  private(set) var tornBytes = 0
+
+  init(_ path: String) {
+    self.path = path
+    for host in Scratch.names("\(path)/log") { readLog("log/\(host)") }
+    for bot in Scratch.names("\(path)/bots") {
+      for box in ["inbox", "claimed", "dead", "tmp"] { readBox(bot, box) }
+    }
+    quarantined = Scratch.names("\(path)/quarantine")
+  }
+
+  // MARK: Looking
+
+  /// The copies of a message that a bot has, in hand or waiting or given up.
+  func places(_ id: String, of bot: String) -> [Entry] { copies[id]?.filter { $0.bot == bot } ?? [] }
+  func entries(_ bot: String, _ box: String) -> [Entry] { entries.filter { $0.bot == bot && $0.box == box } }
+  func sent(_ id: String) -> Event? { histories[id]?.first { $0.type == "message.sent" } }
+  var sent: [Event] { events.filter { $0.type == "message.sent" } }
+  func entries(saying content: String) -> [Entry] {
+    entries.filter { $0.box != "tmp" && $0.message?["content"] as? String == content }
+  }
+
+  /// The attempt whose ack counts: nothing else was logged for the same or a later one.
+  func ackedAttempt(_ id: String, by bot: String) -> Int? {
+    var acked: Int?
+    for event in histories[id] ?? [] where event.bot == bot {
+      switch event.type {
+      case "message.acked": acked = event.attempt
+      case "message.claimed": if let known = acked, event.attempt > known { acked = nil }
+      case "message.requeued", "message.ack_refused", "message.dead":
+        if let known = acked, event.attempt >= known { acked = nil }
+      case "message.revived": acked = nil
+      default: break
+      }
+    }
+    return acked
+  }
+
+  // MARK: Judging
+
+  /// What is not as it must be.
+  /// - Parameter settled: nothing is under way and `doctor --repair` has run; otherwise a command may have died
+  ///   half-way, and what it left for the next one to finish is fine.
+  func violations(settled: Bool) -> [String] {
+    var found = problems
+    if tornBytes > 0, settled { found.append("\(tornBytes) bytes of half a line at the end of the log") }
+    for entry in entries { found += violations(of: entry, settled: settled) }
+    for (id, history) in histories {
+      let sent = history.filter { $0.type == "message.sent" }
+      if sent.count > 1 { found.append("\(id) is logged as sent \(sent.count) times") }
+      for bot in sent.first?.recipients ?? [] { found += violations(of: id, bot, settled: settled) }
+    }
+    return found
+  }
+
+  private func violations(of entry: Entry, settled: Bool) -> [String] {
+    var found: [String] = []
+    let isAdoption = entry.box == "claimed" && entry.attempt == 0
+    if entry.box == "tmp" {
+      return settled ? ["\(entry.path) was left by a sender that died"] : []
+    }
+    if entry.message == nil { found.append("\(entry.path) is no whole JSON object") }
+    guard let id = entry.id else {
+      if entry.box != "inbox" { found.append("\(entry.path) has no proper name") }
+      return found
+    }
+    let hasTime = entry.third.map { $0.wholeMatch(of: #/\d{8}T\d{6}\.\d{6}Z/#) != nil } ?? false
+    switch entry.box {
+    case "claimed":
+      if entry.third == nil || hasTime { found.append("\(entry.path) is claimed by nobody") }
+      if isAdoption, settled { found.append("\(entry.path) is being given a name by a process that died") }
+    case "inbox": if entry.third != nil, !hasTime { found.append("\(entry.path) waits, and has a holder") }
+    default: if entry.third != nil { found.append("\(entry.path) is dead, and has a holder") }
+    }
+    // On a full disk it comes with the next recovery.
+    if entry.box == "dead", settled, !FileManager.default.fileExists(atPath: "\(path)/\(entry.path).reason") {
+      found.append("\(entry.path) has no reason beside it")
+    }
+    if places(id, of: entry.bot).count > 1 { found.append("\(entry.path) is in two places") }
+    if isAdoption { return found }
+    guard let sent = sent(id) else { return found + ["\(entry.path) is not in the log"] }
+    if !sent.recipients.contains(entry.bot) { found.append("\(entry.path) was not sent to this bot") }
+    if !Self.same(sent.message, entry.message) { found.append("\(entry.path) is not what the log says was sent") }
+    return found
+  }
+
+  private func violations(of id: String, _ bot: String, settled: Bool) -> [String] {
+    let places = places(id, of: bot)
+    if let acked = ackedAttempt(id, by: bot) {
+      // An ack that died between its line and its unlink had not said yes.
+      let isHalfDone = places.allSatisfy { $0.box == "claimed" && $0.attempt == acked }
+      return isHalfDone ? [] : ["\(id) was acked by \(bot), and is in \(places.map(\.path))"]
+    }
+    if places.count == 1 { return [] }
+    let isOver = (histories[id] ?? []).contains {
+      $0.bot == bot && ["message.discarded", "message.quarantined"].contains($0.type)
+    }
+    if isOver { return [] }
+    let isOnItsWay = entries.contains { $0.box == "tmp" && $0.id == id }
+    if !settled, isOnItsWay { return [] }
+    return ["\(id) was sent to \(bot), is not acked, and is in \(places.count) places"]
+  }
+
+  private static func same(_ one: [String: Any]?, _ other: [String: Any]?) -> Bool {
+    guard let one, let other else { return false }
+    return NSDictionary(dictionary: one).isEqual(to: other)
+  }
+
+  // MARK: Reading
+
+  private mutating func readBox(_ bot: String, _ box: String) {
+    let directory = "\(path)/bots/\(bot)/\(box)"
+    let names = Scratch.names(directory)
+    for name in names {
+      if name.hasSuffix(".reason") { continue }
+      guard name.hasSuffix(".json") else {
+        problems.append("bots/\(bot)/\(box)/\(name) is no name of this format")
+        continue
+      }
+      let pattern = #/([0-9])-(\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{16})(?:~(\d+)(?:~(.+))?)?\.json/#
+      let parts = name.wholeMatch(of: pattern)
+      let bytes = FileManager.default.contents(atPath: "\(directory)/\(name)")
+      let message = bytes.flatMap { try? JSONSerialization.jsonObject(with: $0) as? [String: Any] }
+      let entry = Entry(
+        bot: bot, box: box, fileName: name, id: parts.map { String($0.output.2) },
+        attempt: parts?.output.3.flatMap { Int($0) } ?? 0, third: parts?.output.4.map(String.init), message: message)
+      entries.append(entry)
+      if let id = entry.id, box != "tmp" { copies[id, default: []].append(entry) }
+    }
+  }
+
+  private mutating func readLog(_ directory: String) {
+    for name in Scratch.names("\(path)/\(directory)") where name.hasSuffix(".jsonl") {
+      let content = FileManager.default.contents(atPath: "\(path)/\(directory)/\(name)") ?? Data()
+      content.withUnsafeBytes { bytes in
+        var start = 0
+        var number = 0
+        while start < bytes.count, let found = memchr(bytes.baseAddress! + start, 10, bytes.count - start) {
+          let end = UnsafeRawPointer(found) - bytes.baseAddress!
+          let line = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
+          start = end + 1
+          number += 1
+          guard let event = Self.event(line) else {
+            problems.append(
+              "\(directory)/\(name) line \(number) is damaged: \(String(decoding: line.prefix(200), as: UTF8.self))")
+            continue
+          }
+          events.append(event)
+          histories[event.subject, default: []].append(event)
+        }
+        tornBytes += bytes.count - start
+      }
+    }
+  }
+
+  /// A line is good when it ends with `,"crc32":"`, the checksum of all that is before, `"` and `}`.
+  private static func event(_ line: UnsafeRawBufferPointer) -> Event? {
+    guard line.count > 20 else { return nil }
+    let body = UnsafeRawBufferPointer(rebasing: line.dropLast(20))
+    let tail = String(decoding: line.suffix(20), as: UTF8.self)
+    let digits = String(checksum(body), radix: 16)
+    guard tail == ",\"crc32\":\"\(String(repeating: "0", count: 8 - digits.count))\(digits)\"}",
+      let object = try? JSONSerialization.jsonObject(with: Data(line)) as? [String: Any],
+      object["specversion"] as? String == "1.0", let type = object["type"] as? String,
+      let subject = object["subject"] as? String, let data = object["data"] as? [String: Any]
+    else { return nil }
+    return Event(type: type, subject: subject, data: data)
+  }
+
+  private static let table: [UInt32] = (0..<256).map { byte in
+    (0..<8).reduce(UInt32(byte)) { value, _ in value & 1 == 1 ? 0xEDB8_8320 ^ (value >> 1) : value >> 1 }
+  }
+
+  /// CRC-32 as zlib has it.
+  static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+    var value = ~UInt32(0)
+    table.withUnsafeBufferPointer { table in
+      for byte in bytes { value = table[Int((value ^ UInt32(byte)) & 0xFF)] ^ (value >> 8) }
+    }
+    return ~value
+  }
+}

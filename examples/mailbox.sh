@@ -1,0 +1,60 @@
+#!/bin/sh
+# Messages with ls, cat and mv, without the command spool:  SPOOL_DIR=/tmp/team examples/mailbox.sh send coder "hello"
+#
+#   send BOT TEXT   drops a message into the bot's inbox
+#   list BOT        what waits there, the most urgent first
+#   read BOT        shows what waits, and takes nothing
+#   take BOT        claims the first, shows it, and acks it: a rename each
+set -eu
+
+: "${SPOOL_DIR:?say which spool: SPOOL_DIR=DIR}"
+[ -f "$SPOOL_DIR/spool.json" ] || { echo "mailbox.sh: $SPOOL_DIR is no spool" >&2; exit 69; }
+[ $# -ge 2 ] || { sed -n 's/^#   //p' "$0" >&2; exit 64; }
+bot=$SPOOL_DIR/bots/$2
+[ -d "$bot/inbox" ] || { echo "mailbox.sh: no bot named $2" >&2; exit 67; }
+
+# A text as JSON has it; control characters that need more than a letter are left out.
+quote() {
+  if command -v jq >/dev/null; then
+    printf '%s' "$1" | jq -Rs .
+  else
+    printf '%s' "$1" | tr -d '\000-\010\013-\037' | sed "s/\\\\/&&/g; s/\"/\\\\&/g; s/$(printf '\t')/\\\\t/g" |
+      awk '{ text = text (NR > 1 ? "\\n" : "") $0 } END { print "\"" text "\"" }'
+  fi
+}
+
+case $1 in
+send)
+  # Written under a name that nobody looks at, then renamed: whole or not there.
+  name=$(date -u +%Y%m%dT%H%M%S)-$$-mailbox
+  trap 'rm -f "$bot/inbox/.$name"' EXIT
+  printf '{"from":%s,"content":%s}\n' "$(quote "${USER:-mailbox}")" "$(quote "${3:?the text is missing}")" >"$bot/inbox/.$name"
+  mv "$bot/inbox/.$name" "$bot/inbox/$name.json"
+  ;;
+list)
+  LC_ALL=C ls "$bot/inbox"
+  ;;
+read)
+  for file in "$bot"/inbox/*.json; do
+    [ -f "$file" ] && cat "$file"
+  done
+  ;;
+take)
+  for file in "$bot"/inbox/[0-9]-*.json; do
+    name=$(basename "$file" .json)
+    case $name in *~*) continue ;; esac
+    # Pid 0 says that no process stands behind the claim: it lasts for its lease.
+    claim=$name~1~$(uname -n | tr -c 'A-Za-z0-9._\n-' -).0.1$(od -An -N4 -tx4 /dev/urandom | tr -d ' ').json
+    mkdir -p "$bot/claimed" "$bot/done"
+    mv "$file" "$bot/claimed/$claim" 2>/dev/null || continue # somebody else was first
+    cat "$bot/claimed/$claim"
+    mv "$bot/claimed/$claim" "$bot/done/" # an ack; fails when the lease ran out meanwhile
+    exit 0
+  done
+  exit 1
+  ;;
+*)
+  sed -n 's/^#   //p' "$0" >&2
+  exit 64
+  ;;
+esac
