@@ -11,13 +11,14 @@ struct EventMatcher: Sendable {
   init(_ filter: History.Filter) {
     self.filter = filter
     // In the log a text stands with JSON's escapes.
-    let texts = filter.phrases.map {
-      String(decoding: JSONText(string: $0).bytes.dropFirst().dropLast(), as: UTF8.self)
+    func logged(_ text: String) -> String {
+      String(decoding: JSONText(string: text).bytes.dropFirst().dropLast(), as: UTF8.self)
     }
+    let texts = filter.phrases.map(logged)
     phrases = texts.map { TextSearch($0) }
     // The longest is likely the rarest.
-    let longest = (texts + [filter.conversation ?? ""]).max { $0.utf8.count < $1.utf8.count } ?? ""
-    needle = longest.isEmpty ? (filter.bot ?? filter.from ?? filter.to) : longest
+    let longest = (texts + [logged(filter.conversation ?? "")]).max { $0.utf8.count < $1.utf8.count } ?? ""
+    needle = longest.isEmpty ? (filter.bot ?? filter.from ?? filter.to).map(logged) : longest
     search = needle.map { TextSearch($0) }
   }
 
@@ -44,11 +45,11 @@ struct EventMatcher: Sendable {
     return event.data.withSlice { data in
       let message = data["message"]
       if let bot = filter.bot, !concerns(bot, event, data, message) { return false }
-      if let from = filter.from, message?["from"]?.string != from { return false }
+      if let from = filter.from, message?.sender != from { return false }
       if let to = filter.to, !isAddressed(to, data, message) { return false }
-      if let type = filter.type, !type.contains("."), message?["type"]?.string != type { return false }
+      if let type = filter.type, !type.contains("."), message?.messageType != type { return false }
       if let conversation = filter.conversation {
-        let own = message?["conversation"]?.string ?? event.subject
+        let own = message?.conversation ?? event.subject
         guard own == conversation else { return false }
       }
       return phrases.allSatisfy { says($0, message) }
@@ -56,29 +57,46 @@ struct EventMatcher: Sendable {
   }
 
   private func concerns(_ bot: String, _ event: LogEvent, _ data: JSONSlice, _ message: JSONSlice?) -> Bool {
-    event.subject == bot || data["bot"]?.string == bot || message?["from"]?.string == bot
+    event.subject == bot || data["bot"]?.string == bot || message?.sender == bot
       || isAddressed(bot, data, message)
   }
 
   private func isAddressed(_ to: String, _ data: JSONSlice, _ message: JSONSlice?) -> Bool {
     var found = false
     data["recipients"]?.forEachElement { if $0.string == to { found = true } }
-    if let target = message?["to"] {
+    if let target = message?.first(of: ["to", "recipient_id"]) {
       if target.string == to { found = true }
       target.forEachElement { if $0.string == to { found = true } }
     }
     return found
   }
 
+  private static let addresses: [StaticString] = [
+    "id", "from", "to", "created_at", "in_reply_to", "conversation", "priority", "sender_id", "recipient_id",
+    "timestamp",
+    "response_to_id", "conversation_id",
+  ]
+
   /// Whether the phrase occurs in what the message says: its content, data, context, and fields of its own.
   private func says(_ phrase: TextSearch, _ message: JSONSlice?) -> Bool {
     guard let message else { return false }
     var found = false
     message.forEachMember { key, value in
-      let isAddress = ["id", "from", "to", "created_at", "in_reply_to", "conversation", "priority"]
-        .contains { (name: StaticString) in key.equals(name) }
+      let isAddress = Self.addresses.contains { key.equals($0) }
       if !found, !isAddress, phrase.firstMatch(in: value.bytes, from: 0) != nil { found = true }
     }
     return found
+  }
+}
+
+/// Fields of a message as it stands in the log, under their own names or those that `Message` reads as well.
+extension JSONSlice {
+  var sender: String? { first(of: ["from", "sender_id", "agent"])?.string }
+  var messageType: String? { first(of: ["type", "message_type", "action"])?.string }
+  var conversation: String? { first(of: ["conversation", "conversation_id"])?.string }
+
+  func first(of names: [StaticString]) -> JSONSlice? {
+    for name in names { if let value = self[name], value.kind != .null { return value } }
+    return nil
   }
 }

@@ -165,6 +165,8 @@ struct Parcel {
       urgency: urgency, id: message.id!, place: isEarly ? .waitingUntil(message.notBefore!) : .waiting)
     temporaryName = EntryName(urgency: urgency, id: message.id!, place: .held(spool.holder))
     temporary = Layout.entry(recipients[0], .tmp, temporaryName)
+    var message = message
+    message.makeCanonical()
     var encoded = message.encoded
     encoded.append(10)
     guard encoded.count <= Message.bytesMax else {

@@ -74,9 +74,9 @@ public struct Statistics: Sendable {
       messages += 1
       event.data.withSlice { data in
         let message = data["message"]
-        if let from = message?["from"]?.string { bots[from, default: PerBot()].sent += 1 }
-        types[message?["type"]?.string ?? "none", default: 0] += 1
-        keys.insert((message?["conversation"]?.string ?? event.subject).hashValue)
+        if let from = message?.sender { bots[from, default: PerBot()].sent += 1 }
+        types[message?.messageType ?? "none", default: 0] += 1
+        keys.insert((message?.conversation ?? event.subject).hashValue)
         data["recipients"]?.forEachElement { if let bot = $0.string { bots[bot, default: PerBot()].received += 1 } }
       }
     case .messageClaimed:

@@ -287,6 +287,20 @@ extension Message {
     writer.endObject()
   }
 
+  /// Brings what came as JSON into its canonical form: on one line, and its texts so that a search finds them.
+  /// Numbers keep their text.
+  public mutating func makeCanonical() {
+    func canonical(_ text: JSONText) -> JSONText {
+      guard text.bytes.contains(where: { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\\") }) else { return text }
+      var bytes: [UInt8] = []
+      do { try text.bytes.withUnsafeBufferPointer { try JSON.minify($0, into: &bytes) } } catch { return text }
+      return JSONText(trusted: bytes)
+    }
+    data = data.map(canonical)
+    context = context.map(canonical)
+    for index in extra.indices { extra[index] = Field(name: extra[index].name, value: canonical(extra[index].value)) }
+  }
+
   /// The message as one line of JSON, without a line feed.
   public var encoded: [UInt8] {
     var writer = JSONWriter(reserving: 512)

@@ -19,6 +19,7 @@ final class CommitPage: Sendable {
     static let segment = 128
     static let segmentStart = 136
     static let segmentEnd = 144
+    static let torn = 152
     static let written = 192
     static let synced = 200
     static let syncing = 208
@@ -82,6 +83,7 @@ final class CommitPage: Sendable {
     word(Offset.segmentEnd).pointee.store(UInt64(end), ordering: .relaxed)
     word(Offset.written).pointee.store(0, ordering: .relaxed)
     word(Offset.synced).pointee.store(0, ordering: .relaxed)
+    half(Offset.torn).pointee.store(0, ordering: .relaxed)
     half(Offset.syncing).pointee.store(0, ordering: .relaxed)
     half(Offset.generation).pointee.store(0, ordering: .relaxed)
     let bytes = UnsafeMutableBufferPointer(start: page.pointer(at: Offset.boot, as: UInt8.self), count: 32)
@@ -102,6 +104,12 @@ final class CommitPage: Sendable {
   var segmentEnd: Int { Int(word(Offset.segmentEnd).pointee.load(ordering: .acquiring)) }
   var written: UInt64 { word(Offset.written).pointee.load(ordering: .sequentiallyConsistent) }
   var synced: UInt64 { word(Offset.synced).pointee.load(ordering: .sequentiallyConsistent) }
+
+  /// Whether half a line may stand after the end: a writer died with the lock in hand, or could not take it back.
+  var hasTornTail: Bool {
+    get { half(Offset.torn).pointee.load(ordering: .acquiring) != 0 }
+    set { half(Offset.torn).pointee.store(newValue ? 1 : 0, ordering: .releasing) }
+  }
 
   /// Notes that `count` bytes have been appended; returns the position after them.
   func advance(_ count: Int) -> UInt64 {

@@ -90,6 +90,8 @@ struct LogCursor {
         let newer = try files.segments(of: host).filter { $0.start > last.start }
         if newer.isEmpty { return false }
         segments += newer
+        // Lines may have been added to the last one after it was read; now that there is another, no more will be.
+        continue
       }
       current += 1
       offset = 0

@@ -60,7 +60,7 @@ struct LogOpening {
     let bytes = try file.read(at: from, count: size - from)
     let end = from + LogTail.lastWholeEnd(bytes)
     if end < size, !(from > 0 && end == from) {
-      try LogTail.setAside(Array(bytes[(end - from)...]), of: last.path, at: end, in: root)
+      LogTail.setAside(Array(bytes[(end - from)...]), of: last.path, at: end, in: root)
       try file.truncate(to: end)
       report.tornBytes += size - end
       return (last.start, end)

@@ -31,7 +31,6 @@ final class LogWriter: Sendable {
 
   private struct State {
     var segment: Segment?
-    var number = 0
     /// When the segment was last seen to be there still; by the clock since boot.
     var checked = 0
   }
@@ -42,6 +41,10 @@ final class LogWriter: Sendable {
   private static let syncNanosecondsMax = 200_000_000
   /// How often to look whether somebody removed the segment.
   private static let checkNanoseconds = 1_000_000_000
+
+  /// An event's id is unique for its source, which is the process, however many spools it has open.
+  private static let number = Atomic<Int>(0)
+  private static func nextNumber() -> Int { number.add(1, ordering: .relaxed).newValue }
 
   let host: String
   let page: CommitPage
@@ -67,19 +70,24 @@ final class LogWriter: Sendable {
     _ kind: LogEvent.Kind, _ subject: String, time: Timestamp? = nil, reserving capacity: Int = 384,
     unless decide: (() throws -> Bool)? = nil, data: (inout JSONWriter) -> Void
   ) throws -> Receipt? {
-    let number = state.withLock { state in
-      state.number += 1
-      return state.number
-    }
     let line = LogEvent.line(
-      kind: kind, subject: subject, source: source, number: number,
+      kind: kind, subject: subject, source: source, number: Self.nextNumber(),
       time: time ?? Timestamp(microseconds: Clock.wall()), reserving: capacity, data: data)
-    let previousDied = try page.lock.lock(seconds: Self.lockSecondsMax)
-    defer { page.lock.unlock() }
-    return try state.withLock { state in
-      if previousDied { try self.repairTail(&state) }
+    return try locked { state in
       if let decide, try decide() { return nil }
       return try self.append(line, &state)
+    }
+  }
+
+  private func locked<Result>(_ body: (inout State) throws -> Result) throws -> Result {
+    if try page.lock.lock(seconds: Self.lockSecondsMax) { page.hasTornTail = true }
+    defer { page.lock.unlock() }
+    return try state.withLock { state in
+      if page.hasTornTail {
+        try self.repairTail(&state)
+        page.hasTornTail = false
+      }
+      return try body(&state)
     }
   }
 
@@ -166,7 +174,7 @@ final class LogWriter: Sendable {
     let tail = try file.read(at: end, count: size - end)
     let whole = LogTail.wholeLines(tail)
     if whole < tail.count {
-      try LogTail.setAside(Array(tail[whole...]), of: path, at: end + whole, in: root)
+      LogTail.setAside(Array(tail[whole...]), of: path, at: end + whole, in: root)
       try file.truncate(to: end + whole)
     }
     _ = page.advance(whole)
@@ -210,21 +218,14 @@ final class LogWriter: Sendable {
     let began = Clock.sinceBoot()
     do { try segment.file.syncData() } catch {
       // Never tried again: the kernel may have dropped the pages and called them clean. The segment is finished.
-      abandon(segment)
+      _ = try? locked { state in
+        if self.page.segment == segment.number { _ = try self.begin(isFailed: true, &state) }
+      }
       page.endSync(upTo: nil)
       throw Self.unknownOutcome(error)
     }
     page.noteSyncTime(Clock.sinceBoot() - began)
     page.endSync(upTo: target)
-  }
-
-  private func abandon(_ segment: Segment) {
-    guard let previousDied = try? page.lock.lock(seconds: Self.lockSecondsMax) else { return }
-    defer { page.lock.unlock() }
-    state.withLock { state in
-      if previousDied { try? repairTail(&state) }
-      if page.segment == segment.number { _ = try? begin(isFailed: true, &state) }
-    }
   }
 
   private static func unknownOutcome(_ cause: SystemCallError?) -> SpoolError {
@@ -248,11 +249,10 @@ enum LogTail {
     }
   }
 
-  /// Keeps what is about to be cut off.
-  static func setAside(_ bytes: [UInt8], of path: String, at offset: Int, in root: Directory) throws(SystemCallError) {
+  /// Keeps what is about to be cut off, if there is room: nobody was told that it is kept.
+  static func setAside(_ bytes: [UInt8], of path: String, at offset: Int, in root: Directory) {
     let name = "torn-" + path.split(separator: "/").dropFirst().joined(separator: "-") + "-\(offset)"
-    let file = try root.open(Layout.quarantined(name), O_WRONLY | O_CREAT | O_TRUNC)
-    try file.write(bytes)
-    try file.close()
+    guard let file = try? root.open(Layout.quarantined(name), O_WRONLY | O_CREAT | O_TRUNC) else { return }
+    _ = try? file.write(bytes)
   }
 }

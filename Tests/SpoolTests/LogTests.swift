@@ -1,0 +1,306 @@
+import Glibc
+import Linux
+import SpoolFormat
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Spool
+
+@Suite struct LogTests {
+  private func segments(_ fixture: Fixture) throws -> [LogFiles.Segment] {
+    try LogFiles(root: Directory(fixture.path)).segments(of: fixture.spool.host)
+  }
+
+  /// Every line of the log of this host, as it stands.
+  private func lines(_ fixture: Fixture) throws -> [[UInt8]] {
+    try segments(fixture).flatMap { segment in
+      try Plain.read(fixture.path + "/" + segment.path).split(separator: 10).map { Array($0) + [10] }
+    }
+  }
+
+  private func isWhole(_ line: [UInt8]) -> Bool { line.withUnsafeBufferPointer { LogEvent.isWhole($0) } }
+
+  private static func append(_ spool: Spool, _ subject: String, padding: Int = 0) throws {
+    try spool.log.append(.messageSent, subject) { writer in
+      writer.beginObject()
+      writer.member("padding", String(repeating: "x", count: padding))
+      writer.endObject()
+    }
+  }
+
+  @Test func `threads and processes append whole lines, each once, over many segments`() async throws {
+    let fixture = try Fixture { $0.segmentBytesMax = 4096 }
+    let path = fixture.path
+    await withTaskGroup(of: Void.self) { group in
+      for process in 0..<3 {
+        group.addTask {
+          await #expect(processExitsWith: .success) { [path = path as String, process = process as Int] in
+            let failures = Mutex<[String]>([])
+            let shared = try Spool(at: path)
+            try Thread.run(
+              (0..<3).map { thread in
+                { @Sendable in
+                  do {
+                    let spool = thread == 0 ? try Spool(at: path) : shared
+                    for number in 0..<60 {
+                      try LogTests.append(spool, "\(process)-\(thread)-\(number)", padding: number * 7)
+                    }
+                  } catch { failures.withLock { $0.append("\(error)") } }
+                }
+              })
+            #expect(failures.withLock { $0 } == [])
+          }
+        }
+      }
+    }
+    let lines = try lines(fixture)
+    #expect(lines.allSatisfy(isWhole))
+    let events = try fixture.events(.messageSent)
+    #expect(events.count == 540)
+    #expect(Set(events.map(\.subject)).count == 540)
+    #expect(Set(events.map { $0.source + " " + $0.id }).count == 540)
+    #expect(try segments(fixture).count > 30)
+    for segment in try segments(fixture) { #expect(Plain.size(fixture.path + "/" + segment.path)! <= 4096) }
+    // Of one thread, in order.
+    let one = events.map(\.subject).filter { $0.hasPrefix("1-1-") }
+    #expect(one == (0..<60).map { "1-1-\($0)" })
+  }
+
+  @Test func `a line longer than a segment has one to itself`() throws {
+    let fixture = try Fixture { $0.segmentBytesMax = 4096 }
+    for number in 0..<3 { try Self.append(fixture.spool, "\(number)", padding: 300_000) }
+    #expect(try segments(fixture).count >= 3)
+    #expect(try fixture.events(.messageSent).map(\.subject) == ["0", "1", "2"])
+    #expect(try History(fixture.spool).newest(History.Filter(), limit: 9).map(\.subject) == ["2", "1", "0"])
+  }
+
+  @Test func `half a line of a writer that died is cut, and kept aside`() async throws {
+    let fixture = try Fixture("coder")
+    let (path, trace) = (fixture.path, fixture.home("trace"))
+    try fixture.send("before")
+    func send(_ content: String, _ plan: String) async {
+      await #expect(processExitsWith: plan.isEmpty ? .success : .signal(SIGKILL)) {
+        [path = path as String, trace = trace as String, content = content as String, plan = plan as String] in
+        if plan.isEmpty { setenv("SPOOL_FAULT_TRACE", trace, 1) } else { setenv("SPOOL_FAULT", plan, 1) }
+        let spool = try Spool(at: path)
+        var message = Message(content: content)
+        message.to = ["coder"]
+        try spool.send(message)
+      }
+    }
+    await send("traced", "")
+    let calls = try Plain.text(trace).split(separator: "\n").map(String.init)
+    let write = try #require(calls.lastIndex(of: "write")) + 1
+    // With the lock in hand and the whole line written, but not yet counted: it counts.
+    await send("whole", "kill-after:\(write)")
+    // The next one is not to find the log's lock in a dead hand, which would cost it more calls.
+    try fixture.send("between")
+    // With the lock in hand and half a line written, which a killed process leaves when the write itself is interrupted.
+    await send("half", "kill-before:\(write + 1)")
+    let last = try #require(try segments(fixture).last).path
+    try Plain.write(fixture.path + "/" + last, #"{"specversion":"1.0","id":"99","so"#, append: true)
+    let before = try lines(fixture).filter(isWhole).count
+    #expect(try lines(fixture).count == before + 1)
+    await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
+      let spool = try Spool(at: path)
+      _ = try spool.log.page.lock.lock(seconds: 5)
+      kill(getpid(), SIGKILL)
+    }
+    try fixture.send("after")
+    let lines = try lines(fixture)
+    #expect(lines.allSatisfy(isWhole))
+    #expect(lines.count == before + 1)
+    let aside = try #require(Plain.names(fixture.path + "/quarantine").first { $0.hasPrefix("torn-") })
+    #expect(try Plain.text(fixture.path + "/quarantine/" + aside) == #"{"specversion":"1.0","id":"99","so"#)
+    #expect(try fixture.drain().sorted() == ["after", "before", "between", "half", "traced", "whole"])
+  }
+
+  @Test func `a tail that could not be mended at first is mended by the next`() async throws {
+    let fixture = try Fixture("coder")
+    try fixture.send("before")
+    let last = try #require(try segments(fixture).last).path
+    let path = fixture.path
+    await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String, last = last as String] in
+      let spool = try Spool(at: path)
+      _ = try spool.log.page.lock.lock(seconds: 5)
+      try Plain.write(path + "/" + last, #"{"specversion":"1.0","half"#, append: true)
+      kill(getpid(), SIGKILL)
+    }
+    // Out of descriptors just when it is to be mended: this send fails, and must not leave the next a torn line.
+    await #expect(processExitsWith: .success) { [path = path as String] in
+      let spool = try Spool(at: path)
+      var limit = rlimit()
+      getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+      let old = limit.rlim_cur
+      limit.rlim_cur = 0
+      setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+      #expect(throws: (any Error).self) { try spool.log.append(.botRegistered, "x") { $0.int(1) } }
+      limit.rlim_cur = old
+      setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
+    try fixture.send("after")
+    #expect(try lines(fixture).allSatisfy(isWhole))
+    #expect(try fixture.events(.messageSent).compactMap { $0.message?.content } == ["before", "after"])
+  }
+
+  @Test func `a short write on a full disk is taken back, and the next line is whole`() async throws {
+    let fixture = try Fixture("coder")
+    try fixture.send("before")
+    let (path, trace) = (fixture.path, fixture.home("trace"))
+    for plan in ["", "short-write", "28"] {
+      await #expect(processExitsWith: .success) {
+        [path = path as String, trace = trace as String, plan = plan as String] in
+        let isTraced = plan.isEmpty
+        if isTraced {
+          setenv("SPOOL_FAULT_TRACE", trace, 1)
+        } else {
+          let calls = try Plain.text(trace).split(separator: "\n").map(String.init)
+          setenv("SPOOL_FAULT", "\(plan):\(calls.lastIndex(of: "write")! + 1)", 1)
+        }
+        let spool = try Spool(at: path)
+        var message = Message(content: "x\(plan)")
+        message.to = ["coder"]
+        if isTraced {
+          try spool.send(message)
+        } else {
+          #expect(code { try spool.send(message) } == .tryAgain)
+          #expect(Plain.names(path + "/bots/coder/tmp").isEmpty)
+        }
+      }
+    }
+    try fixture.send("after")
+    #expect(try lines(fixture).allSatisfy(isWhole))
+    #expect(try fixture.drain() == ["before", "x", "after"])
+  }
+
+  @Test func `a log that somebody removed is begun anew`() throws {
+    let fixture = try Fixture("coder")
+    try fixture.send("before")
+    for segment in try segments(fixture) { unlink(fixture.path + "/" + segment.path) }
+    // It is noticed within a second.
+    #expect(
+      try eventually {
+        try fixture.send("after")
+        return try segments(fixture).count == 1
+      })
+    #expect(try fixture.events(.messageSent).contains { $0.message?.content == "after" })
+  }
+
+  @Test func `blocks of whole lines are read forwards and backwards, whatever their length`() throws {
+    let fixture = try Fixture { $0.segmentBytesMax = 64 << 20 }
+    var random = SeededGenerator()
+    var subjects: [String] = []
+    for number in 0..<300 {
+      let padding = number % 50 == 0 ? LogFiles.blockBytes * 2 : Int.random(in: 0..<4000, using: &random)
+      try Self.append(fixture.spool, "\(number)", padding: padding)
+      subjects.append("\(number)")
+    }
+    let files = LogFiles(root: try Directory(fixture.path))
+    let segment = try #require(try segments(fixture).first)
+    try Plain.write(fixture.path + "/" + segment.path, "half a line", append: true)
+    func subject(_ line: UnsafeBufferPointer<UInt8>) -> String { LogEvent(line: line)?.subject ?? "bad" }
+    var forwards: [String] = []
+    var next = 0
+    let end = try files.readForwards(segment) { lines, start in
+      #expect(start == next)
+      next = start + lines.count
+      _ = forEachLine(lines) {
+        forwards.append(subject($0))
+        return true
+      }
+      return true
+    }
+    #expect(forwards == subjects, "seed \(random.seed)")
+    #expect(end == Plain.size(fixture.path + "/" + segment.path)! - 11)
+    var backwards: [String] = []
+    try files.readBackwards(segment) { lines, _ in
+      var block: [String] = []
+      _ = forEachLine(lines) {
+        block.append(subject($0))
+        return true
+      }
+      backwards += block.reversed()
+      return true
+    }
+    #expect(backwards == subjects.reversed(), "seed \(random.seed)")
+  }
+
+  @Test func `who follows sees every event once, while segments come and go`() throws {
+    let fixture = try Fixture { $0.segmentBytesMax = 4096 }
+    let spool = fixture.spool
+    try Self.append(spool, "before")
+    let seen = Mutex<[String]>([])
+    let ready = try Pipe()
+    let done = try Pipe()
+    let (tell, end) = (ready.writeEnd.raw, done.writeEnd.raw)
+    try Thread.detach {
+      var filter = History.Filter()
+      filter.type = "message.sent"
+      do {
+        var byte: UInt8 = 1
+        _ = Glibc.write(tell, &byte, 1)
+        try History(spool).follow(filter) { event in
+          if event.subject != "start" { seen.withLock { $0.append(event.subject) } }
+          return event.subject != "end"
+        }
+      } catch { Issue.record(error) }
+      var byte: UInt8 = 1
+      _ = Glibc.write(end, &byte, 1)
+    }
+    _ = try ready.readEnd.read(maximum: 1)
+    // Until it has begun to follow, which nothing tells.
+    while seen.withLock({ $0.isEmpty }) {
+      try Self.append(spool, "begun")
+      usleep(20_000)
+    }
+    let failures = Mutex<[String]>([])
+    try Thread.run(
+      (0..<4).map { thread in
+        { @Sendable in
+          do { for number in 0..<500 { try Self.append(spool, "\(thread)-\(number)", padding: 1000) } } catch {
+            failures.withLock { $0.append("\(error)") }
+          }
+        }
+      })
+    try Self.append(spool, "end")
+    _ = try done.readEnd.read(maximum: 1)
+    #expect(failures.withLock { $0 } == [])
+    let subjects = seen.withLock { $0.filter { $0 != "begun" && $0 != "end" } }
+    #expect(subjects.count == 2000)
+    #expect(Set(subjects).count == 2000)
+    #expect(try segments(fixture).count > 400)
+  }
+
+  @Test func `a follower notices a new host, and a ring ends it`() throws {
+    let fixture = try Fixture()
+    let spool = fixture.spool
+    let seen = Mutex<[String]>([])
+    let bell = try Pipe()
+    let done = try Pipe()
+    let (stop, end) = (bell.readEnd.raw, done.writeEnd.raw)
+    try Thread.detach {
+      do {
+        try History(spool).follow(History.Filter(), interruption: stop) { event in
+          seen.withLock { $0.append(event.subject) }
+          return true
+        }
+      } catch { Issue.record(error) }
+      var byte: UInt8 = 1
+      _ = Glibc.write(end, &byte, 1)
+    }
+    while seen.withLock({ $0.isEmpty }) {
+      try Self.append(spool, "begun")
+      usleep(20_000)
+    }
+    let line = LogEvent.line(
+      kind: .messageSent, subject: "afar", source: "/afar/1.1", number: 1, time: Timestamp(microseconds: Clock.wall())
+    ) { $0.int(1) }
+    #expect(mkdir(fixture.path + "/log/afar", 0o755) == 0)
+    try Plain.write(fixture.path + "/log/afar/20261120T234512.345678Z.jsonl", line)
+    #expect(eventually { seen.withLock { $0.contains("afar") } })
+    try bell.writeEnd.write([1])
+    _ = try done.readEnd.read(maximum: 1)
+    #expect(seen.withLock { $0.filter { $0 == "afar" }.count } == 1)
+  }
+}
