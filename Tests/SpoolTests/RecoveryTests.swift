@@ -424,9 +424,22 @@ import Testing
       let spool = try Spool(at: elsewhere)
       #expect(spool.recovery?.count == 2)
     }
-    // But in the spool itself, what another host is just sending is not taken for lost.
-    for name in fixture.names("inbox") { unlink(fixture.box("inbox") + "/" + name) }
+  }
+
+  @Test func `what another host is just sending is not taken for lost`() throws {
+    let fixture = try Fixture("coder")
+    // A clock that is ahead, so that a busy machine has time enough.
+    for (host, ahead) in [("afar", 8.0), ("slow", -100.0)] {
+      let time = Timestamp(microseconds: Clock.wall()).advanced(bySeconds: ahead)
+      let id = MessageID(time: time, random: 17)
+      let line = LogEvent.line(kind: .messageSent, subject: "\(id)", source: "/\(host)/1.1", number: 1, time: time) {
+        $0.raw(Array(#"{"recipients":["coder"],"name":"5-\#(id).json","message":{"content":"\#(host)"}}"#.utf8))
+      }
+      #expect(mkdir("\(fixture.path)/log/\(host)", 0o755) == 0)
+      try Plain.write("\(fixture.path)/log/\(host)/\(time.compact).jsonl", line)
+    }
     #expect(try rebooted(fixture).recovery?.count == 1)
+    #expect(try fixture.drain() == ["slow"])
   }
 
   // MARK: The doctor
