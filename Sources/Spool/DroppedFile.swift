@@ -65,7 +65,9 @@ struct DroppedFile {
       let file = try? spool.root.openIfPresent(path, O_RDONLY | O_NONBLOCK)
     else { return false }
     let hasWriters = file.hasWriters()
-    guard let bytes = try? file.read(at: 0, count: status.size), isTruncated(bytes) else { return false }
+    guard let bytes = try? file.read(at: 0, count: status.size) else { return false }
+    // It may have been completed since it was read.
+    guard isTruncated(bytes) else { return (try? Message(parsing: bytes)) != nil }
     return hasWriters == true || abs(Clock.wall() * 1000 - status.modified) < quietNanoseconds
   }
 

@@ -35,11 +35,15 @@ struct Recovery {
   let host: String
   let log: LogWriter?
   let settings: Settings
+  /// Nobody is sending in a copy that nobody has opened yet.
+  var isCopy = false
 
   /// What the log says of one recipient's copy.
   private struct Copy {
     var attempt = 0
     var ackedAttempt: Int?
+    /// The last attempt that ended otherwise.
+    var lostAttempt = 0
     var isDead = false
     var deadReason: String?
 
@@ -51,12 +55,15 @@ struct Recovery {
         self.attempt = max(self.attempt, attempt)
         if let acked = ackedAttempt, acked < attempt { ackedAttempt = nil }
       case .messageAcked:
-        if attempt >= self.attempt { ackedAttempt = attempt }
+        if attempt >= self.attempt, attempt > lostAttempt { ackedAttempt = attempt }
       case .messageAckRefused, .messageRequeued:
         self.attempt = max(self.attempt, attempt)
+        lostAttempt = max(lostAttempt, attempt)
         if let acked = ackedAttempt, acked <= attempt { ackedAttempt = nil }
       case .messageDead:
         self.attempt = max(self.attempt, attempt)
+        lostAttempt = max(lostAttempt, attempt)
+        if let acked = ackedAttempt, acked <= attempt { ackedAttempt = nil }
         isDead = true
         deadReason = event.text("reason")
       case .messageRevived:
@@ -123,7 +130,7 @@ struct Recovery {
   }
 
   private func isInFlight(_ event: LogEvent, _ position: LogCursor.Position) -> Bool {
-    guard position.segment.host != host || log == nil else { return false }
+    guard !isCopy, position.segment.host != host || log == nil else { return false }
     return abs(Timestamp(microseconds: Clock.wall()).seconds(since: event.time)) < Self.inFlightSeconds
   }
 

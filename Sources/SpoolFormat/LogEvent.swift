@@ -75,11 +75,25 @@ public struct LogEvent: Sendable {
     return CRC32.checksum(UnsafeBufferPointer(rebasing: line[..<body])) == UInt32(written)
   }
 
-  /// Reads a line; nil when it is not whole, or not of this shape.
-  public init?(line: UnsafeBufferPointer<UInt8>) {
-    guard Self.isWhole(line), let event = LogEvent(json: UnsafeBufferPointer(rebasing: line.dropLast())) else {
-      return nil
+  private static let beginning = TextSearch("{\"specversion\":\"1.0\",")
+
+  /// Where a whole line begins in what ends with this line feed: 0, but for one whose neighbour before it lost its own
+  /// line feed to damage, or was never written to its end. Nil when there is none.
+  public static func wholeStart(in line: UnsafeBufferPointer<UInt8>) -> Int? {
+    if isWhole(line) { return 0 }
+    var start = 1
+    while let found = beginning.firstMatch(in: line, from: start) {
+      if isWhole(UnsafeBufferPointer(rebasing: line[found...])) { return found }
+      start = found + 1
     }
+    return nil
+  }
+
+  /// Reads a line; nil when there is none that is whole, and of this shape.
+  public init?(line: UnsafeBufferPointer<UInt8>) {
+    guard let start = Self.wholeStart(in: line),
+      let event = LogEvent(json: UnsafeBufferPointer(rebasing: line[start...].dropLast()))
+    else { return nil }
     self = event
   }
 

@@ -15,6 +15,7 @@ final class CommitPage: Sendable {
     static let state = 8
     static let boot = 16
     static let rootInode = 48
+    static let rootDevice = 56
     static let lock = 64
     static let segment = 128
     static let segmentStart = 136
@@ -61,22 +62,42 @@ final class CommitPage: Sendable {
 
   /// Whether the page was made in this boot, for the spool with this root: not before a power cut, and not in
   /// the spool that this one is a copy of.
-  func belongs(toBoot boot: String, rootInode: UInt64) -> Bool {
-    guard word(Offset.magic).pointee.load(ordering: .acquiring) == Self.magicValue else { return false }
-    return madeIn(boot: boot) && word(Offset.rootInode).pointee.load(ordering: .relaxed) == rootInode
+  func belongs(toBoot boot: String, root: Root) -> Bool { madeIn(boot: boot) && hasRoot(root) }
+
+  /// What tells one directory from another. The number alone doesn't: the topmost directory of each file system of a
+  /// kind may have the same one.
+  struct Root: Equatable {
+    let inode: UInt64
+    let device: UInt64
   }
 
   /// Whether it is still the directory that the page was made in, boot aside.
-  func hasRoot(_ inode: UInt64) -> Bool { word(Offset.rootInode).pointee.load(ordering: .relaxed) == inode }
+  func hasRoot(_ root: Root) -> Bool { self.root == root }
+
+  /// The directory that the page was made in; nil for a page that is new, or of another kind of machine.
+  var root: Root? {
+    guard word(Offset.magic).pointee.load(ordering: .acquiring) == Self.magicValue else { return nil }
+    return Root(
+      inode: word(Offset.rootInode).pointee.load(ordering: .relaxed),
+      device: word(Offset.rootDevice).pointee.load(ordering: .relaxed))
+  }
 
   private func madeIn(boot: String) -> Bool {
     let bytes = UnsafeBufferPointer(start: page.pointer(at: Offset.boot, as: UInt8.self), count: 32)
     return bytes.elementsEqual(boot.utf8)
   }
 
+  /// The same, of the first bytes of another host's page.
+  static func root(in bytes: [UInt8]) -> Root? {
+    guard bytes.count >= 64 else { return nil }
+    func word(_ offset: Int) -> UInt64 { bytes.withUnsafeBytes { $0.load(fromByteOffset: offset, as: UInt64.self) } }
+    guard word(Offset.magic) == magicValue else { return nil }
+    return Root(inode: word(Offset.rootInode), device: word(Offset.rootDevice))
+  }
+
   /// Makes the page anew, with the log ending at `end` bytes of segment `start`. Only under `flock` on its file,
   /// and only when it doesn't belong to this boot and root.
-  func initialize(boot: String, rootInode: UInt64, start: Timestamp, end: Int) {
+  func initialize(boot: String, root: Root, start: Timestamp, end: Int) {
     lock.initialize()
     word(Offset.segment).pointee.store(1, ordering: .relaxed)
     word(Offset.segmentStart).pointee.store(UInt64(start.microseconds), ordering: .relaxed)
@@ -88,7 +109,8 @@ final class CommitPage: Sendable {
     half(Offset.generation).pointee.store(0, ordering: .relaxed)
     let bytes = UnsafeMutableBufferPointer(start: page.pointer(at: Offset.boot, as: UInt8.self), count: 32)
     for (index, byte) in boot.utf8.prefix(32).enumerated() { bytes[index] = byte }
-    word(Offset.rootInode).pointee.store(rootInode, ordering: .relaxed)
+    word(Offset.rootInode).pointee.store(root.inode, ordering: .relaxed)
+    word(Offset.rootDevice).pointee.store(root.device, ordering: .relaxed)
     state = .recovering
     word(Offset.magic).pointee.store(Self.magicValue, ordering: .releasing)
   }

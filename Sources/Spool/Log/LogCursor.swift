@@ -49,12 +49,16 @@ struct LogCursor {
         let end = block[start...].firstIndex(of: 10).map { $0 + 1 } ?? block.count
         next = end
         let position = Position(segment: segments[current], offset: blockStart + start)
-        let event = block.withUnsafeBufferPointer { LogEvent(line: UnsafeBufferPointer(rebasing: $0[start..<end])) }
+        let (event, isWhole) = block.withUnsafeBufferPointer { block in
+          let line = UnsafeBufferPointer(rebasing: block[start..<end])
+          let event = LogEvent(line: line)
+          return (event, event != nil && LogEvent.isWhole(line))
+        }
+        if !isWhole { badLines.append((position, end - start)) }
         if let event {
           head = (event, position)
           return head
         }
-        badLines.append((position, end - start))
       }
       guard try readBlock() else { return nil }
     }

@@ -15,30 +15,43 @@ struct LogOpening {
       let file = try openPage()
       let page = try CommitPage(file)
       let boot = try Clock.bootIdentity()
-      let inode = try root.status().inode
+      let status = try root.status()
+      let directory = CommitPage.Root(inode: status.inode, device: status.device)
       let writer = LogWriter(
         root: root, host: host, source: "/\(host)/\(process.pid).\(String(process.started, radix: 16))",
         segmentBytesMax: settings.segmentBytesMax, page: page)
-      if page.belongs(toBoot: boot, rootInode: inode), page.state == .ready { return (writer, nil) }
+      if page.belongs(toBoot: boot, root: directory), page.state == .ready { return (writer, nil) }
 
       try file.lock()
       defer { _ = try? file.unlock() }
-      let isOurs = page.belongs(toBoot: boot, rootInode: inode)
+      let isOurs = page.belongs(toBoot: boot, root: directory)
       if isOurs, page.state == .ready { return (writer, nil) }
       // The checkpoint vouches for the files of the directory it was made in, not for those of a copy.
-      let isSameDirectory = page.hasRoot(inode)
+      let isSameDirectory = page.hasRoot(directory)
+      let isCopy = try page.root.map { $0 != directory } ?? isCopyByOthers(directory)
       var report = RecoveryReport()
       // Copiers and archivers leave out directories that are empty.
       for name in Layout.top { try root.makeDirectory(name) }
       if !isOurs {
         let tail = try mendTail(&report)
-        page.initialize(boot: boot, rootInode: inode, start: tail.start, end: tail.end)
+        page.initialize(boot: boot, root: directory, start: tail.start, end: tail.end)
       }
-      try Recovery(root: root, host: host, log: writer, settings: settings)
+      try Recovery(root: root, host: host, log: writer, settings: settings, isCopy: isCopy)
         .run(fromCheckpoint: isSameDirectory, mending: true, live: false, &report)
       page.state = .ready
       return (writer, report)
     }
+  }
+
+  /// Whether the spool is a copy, by what the pages of other hosts say. The number of a device is each host's own.
+  private func isCopyByOthers(_ directory: CommitPage.Root) throws(SystemCallError) -> Bool {
+    for host in try LogFiles(root: root).hosts() {
+      guard let file = try root.openIfPresent(Layout.commitPage(of: host), O_RDONLY),
+        let made = CommitPage.root(in: try file.read(at: 0, count: 64))
+      else { continue }
+      if made.inode != directory.inode { return true }
+    }
+    return false
   }
 
   private func openPage() throws(SystemCallError) -> Descriptor {
@@ -77,7 +90,7 @@ extension LogTail {
       while end > 0 {
         guard let feed = buffer[..<end].lastIndex(of: UInt8(ascii: "\n")) else { return 0 }
         let start = buffer[..<feed].lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
-        if LogEvent.isWhole(UnsafeBufferPointer(rebasing: buffer[start...feed])) { return feed + 1 }
+        if LogEvent.wholeStart(in: UnsafeBufferPointer(rebasing: buffer[start...feed])) != nil { return feed + 1 }
         end = feed
       }
       return 0
