@@ -7,10 +7,14 @@ public final class SharedPage: Sendable {
   public static let size = 4096
   private let address: UInt
 
-  /// Maps the first page of an open file, which is made long enough. C: mmap(2), MAP_SHARED.
+  /// Maps the first page of an open file, which is made long enough. C: posix_fallocate(3), mmap(2), MAP_SHARED.
   public init(_ file: borrowing Descriptor) throws(SystemCallError) {
-    if try file.status().size < Self.size { try file.truncate(to: Self.size) }
     let raw = file.raw
+    if try file.status().size < Self.size {
+      // Blocks, not a hole: on a full disk the first write into a mapped hole would kill the process.
+      let code = posix_fallocate(raw, 0, off_t(Self.size))
+      if code != 0 { throw SystemCallError("posix_fallocate", file.path, code) }
+    }
     let mapped = mmap(nil, Self.size, PROT_READ | PROT_WRITE, MAP_SHARED, raw, 0)
     guard let mapped, mapped != MAP_FAILED else { throw SystemCallError("mmap", file.path, errno) }
     address = UInt(bitPattern: mapped)

@@ -12,6 +12,9 @@ struct Candidates {
   /// Whether there were more than are kept.
   private(set) var isPartial = false
 
+  /// Whether there were more delayed ones than are kept: the others are found when the inbox is looked at again.
+  private var isDelayedPartial = false
+
   /// A name less the holder, which none of these has: without a text in it a heap of them is moved about at the speed
   /// of memory.
   private struct Waiting: Comparable {
@@ -41,10 +44,11 @@ struct Candidates {
     delayed.removeAll(keepingCapacity: true)
     nextDue = nil
     isPartial = false
+    isDelayedPartial = false
   }
 
-  mutating func insert(_ name: EntryName) {
-    if let due = name.notBefore { return wait(for: name, until: due) }
+  mutating func insert(_ name: EntryName, now: Timestamp) {
+    if let due = name.notBefore, due > now { return wait(for: name, until: due) }
     push(name)
     guard heap.count > 2 * Self.countMax else { return }
     heap.sort()
@@ -78,11 +82,14 @@ struct Candidates {
     }
   }
 
-  /// Keeps a message whose time hasn't come.
+  /// Keeps a message whose time hasn't come; of very many, those that come soonest.
   mutating func wait(for name: EntryName, until due: Timestamp) {
-    guard delayed.count < Self.countMax else { return isPartial = true }
     delayed.append((name, due))
     nextDue = min(nextDue ?? due, due)
+    guard delayed.count > 2 * Self.countMax else { return }
+    delayed.sort { $0.due < $1.due }
+    delayed.removeLast(delayed.count - Self.countMax)
+    isDelayedPartial = true
   }
 
   /// Lets those try whose time has come.
@@ -92,5 +99,6 @@ struct Candidates {
     for entry in delayed[firstDue...] { push(entry.name) }
     delayed.removeSubrange(firstDue...)
     self.nextDue = delayed.lazy.map(\.due).min()
+    if delayed.isEmpty, isDelayedPartial { isPartial = true }
   }
 }

@@ -6,6 +6,8 @@ import SpoolFormat
 /// complete, and gets its proper name then; until then it is left alone.
 struct DroppedFile {
   let name: [UInt8]
+  /// Not looked at before, lest a slow writer's file be read for each message that is claimed; nanoseconds since boot.
+  var examineAt = 0
   /// As it was when last looked at, and since when; nanoseconds since boot.
   private var last: (size: Int, modified: Int, since: Int)?
 

@@ -19,8 +19,11 @@ public final class Inbox {
   private var candidates = Candidates()
   /// By name, byte for byte: two names may be the same text to a `String`.
   private var dropped: [[UInt8]: DroppedFile] = [:]
+  /// Claims that somebody moved back by hand, and that still bear their holder's name.
+  private var putBack: [EntryName] = []
   private var watcher: DirectoryWatcher?
   private var isWatching = false
+  private var isLooking = false
   /// Which directory is watched: another may come in its place without an event that says so.
   private var watchedInode: UInt64?
   private var observations: LeaseObservations
@@ -129,17 +132,20 @@ public final class Inbox {
     return try spool.root.renameIfPresent(source, to: target)
   }
 
+  /// Failures that say nothing of the file.
+  private static let passing = [EIO, ESTALE, EMFILE, ENFILE, ENOMEM, ENOSPC, EDQUOT]
+
   /// The message in a claimed file; nil when it can't be read as one, and was set aside.
   private func read(_ held: EntryName, at path: String) throws -> Message? {
     do {
       guard let bytes = try spool.root.readFile(path, maximum: Message.bytesMax + 1) else { return nil }
       return try Self.message(bytes, held.id)
-    } catch let error as SystemCallError where [EIO, ESTALE, EMFILE, ENFILE, ENOMEM].contains(error.code) {
+    } catch let error as SystemCallError where Self.passing.contains(error.code) {
       // Not the file's fault: back with it.
       _ = try? spool.requeue(bot, held, delay: 1, reason: "could not be read: \(error)", attemptsMax: attemptsMax)
       throw SpoolError("cannot read \(held.id)", error)
     } catch {
-      if DroppedFile.isUnfinished(spool, path) {
+      if error is FormatError, DroppedFile.isUnfinished(spool, path) {
         // Somebody is copying a file with a proper name into the inbox: one that was dropped, until it is complete.
         let name = Array("\(held.id).json".utf8)
         if try spool.root.renameIfPresent(path, to: Layout.entry(bot, .inbox, raw: "\(held.id).json")) {
@@ -183,7 +189,20 @@ public final class Inbox {
     }
     if now >= nextLook { try lookAtAll(now) }
     candidates.wake(at: spool.now())
+    if !putBack.isEmpty { try renamePutBack() }
     if !dropped.isEmpty { try adoptDropped() }
+  }
+
+  private func renamePutBack() throws {
+    defer { putBack = [] }
+    for name in putBack {
+      var waiting = name
+      waiting.place = .waiting
+      let isOurs = try doing("cannot put back \(name.id)") {
+        try spool.root.renameIfPresent(Layout.entry(bot, .inbox, name), to: Layout.entry(bot, .inbox, waiting))
+      }
+      if isOurs { candidates.insert(waiting, now: spool.now()) }
+    }
   }
 
   /// While nothing is claimed: what is claimed meanwhile is seen soon enough to be given back after one lease more.
@@ -194,8 +213,11 @@ public final class Inbox {
   private func lookAtAll(_ now: Int) throws {
     candidates.removeAll()
     try doing("cannot look into the inbox of \(bot)") {
+      isLooking = true
+      defer { isLooking = false }
       let isThere = try spool.root.list(Layout.box(bot, .inbox)) { sort($0) }
-      if !isThere, watcher == nil { try spool.require(bot) }
+      // One that was moved away may come back; a bot that was removed won't.
+      if !isThere, try spool.root.status(Layout.bot(bot)) == nil { try spool.require(bot) }
     }
     if isWatching, try inboxInode() != watchedInode { isWatching = false }
     let end = Clock.sinceBoot()
@@ -206,26 +228,31 @@ public final class Inbox {
 
   private func sort(_ name: UnsafeBufferPointer<UInt8>) {
     if let entry = EntryName(name) {
-      // With a holder: somebody put a claim back by hand, without renaming it.
-      candidates.insert(entry)
+      guard entry.holder == nil else { return putBack.append(entry) }
+      candidates.insert(entry, now: spool.now())
     } else if EntryName.isDropped(name) {
       let name = Array(name)
       if dropped[name] == nil { dropped[name] = DroppedFile(name: name) }
+      // Something happened to it: perhaps it is complete now.
+      if !isLooking { dropped[name]!.examineAt = 0 }
     }
   }
 
   private func adoptDropped() throws {
-    for (key, file) in dropped {
+    let now = Clock.sinceBoot()
+    for (key, file) in dropped where file.examineAt <= now {
       var file = file
       let verdict: DroppedFile.Verdict
       // What can be neither read nor set aside (it isn't ours to move, the disk is full) must not keep its neighbours.
       do { verdict = try file.examine(spool, bot) } catch { verdict = .incomplete }
       switch verdict {
-      case .incomplete: dropped[key] = file
+      case .incomplete:
+        file.examineAt = Clock.sinceBoot() + Self.dropNanoseconds
+        dropped[key] = file
       case .gone: dropped[key] = nil
       case .adopted(let name):
         dropped[key] = nil
-        candidates.insert(name)
+        candidates.insert(name, now: spool.now())
       }
     }
   }
@@ -261,7 +288,8 @@ public final class Inbox {
         // In this order: should it be replaced in between, the next look notices.
         watchedInode = try inboxInode()
         isWatching = try watcher!.watch(Layout.box(bot, .inbox))
-        nextLook = 0
+        // While it isn't there it is looked for at intervals, as everything is that no event tells of.
+        if isWatching { nextLook = 0 }
       }
     }
   }
