@@ -1,0 +1,207 @@
+import Glibc
+import Linux
+import SpoolFormat
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Spool
+
+@Suite struct CopyAndDoctorTests {
+  @Test func `a copy of a spool in use has every message that was acknowledged before it began`() throws {
+    let fixture = try Fixture("a", "b") {
+      $0.segmentBytesMax = 16384
+      $0.durability = .durable
+    }
+    let (path, spool) = (fixture.path, fixture.spool)
+    let bots = [try fixture.bot("a"), try fixture.bot("b")]
+    let running = try Pipe()
+    let done = running.writeEnd.raw
+    let isOver = Shared(Atomic<Bool>(false))
+    let ids = Shared(Mutex<[MessageID]>([]))
+    for sender in 0..<2 {
+      try Thread.detach {
+        var number = 0
+        while !isOver.value.load(ordering: .relaxed) {
+          var message = Message(content: "\(sender)-\(number)")
+          message.to = number % 3 == 0 ? ["a", "b"] : [number % 3 == 1 ? "a" : "b"]
+          if let id = try? spool.send(message) { ids.value.withLock { $0.append(id) } }
+          number += 1
+        }
+        var byte: UInt8 = 1
+        _ = Glibc.write(done, &byte, 1)
+      }
+    }
+    for bot in bots {
+      try Thread.detach {
+        do {
+          let inbox = try Inbox(spool, bot)
+          var number = 0
+          while !isOver.value.load(ordering: .relaxed) {
+            guard let claim = try inbox.receive(waiting: 0.05) else { continue }
+            number += 1
+            switch number % 4 {
+            case 0: try spool.nack(claim.bot, claim.name)
+            case 1 where claim.attempt == 1: try spool.bury(claim.bot, claim.name, reason: "x")
+            default: try spool.ack(claim.bot, claim.name)
+            }
+          }
+        } catch { Issue.record(error) }
+        var byte: UInt8 = 1
+        _ = Glibc.write(done, &byte, 1)
+      }
+    }
+    var snapshots: [[MessageID]] = []
+    for number in 0..<4 {
+      #expect(eventually { ids.value.withLock { $0.count } > (number + 1) * 60 })
+      snapshots.append(ids.value.withLock { $0 })
+      try shell("cp -a spool copy\(number) 2>&1 || true", in: fixture.home.path)
+    }
+    isOver.value.store(true, ordering: .relaxed)
+    var left = 4
+    while left > 0 { left -= try running.readEnd.read(maximum: left)?.count ?? 0 }
+    for (number, sent) in snapshots.enumerated() {
+      #expect(sent.count > 60)
+      let copy = try Spool(at: fixture.home("copy\(number)"))
+      #expect(copy.recovery != nil)
+      var there: [String: Set<MessageID>] = [:]
+      for bot in ["a", "b"] {
+        for box in ["inbox", "claimed", "dead"] {
+          for name in Plain.names("\(copy.path)/bots/\(bot)/\(box)") {
+            guard let entry = EntryName(name) else { continue }
+            there[bot, default: []].insert(entry.id)
+            // Whole, all of them.
+            #expect(throws: Never.self) { try Message(parsing: Plain.read("\(copy.path)/bots/\(bot)/\(box)/\(name)")) }
+          }
+        }
+      }
+      var recipients: [MessageID: [String]] = [:]
+      try History(copy).forEach(History.Filter()) { event in
+        guard let id = MessageID(event.subject) else { return true }
+        if event.kind == .messageSent { recipients[id] = event.texts("recipients") }
+        if event.kind == .messageAcked, let bot = event.text("bot") { there[bot, default: []].insert(id) }
+        return true
+      }
+      for id in sent {
+        let bots = try #require(recipients[id], "copy \(number) has no line of \(id)")
+        for bot in bots { #expect(there[bot]?.contains(id) == true, "copy \(number), \(bot), \(id)") }
+      }
+      #expect(try Doctor(copy).examine(repairing: false).findings.map(\.path) == [])
+      #expect(path != copy.path)
+    }
+  }
+
+  /// A value that several threads share.
+  private final class Shared<Value: ~Copyable & Sendable>: Sendable {
+    let value: Value
+    init(_ value: consuming Value) { self.value = value }
+  }
+
+  @Test func `a copy has what other hosts had just sent`() async throws {
+    let fixture = try Fixture("coder")
+    let path = fixture.path
+    await #expect(processExitsWith: .success) { [path = path as String] in
+      setenv("SPOOL_HOST", "afar", 1)
+      let spool = try Spool(at: path)
+      #expect(spool.host == "afar")
+      var message = Message(content: "from afar")
+      message.to = ["coder"]
+      try spool.send(message)
+    }
+    try fixture.send("from here")
+    try shell("cp -a spool copy; rm copy/bots/coder/inbox/*", in: fixture.home.path)
+    let copy = try Spool(at: fixture.home("copy"))
+    #expect(copy.recovery?.count == 2)
+    #expect(Plain.names("\(copy.path)/bots/coder/inbox").count == 2)
+    // A backup is opened elsewhere, by a host that was never there.
+    try shell("cp -a spool elsewhere; rm elsewhere/bots/coder/inbox/*", in: fixture.home.path)
+    let elsewhere = fixture.home("elsewhere")
+    await #expect(processExitsWith: .success) { [elsewhere = elsewhere as String] in
+      setenv("SPOOL_HOST", "third", 1)
+      let spool = try Spool(at: elsewhere)
+      #expect(spool.recovery?.count == 2)
+    }
+  }
+
+  @Test func `what another host is just sending is not taken for lost`() throws {
+    let fixture = try Fixture("coder")
+    // A clock that is ahead, so that a busy machine has time enough.
+    for (host, ahead) in [("afar", 8.0), ("slow", -100.0)] {
+      let time = Timestamp(microseconds: Clock.wall()).advanced(bySeconds: ahead)
+      let id = MessageID(time: time, random: 17)
+      let line = LogEvent.line(kind: .messageSent, subject: "\(id)", source: "/\(host)/1.1", number: 1, time: time) {
+        $0.raw(Array(#"{"recipients":["coder"],"name":"5-\#(id).json","message":{"content":"\#(host)"}}"#.utf8))
+      }
+      #expect(mkdir("\(fixture.path)/log/\(host)", 0o755) == 0)
+      try Plain.write("\(fixture.path)/log/\(host)/\(time.compact).jsonl", line)
+    }
+    #expect(try fixture.rebooted().recovery?.count == 1)
+    #expect(try fixture.drain() == ["slow"])
+  }
+
+  // MARK: The doctor
+
+  @Test func `the doctor says what it would do without doing it, and then does it`() async throws {
+    let fixture = try Fixture.eventful()
+    let path = fixture.path
+    await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
+      let spool = try Spool(at: path)
+      #expect(try Inbox(spool, BotName(parsing: "a")).claim() != nil)
+      try Plain.write(path + "/bots/a/presence/\(spool.holder)", "")
+      kill(getpid(), SIGKILL)
+    }
+    let gone = Holder(host: fixture.spool.host, pid: 1, start: 1)
+    let unsent = EntryName(
+      urgency: 5, id: MessageID(time: Timestamp(microseconds: 1), random: 1), place: .held(gone))
+    try Plain.write(fixture.box("tmp", of: "a") + "/\(unsent)", #"{"content":"never sent"}"#)
+    unlink(fixture.box("inbox", of: "c") + "/" + (try #require(fixture.names("inbox", of: "c").first)))
+    try Plain.write(fixture.box("claimed", of: "a") + "/by-hand.json", #"{"content":"x"}"#)
+    try Plain.write(fixture.box("dead", of: "a") + "/none.json.reason", "{}")
+    try Plain.write(path + "/bots/c/card.json", "not json")
+    try Plain.write(path + "/tmp/old", "x")
+    var times = [timespec(tv_sec: 1, tv_nsec: 0), timespec(tv_sec: 1, tv_nsec: 0)]
+    utimensat(AT_FDCWD, path + "/tmp/old", &times, 0)
+    TemporaryDirectory.removeTree(path + "/bots/b/presence")
+    let before = fixture.files(".")
+    let names = Plain.names(path + "/bots/b")
+    let report = try Doctor(fixture.spool).examine(repairing: false)
+    let problems = report.findings.map {
+      "\($0.path.split(separator: "/").prefix(3).joined(separator: "/")) \($0.problem)"
+    }
+    #expect(report.count == report.findings.count)
+    for wanted in [
+      "bots/a/claimed is held by a process that has died", "bots/a/presence is a process that has ended",
+      "bots/a/tmp was left by a sender that died", "bots/a/claimed is claimed by nobody",
+      "bots/a/dead is a reason without its letter", "bots/c/inbox is missing",
+      "tmp/old was left by a command that died",
+      "bots/b/presence is missing",
+    ] { #expect(problems.contains(wanted), "\(wanted): \(problems)") }
+    #expect(problems.contains { $0.hasPrefix("bots/c/card.json") })
+    #expect(report.count == 9)
+    #expect(fixture.files(".") == before)
+    #expect(Plain.names(path + "/bots/b") == names)
+    let again = try Doctor(fixture.spool).examine(repairing: true)
+    #expect(again.count == 9)
+    let left = try Doctor(fixture.spool).examine(repairing: false)
+    // The card is for a person to mend.
+    #expect(left.findings.map(\.path) == ["bots/c/card.json"])
+    #expect(fixture.names("tmp", of: "a").isEmpty)
+    #expect(try fixture.drain("a").sorted() == ["to all", "waiting", "x"])
+    #expect(!(try Doctor(fixture.spool).remarks()).isEmpty)
+  }
+
+  @Test(.enabled(if: !isRoot, "root may write everywhere"))
+  func `a spool that may not be written to can be read`() throws {
+    let fixture = try Fixture("coder")
+    let id = try fixture.send("x")
+    try shell("chmod -R a-w spool", in: fixture.home.path)
+    defer { try? shell("chmod -R u+w spool", in: fixture.home.path) }
+    let spool = try Spool(at: fixture.path)
+    #expect(try spool.entries(of: fixture.bot()).map(\.message?.content) == ["x"])
+    #expect(try History(spool).trace(id).count == 1)
+    var message = Message(content: "y")
+    message.to = ["coder"]
+    #expect(code { try spool.send(message) } == .notPermitted)
+    #expect(code { _ = try Inbox(spool, fixture.bot()).claim() } == .notPermitted)
+  }
+}
