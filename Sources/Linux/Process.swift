@@ -18,18 +18,40 @@ public struct ProcessIdentity: Sendable, Hashable {
     return ProcessIdentity(pid: pid, started: startTime(of: pid) ?? 0)
   }
 
-  /// Whether it is still there. A zombie counts as gone: it will never act again.
-  public var isAlive: Bool { Self.startTime(of: pid) == started }
+  /// Whether it is still there. A zombie counts as gone: it will never act again. One that can't be looked at (no
+  /// descriptors left, `/proc` hidden from other users) counts as alive: taking the living for dead does more harm.
+  public var isAlive: Bool {
+    switch Self.state(of: pid) {
+    case .gone: false
+    case .started(let start): start == started
+    case .unknown: kill(pid_t(pid), 0) == 0 || errno != ESRCH
+    }
+  }
 
-  /// Field 22 of proc_pid_stat(5); nil when there is no such process, or only what is left of one.
+  private enum State {
+    case started(UInt64)
+    case gone
+    case unknown
+  }
+
   private static func startTime(of pid: Int) -> UInt64? {
-    guard let file = try? Descriptor.open("/proc/\(pid)/stat", O_RDONLY),
-      let text = try? file.read(maximum: 1024),
-      let end = text.lastIndex(of: UInt8(ascii: ")"))
-    else { return nil }
+    if case .started(let start) = state(of: pid) { start } else { nil }
+  }
+
+  /// Field 22 of proc_pid_stat(5).
+  private static func state(of pid: Int) -> State {
+    let text: [UInt8]
+    do throws(SystemCallError) {
+      text = try Descriptor.open("/proc/\(pid)/stat", O_RDONLY).read(maximum: 1024) ?? []
+    } catch {
+      // Hidden processes are not there either, as far as open(2) tells.
+      return error.code == ESRCH || (error.code == ENOENT && kill(pid_t(pid), 0) == -1 && errno == ESRCH)
+        ? .gone : .unknown
+    }
+    guard let end = text.lastIndex(of: UInt8(ascii: ")")) else { return .unknown }
     let fields = text[(end + 1)...].split(separator: UInt8(ascii: " "))
-    guard fields.count > 19, fields[0] != [UInt8(ascii: "Z")][...] else { return nil }
-    return UInt64(String(decoding: fields[19], as: UTF8.self))
+    guard fields.count > 19, let start = UInt64(String(decoding: fields[19], as: UTF8.self)) else { return .unknown }
+    return fields[0] == [UInt8(ascii: "Z")][...] ? .gone : .started(start)
   }
 }
 

@@ -83,7 +83,9 @@ extension Spool {
       }
       // The owner died before the log had it, or is just about to write it. Of two who take over, the lock of
       // the log lets one be first.
-      if owner.holder.map(isGone) ?? true {
+      // Of a host that is not this one nothing is known but how long ago it took the key.
+      let isOld = now().seconds(since: owner.id.time) > max(settings.leaseSeconds, 2 * Self.otherSenderSecondsMax)
+      if owner.holder.map(isGone) ?? true || (isOld && owner.holder?.host != host) {
         var taken = message
         taken.id = owner.id
         return try send(taken, recipients, durability, unlessSent: true) ?? owner.id

@@ -117,8 +117,8 @@ final class LogWriter: Sendable {
     do throws(SystemCallError) {
       if try segment.file.status().size > end { try segment.file.truncate(to: end) }
     } catch {
-      // Nothing may be appended after half a line.
-      _ = try? begin(&state)
+      // Nothing may be appended after half a line: another segment, or a repair before the next line.
+      if (try? begin(&state)) == nil { page.hasTornTail = true }
     }
   }
 
