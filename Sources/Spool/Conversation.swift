@@ -39,8 +39,9 @@ extension Spool {
     let id = try send(message)
     let wanted = id.description
     let hasEvents = watcher.mechanism == .inotify && !((try? root.fileSystem().isNetwork) ?? false)
+    var seen: Set<String> = []
     while true {
-      if let answer = try takeAnswer(to: wanted, sender) { return (id, answer) }
+      if let answer = try takeAnswer(to: wanted, sender, &seen) { return (id, answer) }
       let now = Clock.sinceBoot()
       if now >= deadline { return (id, nil) }
       let step = hasEvents ? 1_000_000_000 : 100_000_000
@@ -51,8 +52,12 @@ extension Spool {
     }
   }
 
-  private func takeAnswer(to id: String, _ bot: BotName) throws -> Message? {
-    for entry in try entries(of: bot) where !entry.isClaimed {
+  /// Each waiting file is read once, one at a time, unless it is not complete yet.
+  private func takeAnswer(to id: String, _ bot: BotName, _ seen: inout Set<String>) throws -> Message? {
+    let names = try doing("cannot look into the inbox of \(bot)") { try root.names(Layout.box(bot, .inbox)) }
+    for fileName in names where !seen.contains(fileName) && fileName.hasSuffix(".json") && !fileName.hasPrefix(".") {
+      let entry = entry(bot, .inbox, fileName)
+      if entry.message != nil { seen.insert(fileName) }
       guard var message = entry.message, message.inReplyTo == id,
         var held = try entry.name ?? adopt(entry.fileName, bot)
       else { continue }

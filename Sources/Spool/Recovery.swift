@@ -315,16 +315,20 @@ struct Recovery {
     try root.rename(temporary, to: target)
   }
 
+  /// Reads no more than the line: there may be a hundred thousand of them to look at.
   private func messageBytes(at position: LogCursor.Position, _ files: LogFiles) throws -> [UInt8]? {
-    var body: [UInt8]?
-    try files.readForwards(position.segment, from: position.offset) { lines, _ in
-      _ = forEachLine(lines) { line in
-        body = LogEvent(line: line)?.messageBytes
-        return false
+    guard let file = try root.openIfPresent(position.segment.path, O_RDONLY) else { return nil }
+    var count = 2048
+    while true {
+      let bytes = try file.read(at: position.offset, count: count)
+      if let feed = bytes.firstIndex(of: 10) {
+        return bytes.withUnsafeBufferPointer { buffer in
+          LogEvent(line: UnsafeBufferPointer(rebasing: buffer[...feed]))?.messageBytes
+        }
       }
-      return false
+      if bytes.count < count { return nil }
+      count *= 8
     }
-    return body
   }
 
   /// Whether a file holds the message that the log has, byte for byte or but for white space and escapes: a dropped

@@ -18,8 +18,9 @@ extension Spool {
     let recipients = try recipients(of: message)
     var message = message
     let created = now()
-    message.id = message.id ?? MessageID(time: created, random: UInt64.random(in: .min ... .max))
-    message.createdAt = message.createdAt ?? created
+    // Always new: what is passed on is another message, with a history of its own.
+    message.id = MessageID(time: created, random: UInt64.random(in: .min ... .max))
+    message.createdAt = created
     // What goes to a group is the same message however many belong to it at the moment.
     if message.type == nil { message.type = message.to == [recipients[0].description] ? .request : .broadcast }
     if let key = message.idempotencyKey {

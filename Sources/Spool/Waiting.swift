@@ -30,7 +30,7 @@ extension Spool {
     return entries
   }
 
-  private func entry(_ bot: BotName, _ box: Layout.Box, _ fileName: String) -> Entry {
+  func entry(_ bot: BotName, _ box: Layout.Box, _ fileName: String) -> Entry {
     let name = EntryName(fileName)
     var message: Message?
     var problem: String?

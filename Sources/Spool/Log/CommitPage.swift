@@ -21,6 +21,7 @@ final class CommitPage: Sendable {
     static let segmentStart = 136
     static let segmentEnd = 144
     static let torn = 152
+    static let failed = 160
     static let written = 192
     static let synced = 200
     static let syncing = 208
@@ -105,6 +106,7 @@ final class CommitPage: Sendable {
     word(Offset.written).pointee.store(0, ordering: .relaxed)
     word(Offset.synced).pointee.store(0, ordering: .relaxed)
     half(Offset.torn).pointee.store(0, ordering: .relaxed)
+    word(Offset.failed).pointee.store(0, ordering: .relaxed)
     half(Offset.syncing).pointee.store(0, ordering: .relaxed)
     half(Offset.generation).pointee.store(0, ordering: .relaxed)
     let bytes = UnsafeMutableBufferPointer(start: page.pointer(at: Offset.boot, as: UInt8.self), count: 32)
@@ -128,6 +130,12 @@ final class CommitPage: Sendable {
   var synced: UInt64 { word(Offset.synced).pointee.load(ordering: .sequentiallyConsistent) }
 
   /// Whether half a line may stand after the end: a writer died with the lock in hand, or could not take it back.
+  /// The segment that the disk last refused to sync, 0 for none: never synced again, and nothing appended to it.
+  var failedSegment: UInt64 {
+    get { word(Offset.failed).pointee.load(ordering: .sequentiallyConsistent) }
+    set { word(Offset.failed).pointee.store(newValue, ordering: .sequentiallyConsistent) }
+  }
+
   var hasTornTail: Bool {
     get { half(Offset.torn).pointee.load(ordering: .acquiring) != 0 }
     set { half(Offset.torn).pointee.store(newValue ? 1 : 0, ordering: .releasing) }
@@ -139,13 +147,14 @@ final class CommitPage: Sendable {
     return word(Offset.written).pointee.add(UInt64(count), ordering: .sequentiallyConsistent).newValue
   }
 
-  /// Ends the current segment and begins another. `isFailed` when the disk refused to sync the one that ends.
-  func beginSegment(_ start: Timestamp, isFailed: Bool) {
-    let outcome = synced << 1 | (isFailed ? 1 : 0)
+  /// Ends the current segment and begins another. In this order: whoever dies in between leaves the lock to one who
+  /// finds the end again, by the lines that are there.
+  func beginSegment(_ start: Timestamp) {
+    let outcome = synced << 1 | (failedSegment == segment ? 1 : 0)
     word(Offset.outcomes + 8 * Int(segment % Self.outcomeCount)).pointee.store(outcome, ordering: .releasing)
-    word(Offset.segmentStart).pointee.store(UInt64(start.microseconds), ordering: .releasing)
-    word(Offset.segmentEnd).pointee.store(0, ordering: .releasing)
     word(Offset.segment).pointee.add(1, ordering: .sequentiallyConsistent)
+    word(Offset.segmentEnd).pointee.store(0, ordering: .sequentiallyConsistent)
+    word(Offset.segmentStart).pointee.store(UInt64(start.microseconds), ordering: .sequentiallyConsistent)
   }
 
   /// How far a segment that has ended was synced by then, and whether the disk refused to go on; nil when it

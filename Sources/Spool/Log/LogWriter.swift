@@ -94,7 +94,8 @@ final class LogWriter: Sendable {
   private func append(_ line: [UInt8], _ state: inout State) throws(SystemCallError) -> Receipt {
     var hasRotated = false
     var segment = try currentSegment(&state)
-    if page.segmentEnd > 0, page.segmentEnd + line.count > segmentBytesMax {
+    let isFull = page.segmentEnd > 0 && page.segmentEnd + line.count > segmentBytesMax
+    if isFull || page.failedSegment == page.segment {
       segment = try begin(&state)
       hasRotated = true
     }
@@ -143,7 +144,7 @@ final class LogWriter: Sendable {
   }
 
   /// Opens the next segment. Its name is synced: what is in it is worth no more than that.
-  private func begin(isFailed: Bool = false, _ state: inout State) throws(SystemCallError) -> Segment {
+  private func begin(_ state: inout State) throws(SystemCallError) -> Segment {
     // A clock that was set back must not make a segment that sorts before the last one.
     let start = Timestamp(microseconds: max(Clock.wall(), page.segmentStart.microseconds + 1))
     let path = Layout.segment(of: host, start)
@@ -157,7 +158,7 @@ final class LogWriter: Sendable {
       file = try root.open(path, flags)
     }
     try root.open(Layout.logs(of: host), O_RDONLY | O_DIRECTORY).syncData()
-    page.beginSegment(start, isFailed: isFailed)
+    page.beginSegment(start)
     let segment = Segment(number: page.segment, start: start, file: file)
     state.segment = segment
     state.checked = Clock.sinceBoot()
@@ -215,11 +216,16 @@ final class LogWriter: Sendable {
       page.endSync(upTo: nil)
       return
     }
+    guard page.failedSegment != segment.number else {
+      page.endSync(upTo: nil)
+      throw Self.unknownOutcome(nil)
+    }
     let began = Clock.sinceBoot()
     do { try segment.file.syncData() } catch {
       // Never tried again: the kernel may have dropped the pages and called them clean. The segment is finished.
+      page.failedSegment = segment.number
       _ = try? locked { state in
-        if self.page.segment == segment.number { _ = try self.begin(isFailed: true, &state) }
+        if self.page.segment == segment.number { _ = try self.begin(&state) }
       }
       page.endSync(upTo: nil)
       throw Self.unknownOutcome(error)
