@@ -40,6 +40,7 @@ public struct ProcessIdentity: Sendable, Hashable {
 
   /// Field 22 of proc_pid_stat(5).
   private static func state(of pid: Int) -> State {
+    guard 1...Int(Int32.max) ~= pid else { return .gone }
     let text: [UInt8]
     do throws(SystemCallError) {
       text = try Descriptor.open("/proc/\(pid)/stat", O_RDONLY).read(maximum: 1024) ?? []

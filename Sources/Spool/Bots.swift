@@ -97,9 +97,17 @@ extension Spool {
   /// The processes that run a bot: those of this host that are alive, and others by their heartbeat.
   public func presence(of bot: BotName) throws -> [Holder] {
     try doing("cannot look at \(bot)") {
-      try root.names(Layout.box(bot, .presence)).compactMap { Holder($0) }.filter { !isGone($0) }
+      try root.names(Layout.box(bot, .presence)).compactMap { Holder($0) }.filter { holder in
+        if holder.host == host { return !isGone(holder) }
+        // For show only, so that the wall clock will do.
+        guard let status = try root.status(Layout.presence(bot, holder)) else { return false }
+        return Double(Clock.wall() * 1000 - status.modified) < Self.silenceSecondsMax * 1e9
+      }
     }
   }
+
+  /// A process of another host that hasn't been heard of for so long isn't shown as running: several beats.
+  private static let silenceSecondsMax = 120.0
 
   /// Whether the holder is a process of this host that has ended. Of other hosts nothing is known.
   func isGone(_ holder: Holder) -> Bool {

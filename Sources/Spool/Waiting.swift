@@ -61,13 +61,11 @@ extension Spool {
         ? parts[parts.count - 3] : parts[parts.count - 2]
       return (try bot(named: owner), name)
     }
-    guard last.utf8.count >= 4 else {
-      throw SpoolError(.badData, "\"\(last.escapedForTerminal())\" is no claim", hint: "give at least four of its characters")
-    }
     var found: [(bot: BotName, name: EntryName)] = []
     for bot in try bots() {
       try doing("cannot look at the claims of \(bot)") {
-        for name in try root.names(Layout.box(bot, .claimed)) where name == last || name.contains(last) {
+        for name in try root.names(Layout.box(bot, .claimed))
+        where name == last || (last.utf8.count >= 4 && name.contains(last)) {
           if let entry = EntryName(name), entry.holder != nil { found.append((bot, entry)) }
         }
       }
