@@ -110,12 +110,23 @@ public struct History: Sendable {
     }
   }
 
-  /// As `forEach`, for what is written from now on, without end, until `body` returns false.
+  /// How far the logs of all hosts went at a moment.
+  public struct End {
+    let merge: LogMerge
+  }
+
+  public func end() throws -> End {
+    try doing("cannot follow the log") { End(merge: try LogMerge(files, fromEnd: true)) }
+  }
+
+  /// As `forEach`, for what is written from now on (or from `end` on), without end, until `body` returns false.
   /// `interruption` ends it when it becomes readable.
-  public func follow(_ filter: Filter, interruption: CInt? = nil, _ body: (LogEvent) throws -> Bool) throws {
+  public func follow(
+    _ filter: Filter, from end: End? = nil, interruption: CInt? = nil, _ body: (LogEvent) throws -> Bool
+  ) throws {
     let matcher = EventMatcher(filter)
     try doing("cannot follow the log") {
-      var merge = try LogMerge(files, fromEnd: true)
+      var merge = try (end ?? self.end()).merge
       while true {
         while let (event, _) = try merge.next() {
           if matcher.matches(event), try !body(event) { return }

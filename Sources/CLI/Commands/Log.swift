@@ -45,20 +45,30 @@ extension Verb {
       if invocation.isJSON { MessageView.write(event, to: output) } else { output.line(MessageView.line(event)) }
     }
     var count = 0
+    // Taken before anything is shown: what is written while a slow reader reads is followed from here.
+    let end = invocation.has("--follow") ? try history.end() : nil
+    let recent = TimeText.now().advanced(bySeconds: -60)
+    var shown: Set<String> = []
+    func note(_ event: LogEvent) { if end != nil, event.time > recent { shown.insert("\(event.source) \(event.id)") } }
     if filter.since != nil, limit == nil {
       try history.forEach(filter) { event in
         show(event)
+        note(event)
         count += 1
         return true
       }
     } else {
       let events = try history.newest(filter, limit: limit ?? 100)
-      for event in events.reversed() { show(event) }
+      for event in events.reversed() {
+        show(event)
+        note(event)
+      }
       count = events.count
     }
-    if invocation.has("--follow") {
+    if let end {
       output.flush()
-      try history.follow(filter) { event in
+      try history.follow(filter, from: end) { event in
+        if shown.remove("\(event.source) \(event.id)") != nil { return true }
         show(event)
         output.flush()
         return true
