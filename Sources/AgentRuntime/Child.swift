@@ -22,6 +22,8 @@ final class Child {
   private(set) var ending: ChildProcess.Ending?
   /// It no longer reads what it is given.
   private(set) var refusesInput = false
+  /// Whether it has not taken all of the line it was given, or never will.
+  var hasUnreadInput: Bool { refusesInput || written < unwritten.count }
   /// It will print no more.
   var hasClosedOutput: Bool { output == nil }
   let started: Int

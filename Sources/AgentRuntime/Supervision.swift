@@ -135,6 +135,10 @@ extension Worker {
       // Whatever it answers from here on may belong to another message.
       report(.problem("it printed more than one line for a message, or one that nobody asked for", delay: 0))
       child.kill()
+    } else if isIdle, child.hasUnreadInput, !child.isEnding {
+      // The rest of that message would stand before the next one.
+      report(.problem("it answered before it had read all of its message", delay: 0))
+      child.kill()
     }
   }
 

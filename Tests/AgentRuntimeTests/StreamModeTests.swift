@@ -170,6 +170,16 @@ import Testing
     #expect(events.restarts.isEmpty)
   }
 
+  @Test func `a program that answers before it has read all of a message is started again for the next`() throws {
+    let team = try Team()
+    // More than a pipe holds: the rest would stand before the next message.
+    try team.ask(String(repeating: "x", count: 300_000))
+    try team.ask("second")
+    let (summary, events) = try team.work(stream(team, "head -c 10 >/dev/null; echo '{}'; sleep 60"))
+    #expect(summary.acked == 2)
+    #expect(!events.restarts.isEmpty)
+  }
+
   @Test func `a program that closes its input, or its output, doesn't hang the worker`() throws {
     for script in ["exec 0<&-; sleep 300", "read -r line; exec 1>&-; sleep 300"] {
       let team = try Team()
