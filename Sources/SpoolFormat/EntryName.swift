@@ -1,6 +1,6 @@
 /// The name of a message's (or task's) file, which is its state and its fencing token:
 /// `U-TIME-RAND[~ATTEMPT[~HOLDER]].json`. While it waits for its time, that time stands in the
-/// holder's place. Names sort by urgency, then age.
+/// holder's place. A task's holder is `BOT` or `BOT@host.pid.start`. Names sort by urgency, then age.
 public struct EntryName: Sendable, Hashable, Comparable, CustomStringConvertible {
   public var urgency: Int
   public var id: MessageID
@@ -13,6 +13,8 @@ public struct EntryName: Sendable, Hashable, Comparable, CustomStringConvertible
     /// Not to be claimed before that moment.
     case waitingUntil(Timestamp)
     case held(Holder)
+    /// A task's: the bot that it was given to, and the process that works on it, when one is known.
+    case bot(BotName, Holder?)
   }
 
   public init(urgency: Int, id: MessageID, attempt: Int = 0, place: Place = .waiting) {
@@ -23,13 +25,19 @@ public struct EntryName: Sendable, Hashable, Comparable, CustomStringConvertible
   }
 
   public var holder: Holder? { if case .held(let holder) = place { holder } else { nil } }
+  public var bot: BotName? { if case .bot(let bot, _) = place { bot } else { nil } }
+  /// The process that works on a task.
+  public var worker: Holder? { if case .bot(_, let worker) = place { worker } else { nil } }
   public var notBefore: Timestamp? { if case .waitingUntil(let moment) = place { moment } else { nil } }
 
   /// The most claims a name can count.
   public static let attemptMax = 9999
 
+  /// What the last part of a name may be: who has a message in hand is a process, and a task a bot.
+  public enum Kind: Sendable { case message, task }
+
   /// Reads a name, exactly: nil for every name that this program would not have written.
-  public init?(_ bytes: UnsafeBufferPointer<UInt8>) {
+  public init?(_ bytes: UnsafeBufferPointer<UInt8>, of kind: Kind = .message) {
     // U-TIME-RAND is 42 bytes, ".json" 5.
     let idEnd = 2 + MessageID.textCount
     guard bytes.count >= idEnd + 5, bytes.count <= 255, 48...57 ~= bytes[0], bytes[1] == UInt8(ascii: "-"),
@@ -55,16 +63,25 @@ public struct EntryName: Sendable, Hashable, Comparable, CustomStringConvertible
     let rest = bytes[(position + 1)..<end]
     if let moment = Timestamp(compact: rest) {
       place = .waitingUntil(moment)
-    } else if let holder = Holder(String(decoding: rest, as: UTF8.self)) {
-      place = .held(holder)
+    } else if let place = Self.place(String(decoding: rest, as: UTF8.self), of: kind) {
+      self.place = place
     } else {
       return nil
     }
   }
 
-  public init?(_ text: String) {
+  /// `host.pid.start`; of a task `BOT` or `BOT@host.pid.start`.
+  private static func place(_ text: String, of kind: Kind) -> Place? {
+    guard kind == .task else { return Holder(text).map { .held($0) } }
+    guard let mark = text.firstIndex(of: "@") else { return (try? BotName(parsing: text)).map { .bot($0, nil) } }
+    guard let bot = try? BotName(parsing: String(text[..<mark])), let worker = Holder(text[text.index(after: mark)...])
+    else { return nil }
+    return .bot(bot, worker)
+  }
+
+  public init?(_ text: String, of kind: Kind = .message) {
     var text = text
-    guard let parsed = text.withUTF8({ EntryName($0) }) else { return nil }
+    guard let parsed = text.withUTF8({ EntryName($0, of: kind) }) else { return nil }
     self = parsed
   }
 
@@ -91,6 +108,13 @@ public struct EntryName: Sendable, Hashable, Comparable, CustomStringConvertible
     case .held(let holder):
       text += "~"
       text += holder.description
+    case .bot(let bot, let worker):
+      text += "~"
+      text += bot.description
+      if let worker {
+        text += "@"
+        text += worker.description
+      }
     }
     text += ".json"
     return text
