@@ -24,15 +24,16 @@ let package = Package(
     .target(name: "AgentRuntime", dependencies: ["Spool"]),
     .executableTarget(name: "CLI", dependencies: ["AgentRuntime", "Spool"], linkerSettings: standalone),
     .executableTarget(name: "Bench", dependencies: ["Spool"], linkerSettings: standalone),
-    .target(name: "TestSupport", dependencies: ["Linux"], path: "Tests/TestSupport"),
+    .target(name: "TestSupport", dependencies: ["CLinux", "Linux"], path: "Tests/TestSupport"),
     .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestSupport"]),
     .testTarget(name: "SpoolFormatTests", dependencies: ["SpoolFormat", "TestSupport"]),
     .testTarget(name: "SpoolTests", dependencies: ["Spool", "TestSupport"]),
     .testTarget(name: "AgentRuntimeTests", dependencies: ["AgentRuntime"]),
     .testTarget(name: "CLITests", dependencies: ["CLI"]),
-    // It runs the executable, and depends on it so that `swift test` builds it.
+    // These run the executable, and depend on it so that `swift test` builds it.
     .testTarget(
       name: "ProcessTests", dependencies: ["CLI", "CLinux", "Spool", "SpoolFormat", "TestSupport"],
       exclude: ["Recorded"]),
+    .testTarget(name: "FaultTests", dependencies: ["CLI", "Spool", "SpoolFormat", "TestSupport"]),
   ]
 )

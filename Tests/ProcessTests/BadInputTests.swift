@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 /// What is refused: with a status, with one line that says why, and with nothing changed.

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 /// Texts compared with recorded copies in `Recorded/`. After a change that was meant, record them anew, and look at

@@ -1,6 +1,7 @@
 import Foundation
 import Spool
 import SpoolFormat
+import TestSupport
 import Testing
 
 /// A spool that a command is about to be run on, again and again, each time on a new one. A process that has had it open

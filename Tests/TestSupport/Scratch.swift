@@ -2,12 +2,12 @@ import Foundation
 import Glibc
 
 /// A directory that is gone when its test is.
-final class Scratch: Sendable {
-  static let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
-  let path: String
+public final class Scratch: Sendable {
+  public static let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+  public let path: String
 
   /// - Parameter inMemory: where the disk is not what is tested, and would only cost time.
-  init(inMemory: Bool = false) throws {
+  public init(inMemory: Bool = false) throws {
     let parent = inMemory && access("/dev/shm", R_OK | W_OK | X_OK) == 0 ? "/dev/shm" : Self.parent
     var name = Array("\(parent)/nanospool-XXXXXX".utf8CString)
     guard mkdtemp(&name) != nil else { throw SpoolCommand.Failure(description: "cannot make a directory in \(parent)") }
@@ -17,7 +17,7 @@ final class Scratch: Sendable {
   deinit { try? FileManager.default.removeItem(atPath: path) }
 
   /// A spool made without the program, as `spool-layout.md` says it may be.
-  func makeSpool(_ name: String = "spool", bots: [String], settings: [String: Any] = [:]) throws -> String {
+  public func makeSpool(_ name: String = "spool", bots: [String], settings: [String: Any] = [:]) throws -> String {
     let spool = "\(path)/\(name)"
     for directory in ["bots", "topics", "log", "quarantine", "keys", "tmp"] {
       try Self.makeDirectory("\(spool)/\(directory)")
@@ -33,20 +33,20 @@ final class Scratch: Sendable {
     return spool
   }
 
-  static func makeDirectory(_ path: String) throws {
+  public static func makeDirectory(_ path: String) throws {
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
 
-  static func write(_ text: String, to path: String) throws { try write(Data(text.utf8), to: path) }
-  static func write(_ data: Data, to path: String) throws { try data.write(to: URL(fileURLWithPath: path)) }
+  public static func write(_ text: String, to path: String) throws { try write(Data(text.utf8), to: path) }
+  public static func write(_ data: Data, to path: String) throws { try data.write(to: URL(fileURLWithPath: path)) }
 
-  static func names(_ path: String) -> [String] {
+  public static func names(_ path: String) -> [String] {
     ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
   }
 
   /// Every file below, with its kind, size and content, so that any change at all shows; the log's shared page, which
   /// every command that opens the spool maps, is left out.
-  static func listing(_ path: String) -> [String] {
+  public static func listing(_ path: String) -> [String] {
     let below = FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []
     return below.sorted().filter { !$0.hasSuffix("/commit") }.map { name in
       let full = "\(path)/\(name)"

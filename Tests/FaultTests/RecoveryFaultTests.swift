@@ -1,6 +1,7 @@
 #if DEBUG
   import Foundation
   import Glibc
+  import TestSupport
   import Testing
 
   /// What is done once in a spool's life, killed at every system call and done again.

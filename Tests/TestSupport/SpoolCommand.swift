@@ -2,31 +2,32 @@ import CLinux
 import Glibc
 
 /// The real `spool` executable, as it was built beside these tests.
-enum SpoolCommand {
+public enum SpoolCommand {
   /// How a process ended, and what it said.
-  struct Outcome: CustomStringConvertible {
+  public struct Outcome: Sendable, CustomStringConvertible {
     /// The exit status; nil when a signal killed it.
-    let status: Int?
-    let signal: Int?
-    let output: String
-    let error: String
+    public let status: Int?
+    public let signal: Int?
+    public let output: String
+    public let error: String
 
-    var isDone: Bool { status == 0 }
-    var isKilled: Bool { signal == Int(SIGKILL) }
+    public var isDone: Bool { status == 0 }
+    public var isKilled: Bool { signal == Int(SIGKILL) }
     /// What it printed, without the line feed: an id, say.
-    var line: String { output.hasSuffix("\n") ? String(output.dropLast()) : output }
-    var description: String {
+    public var line: String { output.hasSuffix("\n") ? String(output.dropLast()) : output }
+    public var description: String {
       let end = status.map { "status \($0)" } ?? "signal \(signal ?? 0)"
       return "\(end), output \(output.debugDescription), error \(error.debugDescription)"
     }
   }
 
-  struct Failure: Error, CustomStringConvertible {
-    let description: String
+  public struct Failure: Error, CustomStringConvertible {
+    public let description: String
+    public init(description: String) { self.description = description }
   }
 
   /// Found beside the program that runs the tests: `.build/…/debug/spool`.
-  static let path: Result<String, Failure> = {
+  public static let path: Result<String, Failure> = {
     var running: [String] = []
     var buffer = [CChar](repeating: 0, count: 4096)
     let count = readlink("/proc/self/exe", &buffer, buffer.count)
@@ -44,10 +45,10 @@ enum SpoolCommand {
   }()
 
   /// The longest that a command may take, seconds: it is hung then.
-  static let secondsMax = 60.0
+  public static let secondsMax = 60.0
 
   /// Runs `spool` to its end.
-  static func run(
+  public static func run(
     _ arguments: [String], in spool: String? = nil, environment: [String: String] = [:], input: Input = .empty,
     output: Output = .captured, directory: String? = nil
   ) throws -> Outcome {
@@ -56,19 +57,19 @@ enum SpoolCommand {
     ).wait(seconds: secondsMax)
   }
 
-  enum Input {
+  public enum Input: Sendable {
     case empty
     case bytes([UInt8])
-    static func text(_ text: String) -> Input { .bytes(Array(text.utf8)) }
+    public static func text(_ text: String) -> Input { .bytes(Array(text.utf8)) }
   }
 
-  enum Output {
+  public enum Output: Sendable {
     case captured, closed
     case file(String)
   }
 
   /// Starts `spool` (or another program), with an environment that has nothing of the spool's but what is given.
-  static func start(
+  public static func start(
     program: String? = nil, _ arguments: [String], in spool: String? = nil, environment: [String: String] = [:],
     input: Input = .empty, output: Output = .captured, directory: String? = nil
   ) throws -> Running {
@@ -135,16 +136,16 @@ enum SpoolCommand {
 }
 
 /// A process that was started. `wait` must be called, once.
-struct Running: Sendable {
-  let pid: pid_t
+public struct Running: Sendable {
+  public let pid: pid_t
   fileprivate let output: CInt
   fileprivate let errors: CInt
   fileprivate let arguments: [String]
 
-  func kill(_ signal: CInt = SIGKILL) { Glibc.kill(pid, signal) }
+  public func kill(_ signal: CInt = SIGKILL) { Glibc.kill(pid, signal) }
 
   /// How it ended; a process that takes longer than that is killed, and is a failure.
-  func wait(seconds: Double) throws -> SpoolCommand.Outcome {
+  public func wait(seconds: Double) throws -> SpoolCommand.Outcome {
     let handle = clinux_pidfd_open(pid)
     var entry = pollfd(fd: handle, events: Int16(POLLIN), revents: 0)
     let isOver = clinux_poll(&entry, 1, Int64(seconds * 1e9)) != 0
@@ -171,8 +172,15 @@ struct Running: Sendable {
   }
 }
 
-func monotonicSeconds() -> Double {
+public func monotonicSeconds() -> Double {
   var time = timespec()
   clock_gettime(CLOCK_MONOTONIC, &time)
   return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+}
+
+/// What `spool` says on standard error when it refuses.
+public enum SpoolMessage {
+  public static func isOneLine(_ text: String) -> Bool {
+    text.hasPrefix("spool: ") && text.hasSuffix("\n") && text.dropLast().allSatisfy { !$0.isNewline }
+  }
 }

@@ -2,6 +2,7 @@
   import Foundation
   import Glibc
   import Spool
+  import TestSupport
   import Testing
 
   /// The system calls of a command, each one killed at or made to fail in turn. What must hold then is said once, in
@@ -128,10 +129,3 @@
     }
   }
 #endif
-
-/// What `spool` says on standard error when it refuses.
-enum SpoolMessage {
-  static func isOneLine(_ text: String) -> Bool {
-    text.hasPrefix("spool: ") && text.hasSuffix("\n") && text.dropLast().allSatisfy { !$0.isNewline }
-  }
-}

@@ -1,48 +1,48 @@
 import Foundation
-import Testing
+import Glibc
 
 /// Reads a spool as a stranger would who has only `spool-layout.md`: with plain file calls, Foundation's JSON, and
 /// none of the program's own code, so that a mistake there can't hide itself here.
-struct SpoolReader {
+public struct SpoolReader {
   /// A file in one of a bot's boxes.
-  struct Entry {
-    let bot: String
+  public struct Entry {
+    public let bot: String
     /// `inbox`, `claimed`, `dead` or `tmp`.
-    let box: String
-    let fileName: String
+    public let box: String
+    public let fileName: String
     /// Nil for a dropped file.
-    let id: String?
-    let attempt: Int
+    public let id: String?
+    public let attempt: Int
     /// The third part of the name: the holder, or the time before which it is not to be claimed.
-    let third: String?
-    let message: [String: Any]?
-    var path: String { "bots/\(bot)/\(box)/\(fileName)" }
+    public let third: String?
+    public let message: [String: Any]?
+    public var path: String { "bots/\(bot)/\(box)/\(fileName)" }
   }
 
   /// A good line of the log.
-  struct Event {
-    let type: String
-    let subject: String
-    let data: [String: Any]
-    var bot: String? { data["bot"] as? String }
-    var attempt: Int { data["attempt"] as? Int ?? 0 }
-    var recipients: [String] { data["recipients"] as? [String] ?? [] }
-    var message: [String: Any]? { data["message"] as? [String: Any] }
+  public struct Event {
+    public let type: String
+    public let subject: String
+    public let data: [String: Any]
+    public var bot: String? { data["bot"] as? String }
+    public var attempt: Int { data["attempt"] as? Int ?? 0 }
+    public var recipients: [String] { data["recipients"] as? [String] ?? [] }
+    public var message: [String: Any]? { data["message"] as? [String: Any] }
   }
 
-  let path: String
-  private(set) var entries: [Entry] = []
-  private(set) var events: [Event] = []
+  public let path: String
+  public private(set) var entries: [Entry] = []
+  public private(set) var events: [Event] = []
   /// The events about each message.
-  private(set) var histories: [String: [Event]] = [:]
+  public private(set) var histories: [String: [Event]] = [:]
   private var copies: [String: [Entry]] = [:]
-  private(set) var quarantined: [String] = []
+  public private(set) var quarantined: [String] = []
   /// What no moment of any command's life may show.
-  private(set) var problems: [String] = []
+  public private(set) var problems: [String] = []
   /// Bytes after the last line feed of a segment.
-  private(set) var tornBytes = 0
+  public private(set) var tornBytes = 0
 
-  init(_ path: String) {
+  public init(_ path: String) {
     self.path = path
     for host in Scratch.names("\(path)/log") { readLog("log/\(host)") }
     for bot in Scratch.names("\(path)/bots") {
@@ -54,16 +54,16 @@ struct SpoolReader {
   // MARK: Looking
 
   /// The copies of a message that a bot has, in hand or waiting or given up.
-  func places(_ id: String, of bot: String) -> [Entry] { copies[id]?.filter { $0.bot == bot } ?? [] }
-  func entries(_ bot: String, _ box: String) -> [Entry] { entries.filter { $0.bot == bot && $0.box == box } }
-  func sent(_ id: String) -> Event? { histories[id]?.first { $0.type == "message.sent" } }
-  var sent: [Event] { events.filter { $0.type == "message.sent" } }
-  func entries(saying content: String) -> [Entry] {
+  public func places(_ id: String, of bot: String) -> [Entry] { copies[id]?.filter { $0.bot == bot } ?? [] }
+  public func entries(_ bot: String, _ box: String) -> [Entry] { entries.filter { $0.bot == bot && $0.box == box } }
+  public func sent(_ id: String) -> Event? { histories[id]?.first { $0.type == "message.sent" } }
+  public var sent: [Event] { events.filter { $0.type == "message.sent" } }
+  public func entries(saying content: String) -> [Entry] {
     entries.filter { $0.box != "tmp" && $0.message?["content"] as? String == content }
   }
 
   /// The attempt whose ack counts: nothing else was logged for the same or a later one.
-  func ackedAttempt(_ id: String, by bot: String) -> Int? {
+  public func ackedAttempt(_ id: String, by bot: String) -> Int? {
     var acked: Int?
     for event in histories[id] ?? [] where event.bot == bot {
       switch event.type {
@@ -83,7 +83,7 @@ struct SpoolReader {
   /// What is not as it must be.
   /// - Parameter settled: nothing is under way and `doctor --repair` has run; otherwise a command may have died
   ///   half-way, and what it left for the next one to finish is fine.
-  func violations(settled: Bool) -> [String] {
+  public func violations(settled: Bool) -> [String] {
     var found = problems
     if tornBytes > 0, settled { found.append("\(tornBytes) bytes of half a line at the end of the log") }
     for entry in entries { found += violations(of: entry, settled: settled) }
@@ -214,7 +214,7 @@ struct SpoolReader {
   }
 
   /// CRC-32 as zlib has it.
-  static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+  public static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
     var value = ~UInt32(0)
     table.withUnsafeBufferPointer { table in
       for byte in bytes { value = table[Int((value ^ UInt32(byte)) & 0xFF)] ^ (value >> 8) }
