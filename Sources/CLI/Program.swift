@@ -24,7 +24,7 @@ enum Exit: CInt {
       case .noSuchBot: .noSuchBot
       case .notFound: .nothing
       case .claimLost: .claimLost
-      case .badData: .badData
+      case .badData, .notAllowed: .badData
       case .cannotCreate: .cannotCreate
       case .tryAgain: .tryAgain
       case .notPermitted: .notPermitted

@@ -80,6 +80,11 @@ public final class Directory: Sendable {
     }
   }
 
+  /// Removes an empty directory. C: unlinkat(2) with AT_REMOVEDIR.
+  public func removeDirectory(_ name: String) throws(SystemCallError) {
+    _ = try systemCall("unlinkat", name) { unlinkat(raw, name, AT_REMOVEDIR) }
+  }
+
   /// What is at the path, without following a symbolic link; nil when nothing is. C: fstatat(2).
   public func status(_ name: String) throws(SystemCallError) -> FileStatus? {
     var status = stat()

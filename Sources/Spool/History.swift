@@ -162,7 +162,7 @@ public struct History: Sendable {
   }
 
   /// Events whose subject is the id. Segments that ended before it was made are not looked at.
-  private func forEachEvent(about id: MessageID, _ body: (LogEvent) throws -> Bool) throws {
+  func forEachEvent(about id: MessageID, _ body: (LogEvent) throws -> Bool) throws {
     let text = id.description
     let search = TextSearch("\"subject\":\"\(text)\"")
     // Clocks of other hosts may be behind the one that made the id.

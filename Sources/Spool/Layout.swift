@@ -9,7 +9,12 @@ enum Layout {
   static let quarantine = "quarantine"
   static let keys = "keys"
   static let tmp = "tmp"
-  static let top = [bots, topics, log, quarantine, keys, tmp]
+  static let tasks = "tasks"
+  static let tasksMoving = "tasks/moving"
+  static let tasksTemporary = "tasks/tmp"
+  static let top =
+    [bots, topics, log, quarantine, keys, tmp, tasks, tasksMoving, tasksTemporary]
+    + TaskState.allCases.map { tasks($0) }
 
   /// The directories of a bot.
   enum Box: String, CaseIterable {
@@ -44,6 +49,16 @@ enum Layout {
   static func segment(of host: String, _ start: Timestamp) -> String { "log/\(host)/\(start.compact).jsonl" }
   static func commitPage(of host: String) -> String { "log/\(host)/commit" }
   static func checkpoint(of host: String) -> String { "log/\(host)/checkpoint" }
+
+  /// Rung when something was done to a bot's tasks: closing it after writing wakes whoever watches the inbox.
+  static func taskBell(_ bot: BotName) -> String { "bots/\(bot)/inbox/.tasks" }
+
+  static func tasks(_ state: TaskState) -> String { "tasks/\(state.rawValue)" }
+  static func task(_ state: TaskState, _ name: EntryName) -> String { "tasks/\(state.rawValue)/\(name)" }
+  static func taskTemporary(_ name: EntryName) -> String { "tasks/tmp/\(name)" }
+  /// Where a process keeps the tasks whose content it is changing.
+  static func tasksMoving(by mover: Holder) -> String { "tasks/moving/\(mover)" }
+  static func taskMoving(by mover: Holder, raw name: String) -> String { "tasks/moving/\(mover)/\(name)" }
 
   static func key(_ digest: String) -> String { "keys/\(digest)" }
   static func quarantined(_ name: String) -> String { "quarantine/\(name)" }

@@ -19,6 +19,8 @@ public struct SpoolError: Error, Sendable, CustomStringConvertible {
     /// The claim is no longer the caller's: its lease ran out, or it was settled before.
     case claimLost
     case badData
+    /// The transition isn't one that a task can make from where it stands.
+    case notAllowed
     case cannotCreate
     /// Full, busy, or out of some resource: the same call may go through later.
     case tryAgain

@@ -16,6 +16,9 @@ public struct LogEvent: Sendable {
     public let description: String
     public init(_ description: String) { self.description = description }
 
+    /// Whether it is about a task.
+    public var isOfTask: Bool { description.hasPrefix("task.") }
+
     public static let messageSent = Kind("message.sent")
     public static let messageClaimed = Kind("message.claimed")
     public static let messageAcked = Kind("message.acked")
@@ -31,6 +34,24 @@ public struct LogEvent: Sendable {
     public static let messageRestored = Kind("message.restored")
     /// A dead letter that somebody threw away.
     public static let messageDiscarded = Kind("message.discarded")
+    public static let taskAdded = Kind("task.added")
+    public static let taskAssigned = Kind("task.assigned")
+    public static let taskStarted = Kind("task.started")
+    public static let taskProgressed = Kind("task.progressed")
+    public static let taskCompleted = Kind("task.completed")
+    public static let taskFailed = Kind("task.failed")
+    public static let taskBlocked = Kind("task.blocked")
+    public static let taskUnblocked = Kind("task.unblocked")
+    public static let taskCancelled = Kind("task.cancelled")
+    /// Waits for another attempt.
+    public static let taskRetried = Kind("task.retried")
+    /// Given back by its holder.
+    public static let taskReleased = Kind("task.released")
+    /// Taken from its holder.
+    public static let taskExpired = Kind("task.expired")
+    /// Somebody moved its file by hand.
+    public static let taskMoved = Kind("task.moved")
+    public static let taskRestored = Kind("task.restored")
     public static let botRegistered = Kind("bot.registered")
     public static let topicSubscribed = Kind("topic.subscribed")
     public static let topicUnsubscribed = Kind("topic.unsubscribed")

@@ -18,6 +18,10 @@ public struct TaskRecord: Sendable, Hashable {
   public var waitsForChildren = false
   /// Ends by itself when its children have: nobody works on it.
   public var isJoin = false
+  /// Those of its children that are known beforehand, in the order in which their results are wanted.
+  public var children: [MessageID] = []
+  /// The only bot that is to do it; it is assigned to that one as soon as it is ready.
+  public var assignTo: BotName?
   public var createdBy: String?
   public var createdAt: Timestamp?
   public var conversation: String?
@@ -45,8 +49,8 @@ public struct TaskRecord: Sendable, Hashable {
   public var recoverySuggestion: String?
   /// Why it is blocked; counts while it is.
   public var blockedReason: String?
-  /// Who completed it or failed with it for good.
-  public var endedBy: String?
+  /// The dependency that failed, when that is why: it is unblocked when that one is completed after all.
+  public var blockedBy: MessageID?
   public var assignedAt: Timestamp?
   public var startedAt: Timestamp?
   public var completedAt: Timestamp?

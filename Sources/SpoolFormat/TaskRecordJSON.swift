@@ -32,6 +32,8 @@ extension TaskRecord {
     }
     waitsForChildren = try fields.flag("waits_for_children")
     isJoin = try fields.flag("join")
+    children = try fields.identifiers("children")
+    assignTo = try fields.text("assign_to").map { (text) throws(FormatError) in try BotName(parsing: text) }
     createdBy = try fields.text("created_by", bytesMax: Self.labelBytesMax)
     createdAt = try fields.moment("created_at")
     conversation = try fields.text("conversation", bytesMax: Self.labelBytesMax)
@@ -49,7 +51,7 @@ extension TaskRecord {
     error = try fields.text("error")
     recoverySuggestion = try fields.text("recovery_suggestion")
     blockedReason = try fields.text("blocked_reason")
-    endedBy = try fields.text("ended_by", bytesMax: Self.labelBytesMax)
+    blockedBy = try fields.identifier("blocked_by")
     assignedAt = try fields.moment("assigned_at")
     startedAt = try fields.moment("started_at")
     completedAt = try fields.moment("completed_at")
@@ -105,6 +107,8 @@ extension TaskRecord {
     if onDependencyFailure != .block { writer.member("on_dependency_failure", onDependencyFailure.rawValue) }
     if waitsForChildren { writer.member("waits_for_children", true) }
     if isJoin { writer.member("join", true) }
+    if !children.isEmpty { writer.member("children", children.map(\.description)) }
+    writer.member("assign_to", ifPresent: assignTo?.description)
     writer.member("created_by", ifPresent: createdBy)
     writer.member("created_at", moment: createdAt)
     writer.member("conversation", ifPresent: conversation)
@@ -133,7 +137,7 @@ extension TaskRecord {
     writer.member("error", ifPresent: error)
     writer.member("recovery_suggestion", ifPresent: recoverySuggestion)
     writer.member("blocked_reason", ifPresent: blockedReason)
-    writer.member("ended_by", ifPresent: endedBy)
+    writer.member("blocked_by", identifier: blockedBy)
     writer.member("assigned_at", moment: assignedAt)
     writer.member("started_at", moment: startedAt)
     writer.member("completed_at", moment: completedAt)

@@ -1,0 +1,155 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+extension Spool {
+  /// Adds a task, and returns where it stands when it is kept. It begins pending; assigned, if it names its bot; or
+  /// blocked, if it has to wait for others. The order is that of `send`: the file in `tmp/`, the line in the log, its
+  /// sync (from here on the answer is yes), and the file in its place.
+  ///
+  /// - Parameters:
+  ///   - record: its `id` is made when it has none. One that is given must never have been used before.
+  ///   - others: tasks that are known to stand so, and needn't be looked for.
+  /// - Throws: `.badData` for a dependency on itself, through others or its own parent; `.notFound` for one that isn't
+  ///   there; `.noSuchBot`; `.tryAgain` (no room); `.outcomeUnknown`.
+  @discardableResult
+  public func addTask(
+    _ record: TaskRecord, by: String? = nil, durability: Durability? = nil, knowing others: [MessageID: TaskState] = [:]
+  ) throws -> TaskEntry {
+    var record = record
+    record.createdAt = record.createdAt ?? now()
+    record.createdBy = record.createdBy ?? by
+    let id = record.id ?? newIdentifier()
+    record.id = id
+    if let bot = record.assignTo { try require(bot) }
+    let state = try firstState(&record, others)
+    var name = EntryName(urgency: record.priority.urgency, id: id)
+    if state == .assigned, let bot = record.assignTo {
+      name.attempt = 1
+      name.place = .bot(bot, nil)
+      record.assignedAt = record.createdAt
+    }
+    let entry = TaskEntry(state: state, name: name)
+    try write(entry, record, by, durability ?? settings.durability)
+    if state == .assigned { ring(record.assignTo) }
+    return entry
+  }
+
+  private func write(_ entry: TaskEntry, _ record: TaskRecord, _ by: String?, _ durability: Durability) throws {
+    let body = try Self.file(of: record)
+    let held = EntryName(urgency: entry.name.urgency, id: entry.id, place: .held(holder))
+    let temporary = Layout.taskTemporary(held)
+    do {
+      try makingTaskDirectories { () throws(SystemCallError) in
+        let file = try root.open(temporary, O_WRONLY | O_CREAT | O_EXCL)
+        do throws(SystemCallError) { try file.write(body) } catch {
+          _ = try? root.unlink(temporary)
+          throw error
+        }
+      }
+      let receipt: LogWriter.Receipt?
+      do {
+        receipt = try log.append(.taskAdded, entry.id.description, reserving: body.count + 512) { writer in
+          self.writeEvent(entry, by: by, reason: nil, body: body, to: &writer)
+        }
+      } catch {
+        _ = try? root.unlink(temporary)
+        throw error
+      }
+      if durability == .durable, let receipt { try log.waitUntilSynced(receipt) }
+      // Should it be gone, somebody took us for dead, and put it in its place by what the log says.
+      _ = try root.renameIfPresent(temporary, to: entry.path)  // visible
+    } catch let error as SystemCallError {
+      throw SpoolError("cannot add the task, and nothing was added", error)
+    }
+  }
+
+  /// A task's bytes, with the line feed that ends its file.
+  static func file(of record: TaskRecord) throws -> [UInt8] {
+    let body = record.encoded + [10]
+    guard body.count <= TaskRecord.bytesMax else {
+      throw SpoolError(
+        .badData, "the task has \(body.count) bytes, and may have \(TaskRecord.bytesMax)",
+        hint: "put what is long into a file, and its name into the task")
+    }
+    return body
+  }
+
+  /// Spools that were made before there were tasks get their directories with the first.
+  func makingTaskDirectories(_ body: () throws(SystemCallError) -> Void) throws(SystemCallError) {
+    do { try body() } catch {
+      guard error.code == ENOENT else { throw error }
+      for name in Layout.top { try root.makeDirectory(name) }
+      try body()
+    }
+  }
+
+  // MARK: What it waits for
+
+  private func firstState(_ record: inout TaskRecord, _ others: [MessageID: TaskState]) throws -> TaskState {
+    try refuseCycle(record)
+    guard !record.dependsOn.isEmpty || record.waitsForChildren || record.isJoin else {
+      return record.assignTo == nil ? .pending : .assigned
+    }
+    var states = others
+    let unknown = Set(record.dependsOn + [record.parent].compactMap { $0 }).subtracting(others.keys)
+    for (id, entry) in try findTasks(unknown) { states[id] = entry.state }
+    if let missing = record.dependsOn.first(where: { states[$0] == nil }) {
+      throw SpoolError(.notFound, "no task \(missing) to depend on", hint: "see: spool task list")
+    }
+    switch TaskDependencies.verdict(record, states: { states[$0] }, children: []) {
+    case .ready: return record.assignTo == nil ? .pending : .assigned
+    case .waiting, .joined: return .blocked
+    case .failed(let dependency, let state):
+      guard record.onDependencyFailure == .block else {
+        throw SpoolError(
+          .badData,
+          "\(dependency), which it depends on, is \(state.rawValue) already, and it would be cancelled at once",
+          hint: "see: spool task show \(dependency)")
+      }
+      record.blockedBy = dependency
+      record.blockedReason = TaskDependencies.reason(dependency, state)
+      return .blocked
+    }
+  }
+
+  /// A new task can close a cycle in two ways only: it depends on itself, or on one that waits for it as its child.
+  private func refuseCycle(_ record: TaskRecord) throws {
+    let id = record.id!
+    guard !record.dependsOn.isEmpty else { return }
+    // Those that wait for this one: its ancestors, as far as each waits for its children.
+    var waiting: [MessageID] = [id]
+    var parent = record.parent
+    while let next = parent, waiting.count < TaskRecord.dependenciesMax, !waiting.contains(next),
+      let task = try task(next), task.record.waitsForChildren || task.record.isJoin
+    {
+      waiting.append(next)
+      parent = task.record.parent
+    }
+    if waiting.count == 1 {
+      // Nothing that is there already can depend on what isn't there yet.
+      guard !record.dependsOn.contains(id) else { throw Self.cycle([id, id]) }
+      return
+    }
+    var cameFrom: [MessageID: MessageID] = [:]
+    var open = record.dependsOn
+    for next in open { cameFrom[next] = id }
+    while let next = open.popLast() {
+      if waiting.contains(next) {
+        var path = [next]
+        while let before = cameFrom[path[0]], path[0] != id { path.insert(before, at: 0) }
+        throw Self.cycle(path + waiting.prefix(while: { $0 != next }).reversed())
+      }
+      for further in try task(next)?.record.dependsOn ?? [] where cameFrom[further] == nil {
+        cameFrom[further] = next
+        open.append(further)
+      }
+    }
+  }
+
+  private static func cycle(_ ids: [MessageID]) -> SpoolError {
+    SpoolError(
+      .badData, "a cycle, in which nothing could ever begin: \(ids.map(\.description).joined(separator: " → "))",
+      hint: "leave out one of these dependencies")
+  }
+}

@@ -1,0 +1,190 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// Transitions with new content. The process writes the new file into its own directory below `tasks/moving/`, takes the
+/// old one out of its state by renaming it there (the race is won here), logs what it does, and renames the new one into
+/// its new state. Whoever finds the directory of a process that died finishes what the log has, and puts back the rest.
+extension Spool {
+  /// Makes a transition that changes what the task's file says.
+  /// - Parameter durability: of its line in the log; of a complete or a fail the spool's own unless told.
+  /// - Returns: where it stands then; nil when somebody else moved it first, and nothing was changed.
+  /// - Throws: `.notAllowed`; `.badData`; `.tryAgain` (no room), with nothing changed; `.outcomeUnknown`.
+  @discardableResult
+  public func change(
+    _ entry: TaskEntry, _ event: TaskEvent, notBefore: Timestamp? = nil, by: String? = nil, reason: String? = nil,
+    durability: Durability? = nil, _ edit: (inout TaskRecord) throws -> Void
+  ) throws -> TaskEntry? {
+    let changed = try Self.entry(after: event, entry, notBefore: notBefore)
+    guard var record = try record(of: entry) else { return nil }
+    try edit(&record)
+    let body = try Self.file(of: record)
+    let isFinal = changed.state.isFinal
+    do {
+      guard
+        let receipt = try replace(
+          entry, with: changed, body,
+          { () throws in
+            // Progress is told often, and is worth a word; all else is kept whole.
+            try self.log.append(event.kind, entry.id.description, reserving: body.count + 512) { writer in
+              if event == .progress {
+                self.writeProgress(changed, record, by: by, to: &writer)
+              } else {
+                self.writeEvent(changed, from: entry, by: by, reason: reason, body: body, to: &writer)
+              }
+            }
+          })
+      else { return nil }
+      if (durability ?? (isFinal ? settings.durability : .relaxed)) == .durable { try log.waitUntilSynced(receipt) }
+    } catch let error as SystemCallError {
+      throw SpoolError("cannot \(event.rawValue) \(entry.id), and nothing was changed", error)
+    }
+    if let bot = entry.bot, isFinal || changed.state != entry.state { ring(bot) }
+    return changed
+  }
+
+  private func writeProgress(_ entry: TaskEntry, _ record: TaskRecord, by: String?, to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.member("state", entry.state.rawValue)
+    writer.member("attempt", entry.attempt)
+    writer.member("bot", ifPresent: entry.bot?.description)
+    writer.member("by", ifPresent: by)
+    writer.member("name", entry.name.description)
+    writer.member("progress", ifPresent: record.progress)
+    writer.member("text", ifPresent: record.progressText)
+    writer.endObject()
+  }
+
+  /// Nil when the old file was no longer there.
+  private func replace(
+    _ entry: TaskEntry, with changed: TaskEntry, _ body: [UInt8], _ logIt: () throws -> LogWriter.Receipt?
+  ) throws -> LogWriter.Receipt? {
+    let new = Layout.taskMoving(by: holder, raw: TaskMove(.new, changed).fileName)
+    let old = Layout.taskMoving(by: holder, raw: TaskMove(.old, entry).fileName)
+    let file = try createInMoving(new)
+    do {
+      try file.write(body)
+      try file.close()
+      guard try root.renameIfPresent(entry.path, to: old) else {  // the race is won here
+        try root.unlinkIfPresent(new)
+        return nil
+      }
+    } catch {
+      _ = try? root.unlinkIfPresent(new)
+      throw error
+    }
+    let receipt: LogWriter.Receipt?
+    do { receipt = try logIt() } catch {
+      _ = try? root.renameIfPresent(old, to: entry.path)
+      _ = try? root.unlinkIfPresent(new)
+      throw error
+    }
+    // From here on it is so: what can't be done now is done by whoever settles our directory.
+    _ = try? root.renameIfPresent(new, to: changed.path)  // visible
+    _ = try? root.unlinkIfPresent(old)
+    return receipt
+  }
+
+  private func createInMoving(_ path: String) throws(SystemCallError) -> Descriptor {
+    do { return try root.open(path, O_WRONLY | O_CREAT | O_EXCL) } catch {
+      guard error.code == ENOENT else { throw error }
+      try makingTaskDirectories { () throws(SystemCallError) in try root.makeDirectory(Layout.tasksMoving(by: holder)) }
+      return try root.open(path, O_WRONLY | O_CREAT | O_EXCL)
+    }
+  }
+
+  /// Removes this process's directory below `tasks/moving/`, if it has one; for a process that is going to end.
+  func leaveMoving() { _ = try? root.removeDirectory(Layout.tasksMoving(by: holder)) }
+
+  // MARK: What is done most
+
+  /// Tells how far a task is.
+  @discardableResult
+  public func progress(_ entry: TaskEntry, percent: Int?, text: String?, by: String? = nil) throws -> TaskEntry? {
+    try change(entry, .progress, by: by) { record in
+      record.progress = percent.map { min(max($0, 0), 100) } ?? record.progress
+      record.progressText = text ?? record.progressText
+    }
+  }
+
+  /// An attempt that failed: the task waits to be tried again, or has failed for good when it was the last one or
+  /// mustn't be repeated.
+  @discardableResult
+  public func fail(
+    _ entry: TaskEntry, error: String, recoverySuggestion: String? = nil, isRetryable: Bool = true,
+    delay: Double? = nil,
+    startedAt: Timestamp? = nil, by: String? = nil, durability: Durability? = nil
+  ) throws -> TaskEntry? {
+    guard let record = try record(of: entry) else { return nil }
+    let again = isRetryable && entry.state == .inProgress && entry.attempt < record.attemptsMax
+    let wait = delay ?? record.backoffSeconds(after: entry.attempt, random: Double.random(in: 0...1))
+    return try change(
+      entry, again ? .retry : .fail, notBefore: again && wait > 0 ? now().advanced(bySeconds: wait) : nil, by: by,
+      reason: error, durability: durability
+    ) { record in
+      record.error = error
+      record.recoverySuggestion = recoverySuggestion
+      record.add(TaskRecord.Failure(attempt: entry.attempt, bot: entry.bot?.description, at: now(), error: error))
+      if !again { record.end(startedAt, now()) }
+    }
+  }
+
+  /// The task's work is done.
+  @discardableResult
+  public func complete(
+    _ entry: TaskEntry, result: JSONText?, confidence: Double? = nil, learnings: [String] = [],
+    startedAt: Timestamp? = nil, by: String? = nil, durability: Durability? = nil
+  ) throws -> TaskEntry? {
+    try change(entry, .complete, by: by, durability: durability) { record in
+      record.result = result ?? record.result
+      record.confidence = confidence ?? record.confidence
+      record.learnings += learnings
+      record.progress = 100
+      record.error = nil
+      record.recoverySuggestion = nil
+      record.end(startedAt, now())
+    }
+  }
+
+  /// Nobody can go on with it until somebody unblocks it.
+  @discardableResult
+  public func block(
+    _ entry: TaskEntry, reason: String, on dependency: MessageID? = nil, by: String? = nil
+  ) throws -> TaskEntry? {
+    try change(entry, .block, by: by, reason: reason) { record in
+      record.blockedReason = reason
+      record.blockedBy = dependency
+    }
+  }
+}
+
+extension TaskRecord {
+  fileprivate mutating func end(_ started: Timestamp?, _ ended: Timestamp) {
+    startedAt = started ?? startedAt
+    completedAt = ended
+    blockedReason = nil
+    blockedBy = nil
+  }
+}
+
+/// The name of a file in a directory of `tasks/moving/`: `STATE~NAME` for the old one, `STATE+NAME` for the new.
+struct TaskMove: Hashable {
+  enum Side: Character { case old = "~", new = "+" }
+  let side: Side
+  let entry: TaskEntry
+
+  init(_ side: Side, _ entry: TaskEntry) {
+    self.side = side
+    self.entry = entry
+  }
+
+  init?(_ fileName: String) {
+    guard let mark = fileName.firstIndex(where: { $0 == "~" || $0 == "+" }), let side = Side(rawValue: fileName[mark]),
+      let state = TaskState(rawValue: String(fileName[..<mark])),
+      let name = EntryName(String(fileName[fileName.index(after: mark)...]), of: .task)
+    else { return nil }
+    self.init(side, TaskEntry(state: state, name: name))
+  }
+
+  var fileName: String { "\(entry.state.rawValue)\(side.rawValue)\(entry.name)" }
+}

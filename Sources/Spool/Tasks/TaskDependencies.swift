@@ -1,0 +1,154 @@
+import Linux
+import SpoolFormat
+
+/// What becomes of a task that waits, by the states of what it waits for. Pure: the same for whoever asks.
+public enum TaskDependencies {
+  public enum Verdict: Sendable, Hashable {
+    /// Nothing is missing any more.
+    case ready
+    case waiting
+    /// One that it depends on failed or was cancelled.
+    case failed(MessageID, TaskState)
+    /// Its children have ended, and it with them.
+    case joined
+  }
+
+  /// - Parameters:
+  ///   - states: where each of its dependencies stands; nil for one that isn't there, which is waited for.
+  ///   - children: where each of its children stands; of one that can't go on because of another that failed, `failed`.
+  public static func verdict(
+    _ record: TaskRecord, states: (MessageID) -> TaskState?, children: [TaskState]
+  ) -> Verdict {
+    var isWaiting = false
+    for dependency in record.dependsOn {
+      switch states(dependency) {
+      case .completed: continue
+      case .failed: return .failed(dependency, .failed)
+      case .cancelled: return .failed(dependency, .cancelled)
+      case .pending, .assigned, .inProgress, .blocked, nil: isWaiting = true
+      }
+    }
+    if isWaiting { return .waiting }
+    guard record.waitsForChildren || record.isJoin else { return .ready }
+    guard !children.isEmpty, children.count >= record.children.count, children.allSatisfy(\.isFinal) else {
+      return .waiting
+    }
+    return record.isJoin ? .joined : .ready
+  }
+
+  public static func reason(_ dependency: MessageID, _ state: TaskState) -> String {
+    "\(dependency), which it depends on, \(state == .failed ? "failed" : "was cancelled")"
+  }
+}
+
+extension Spool {
+  /// A task was moved: does what follows from it for those that wait for it, and for those that wait for them.
+  /// Cost: reads what is in `blocked/`. A coordinator knows who waits for whom, and uses `settle` instead.
+  public func settleDependents(of id: MessageID) throws {
+    var open = [id]
+    var seen: Set<MessageID> = []
+    while let next = open.popLast() {
+      guard seen.insert(next).inserted else { continue }
+      guard let parent = try task(next)?.record.parent else {
+        for entry in try dependents(of: next, parent: nil) where try settle(entry) != nil { open.append(entry.id) }
+        continue
+      }
+      for entry in try dependents(of: next, parent: parent) where try settle(entry) != nil { open.append(entry.id) }
+    }
+  }
+
+  private func dependents(of id: MessageID, parent: MessageID?) throws -> [TaskEntry] {
+    try tasks(in: [.blocked]).filter { entry in
+      if entry.id == parent { return true }
+      // One that can't be read stops nobody else.
+      guard let record = try? record(of: entry) else { return false }
+      return record.dependsOn.contains(id)
+    }
+  }
+
+  /// Does with a blocked task what the states of those that it waits for say.
+  /// - Returns: where it stands then, when that was changed.
+  @discardableResult
+  public func settle(_ entry: TaskEntry) throws -> TaskEntry? {
+    guard entry.state == .blocked, let record = try record(of: entry) else { return nil }
+    // Blocked by somebody, for a reason of their own.
+    if record.blockedReason != nil, record.blockedBy == nil { return nil }
+    let found = try findTasks(Set(record.dependsOn))
+    let children = record.waitsForChildren || record.isJoin ? try children(of: record) : []
+    let states = try children.map { try stateForParent($0) }
+    return try carryOut(
+      TaskDependencies.verdict(record, states: { found[$0]?.state }, children: states), entry, record, children)
+  }
+
+  private func carryOut(
+    _ verdict: TaskDependencies.Verdict, _ entry: TaskEntry, _ record: TaskRecord, _ children: [StoredTask]
+  ) throws -> TaskEntry? {
+    switch verdict {
+    case .waiting:
+      // What kept it from beginning may have been tried again meanwhile.
+      guard record.blockedBy != nil else { return nil }
+      return try change(entry, .block, by: "dependencies") { record in
+        record.blockedReason = nil
+        record.blockedBy = nil
+      }
+    case .ready:
+      guard let ready = try unblock(entry, by: "dependencies") else { return nil }
+      guard let bot = record.assignTo else { return ready }
+      return try assign(ready, to: bot, by: "dependencies")
+    case .failed(let dependency, let state):
+      let reason = TaskDependencies.reason(dependency, state)
+      if record.onDependencyFailure == .cancel { return try cancel(entry, reason: reason, by: "dependencies") }
+      if record.blockedBy == dependency { return nil }
+      return try block(entry, reason: reason, on: dependency, by: "dependencies")
+    case .joined:
+      if let bad = children.first(where: { $0.state != .completed }) {
+        return try fail(
+          entry, error: "\(bad.record.step ?? bad.record.title) \(Self.outcome(of: bad))", isRetryable: false,
+          by: "dependencies")
+      }
+      return try complete(entry, result: Self.results(of: children), by: "dependencies")
+    }
+  }
+
+  private static func outcome(of task: StoredTask) -> String {
+    switch task.state {
+    case .failed: "failed: \(task.record.error ?? "no reason was given")"
+    case .blocked: "couldn't begin: \(task.record.blockedReason ?? "it is blocked")"
+    default: "was \(task.state.rawValue)"
+    }
+  }
+
+  /// An object of the results, by the names of the steps, else by id.
+  public static func results(of tasks: [StoredTask]) -> JSONText {
+    var writer = JSONWriter()
+    writer.beginObject()
+    for task in tasks {
+      writer.key(task.record.step ?? task.id.description)
+      if let result = task.record.result { writer.raw(result) } else { writer.null() }
+    }
+    writer.endObject()
+    return writer.text
+  }
+
+  /// As its parent sees it: one that can't go on because of another has ended.
+  private func stateForParent(_ child: StoredTask) throws -> TaskState {
+    child.state == .blocked && child.record.blockedBy != nil ? .failed : child.state
+  }
+
+  /// The children of a task, those that it names first, in that order, and then by age. Those that nobody named
+  /// beforehand are looked for among all that are younger.
+  public func children(of record: TaskRecord) throws -> [StoredTask] {
+    guard let id = record.id else { return [] }
+    var found: [MessageID: StoredTask] = [:]
+    let named = try findTasks(Set(record.children))
+    for entry in named.values { found[entry.id] = try task(entry.id) }
+    if record.children.isEmpty {
+      for entry in try tasks() where entry.id > id {
+        guard let child = try? self.record(of: entry), child.parent == id else { continue }
+        found[entry.id] = StoredTask(entry: entry, record: child)
+      }
+    }
+    let order = Dictionary(record.children.enumerated().map { ($1, $0) }) { first, _ in first }
+    return found.values.sorted { (order[$0.id] ?? .max, $0.id) < (order[$1.id] ?? .max, $1.id) }
+  }
+}

@@ -1,0 +1,141 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// What the tasks of an observer's rounds looked like, so that leases run out by its own clock.
+public struct TaskObservations {
+  var leases = LeaseObservations()
+  var moves = LeaseObservations()
+  public init() {}
+}
+
+extension Spool {
+  /// Takes tasks from workers that died, or haven't renewed them for the lease's length, and finishes what dead processes
+  /// left half done. What a person took by hand is left alone. For whoever stays up: each call is a round.
+  /// Cost: two directory listings, and one fstatat(2) for each task in progress.
+  /// - Parameter bot: only this bot's tasks.
+  /// - Returns: the tasks that were taken, as they stand now.
+  @discardableResult
+  public func expireTasks(of bot: BotName? = nil, _ observations: inout TaskObservations) throws -> [TaskEntry] {
+    var changed = try settleMoves(&observations)
+    let now = Clock.sinceBoot()
+    let limit = Int(settings.leaseSeconds * 1e9)
+    var gone: [Holder: Bool] = [:]
+    for entry in try tasks(in: [.inProgress]) where bot == nil || entry.bot == bot {
+      guard let worker = entry.worker else { continue }
+      let status = try doing("cannot look at \(entry.id)") { try root.status(entry.path) }
+      guard let status else { continue }
+      let stood = observations.leases.observe(entry.name.description, modified: status.modified, now: now)
+      let isDead = gone[worker] ?? isGone(worker)
+      gone[worker] = isDead
+      guard isDead || stood >= limit else { continue }
+      let why = isDead ? "its worker \(worker) died" : "its worker \(worker) was silent for \(settings.leaseSeconds) s"
+      if let moved = try expire(entry, reason: why, by: "lease") { changed.append(moved) }
+    }
+    observations.leases.endRound()
+    return changed
+  }
+
+  /// Finishes, or takes back, what processes that died were doing to tasks.
+  /// - Returns: the tasks that are where they should be again.
+  @discardableResult
+  public func settleMoves(_ observations: inout TaskObservations) throws -> [TaskEntry] {
+    let now = Clock.sinceBoot()
+    var settled: [TaskEntry] = []
+    try doing("cannot look at the tasks on the move") {
+      var temporaries: [EntryName] = []
+      try root.list(Layout.tasksTemporary) { if let name = EntryName($0) { temporaries.append(name) } }
+      for name in temporaries {
+        guard let holder = name.holder, holder != self.holder else { continue }
+        let stood = observations.moves.observe(name.description, modified: 0, now: now)
+        if isAbandoned(holder, stood), let entry = try settleUnfinishedAdd(name) { settled.append(entry) }
+      }
+      for mover in try root.names(Layout.tasksMoving).compactMap({ Holder($0) }) where mover != holder {
+        let directory = Layout.tasksMoving(by: mover)
+        let names = try root.names(directory)
+        // Somebody else's content stands still for a moment only; each name is one step.
+        var stood = Int.max
+        for name in names {
+          stood = min(stood, observations.moves.observe("\(mover)/\(name)", modified: 0, now: now))
+        }
+        guard isAbandoned(mover, names.isEmpty ? 0 : stood) else { continue }
+        settled += try settleMoves(of: mover, names)
+        _ = try? root.removeDirectory(directory)
+      }
+    }
+    observations.moves.endRound()
+    return settled
+  }
+
+  private func isAbandoned(_ holder: Holder, _ stood: Int) -> Bool {
+    isGone(holder) || stood >= Int(settings.leaseSeconds * 1e9)
+  }
+
+  /// Whether the tasks in `moving/` include these.
+  func idsOnTheMove() throws -> Set<MessageID> {
+    var ids: Set<MessageID> = []
+    for mover in try root.names(Layout.tasksMoving) {
+      try root.list("\(Layout.tasksMoving)/\(mover)") {
+        if let move = TaskMove(String(decoding: $0, as: UTF8.self)) { ids.insert(move.entry.id) }
+      }
+    }
+    return ids
+  }
+
+  /// An adder died between its file in `tmp/` and its place. Did it get as far as the log?
+  func settleUnfinishedAdd(_ name: EntryName) throws -> TaskEntry? {
+    let temporary = Layout.taskTemporary(name)
+    guard let last = try History(self).lastOfTask(name.id), let entry = last.entry else {
+      try root.unlinkIfPresent(temporary)
+      return nil
+    }
+    guard try findTask(name.id) == nil else {
+      try root.unlinkIfPresent(temporary)
+      return nil
+    }
+    guard try root.renameIfPresent(temporary, to: entry.path) else { return nil }
+    ring(entry.bot)
+    return entry
+  }
+
+  /// - Parameter names: what is in the directory of a process that will not come back.
+  func settleMoves(of mover: Holder, _ names: [String]) throws -> [TaskEntry] {
+    var moves: [MessageID: [TaskMove]] = [:]
+    for move in names.compactMap({ TaskMove($0) }) { moves[move.entry.id, default: []].append(move) }
+    var settled: [TaskEntry] = []
+    for (id, moves) in moves.sorted(by: { $0.key < $1.key }) {
+      func path(_ move: TaskMove) -> String { Layout.taskMoving(by: mover, raw: move.fileName) }
+      let old = moves.first { $0.side == .old }
+      let new = moves.first { $0.side == .new }
+      guard let old else {
+        // It hadn't begun, or has been done but for this; the task is where it belongs.
+        if let new { try root.unlinkIfPresent(path(new)) }
+        continue
+      }
+      let last = try History(self).lastOfTask(id)
+      if let new, last?.entry == new.entry {
+        if try root.renameIfPresent(path(new), to: new.entry.path) { settled.append(new.entry) }
+        try root.unlinkIfPresent(path(old))
+      } else if try new != nil || standing(id) == nil {
+        if try root.renameIfPresent(path(old), to: old.entry.path) { settled.append(old.entry) }
+        if let new { try root.unlinkIfPresent(path(new)) }
+      } else {
+        try root.unlinkIfPresent(path(old))
+      }
+    }
+    for entry in settled { ring(entry.bot) }
+    return settled
+  }
+
+  /// Where a task is among the states, whatever is on the move.
+  private func standing(_ id: MessageID) throws -> TaskEntry? {
+    for state in TaskState.allCases {
+      var found: TaskEntry?
+      try root.list(Layout.tasks(state)) {
+        if let name = EntryName($0, of: .task), name.id == id { found = TaskEntry(state: state, name: name) }
+      }
+      if let found { return found }
+    }
+    return nil
+  }
+}

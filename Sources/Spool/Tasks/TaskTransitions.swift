@@ -1,0 +1,158 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// Transitions that leave a task's content as it is: one rename, which only one can win, and then a line in the log. Each
+/// returns where the task stands then, or nil when somebody else moved it first; killed in between, the move counts, and
+/// whoever notices it logs it.
+extension Spool {
+  /// Gives a pending task to a bot, or an assigned one to another.
+  @discardableResult
+  public func assign(_ entry: TaskEntry, to bot: BotName, by: String? = nil) throws -> TaskEntry? {
+    guard let assigned = try move(entry, .assign, bot: bot, by: by) else { return nil }
+    ring(bot)
+    return assigned
+  }
+
+  /// Begins an attempt: from `assigned/`, or from `pending/` without having been asked.
+  /// - Parameter worker: the process that works on it, and renews it; nil for a person, who doesn't.
+  @discardableResult
+  public func start(_ entry: TaskEntry, bot: BotName, worker: Holder?, by: String? = nil) throws -> TaskEntry? {
+    try move(entry, .start, bot: bot, worker: worker, by: by ?? bot.description)
+  }
+
+  /// Gives a task back that was assigned (the attempt isn't counted), or that was begun.
+  @discardableResult
+  public func release(
+    _ entry: TaskEntry, reason: String? = nil, notBefore: Timestamp? = nil, by: String? = nil
+  ) throws -> TaskEntry? {
+    try move(entry, .release, notBefore: notBefore, by: by, reason: reason)
+  }
+
+  /// Ends a task that nobody wants any more; not its children.
+  @discardableResult
+  public func cancel(_ entry: TaskEntry, reason: String? = nil, by: String? = nil) throws -> TaskEntry? {
+    try move(entry, .cancel, by: by, reason: reason)
+  }
+
+  /// What it waited for is there.
+  @discardableResult
+  public func unblock(_ entry: TaskEntry, by: String? = nil) throws -> TaskEntry? {
+    try move(entry, .unblock, by: by)
+  }
+
+  /// Once more, from the beginning, a task that failed or was cancelled. It gets one attempt at least.
+  @discardableResult
+  public func retry(_ entry: TaskEntry, by: String? = nil) throws -> TaskEntry? {
+    try move(entry, .retry, by: by)
+  }
+
+  /// Renews the lease of a task in progress. C: utimensat(2).
+  /// - Returns: false when it is somebody else's by now, or was moved.
+  public func renew(_ entry: TaskEntry) throws -> Bool {
+    try doing("cannot renew \(entry.id)") { try root.touch(entry.path) }
+  }
+
+  /// Takes a task from a holder that died or took too long: back to `pending/` or, after its last attempt, to `failed/`.
+  @discardableResult
+  public func expire(_ entry: TaskEntry, reason: String, by: String? = nil) throws -> TaskEntry? {
+    guard let record = try record(of: entry) else { return nil }
+    if entry.attempt >= record.attemptsMax {
+      return try change(entry, .fail, by: by) { record in
+        record.error = "given up after \(entry.attempt) attempts; the last: \(reason)"
+        record.add(TaskRecord.Failure(attempt: entry.attempt, bot: entry.bot?.description, at: now(), error: reason))
+      }
+    }
+    return try move(entry, .expire, by: by, reason: reason)
+  }
+
+  private func move(
+    _ entry: TaskEntry, _ event: TaskEvent, bot: BotName? = nil, worker: Holder? = nil, notBefore: Timestamp? = nil,
+    by: String?, reason: String? = nil
+  ) throws -> TaskEntry? {
+    let moved = try Self.entry(after: event, entry, bot: bot, worker: worker, notBefore: notBefore)
+    do {
+      guard try root.renameIfPresent(entry.path, to: moved.path) else { return nil }  // commit
+      // A lease begins now, not when the file was written.
+      if moved.state == .inProgress { _ = try? root.touch(moved.path) }
+    } catch { throw SpoolError("cannot \(event.rawValue) \(entry.id)", error) }
+    note(event.kind, entry.id.description) { writeEvent(moved, from: entry, by: by, reason: reason, to: &$0) }
+    if entry.bot != nil, entry.bot != moved.bot || moved.state.isFinal { ring(entry.bot) }
+    return moved
+  }
+
+  /// Where a task stands after an event.
+  /// - Throws: `.notAllowed`, naming what is allowed.
+  static func entry(
+    after event: TaskEvent, _ entry: TaskEntry, bot: BotName? = nil, worker: Holder? = nil, notBefore: Timestamp? = nil
+  ) throws -> TaskEntry {
+    guard let state = entry.state.after(event) else {
+      let allowed = entry.state.allowed.map(\.rawValue)
+      throw SpoolError(
+        .notAllowed, "cannot \(event.rawValue) \(entry.id): it is \(entry.state.rawValue)",
+        hint: allowed.isEmpty
+          ? "nothing can be done with it any more" : "allowed now: \(allowed.joined(separator: ", "))")
+    }
+    var name = entry.name
+    // What was assigned and never begun was no attempt.
+    if entry.state == .assigned, state != .assigned, state != .inProgress { name.attempt = max(0, name.attempt - 1) }
+    if entry.state == .pending, state == .assigned || state == .inProgress {
+      name.attempt = min(name.attempt + 1, EntryName.attemptMax)
+    }
+    switch state {
+    case .pending: name.place = notBefore.map { .waitingUntil($0) } ?? .waiting
+    case .blocked: name.place = .waiting
+    case .assigned: name.place = bot.map { .bot($0, nil) } ?? .waiting
+    case .inProgress: if event == .start { name.place = bot.map { .bot($0, worker) } ?? .waiting }
+    case .completed, .failed, .cancelled: name.place = entry.bot.map { .bot($0, nil) } ?? .waiting
+    }
+    return TaskEntry(state: state, name: name)
+  }
+
+  /// The data of an event: where the task stands, and its body where that is new.
+  func writeEvent(
+    _ entry: TaskEntry, from: TaskEntry? = nil, by: String?, reason: String?, body: [UInt8]? = nil,
+    to writer: inout JSONWriter
+  ) {
+    writer.beginObject()
+    writer.member("state", entry.state.rawValue)
+    writer.member("from", ifPresent: from?.state.rawValue)
+    writer.member("attempt", entry.attempt)
+    writer.member("bot", ifPresent: (entry.bot ?? from?.bot)?.description)
+    writer.member("by", ifPresent: by)
+    writer.member("reason", ifPresent: reason)
+    writer.member("name", entry.name.description)
+    if let body {
+      writer.key("task")
+      writer.raw(body.dropLast())
+    }
+    writer.endObject()
+  }
+}
+
+extension TaskRecord {
+  /// Keeps the last `failuresMax`.
+  mutating func add(_ failure: Failure) {
+    failures.append(failure)
+    failures.removeFirst(max(0, failures.count - Self.failuresMax))
+  }
+}
+
+extension TaskEvent {
+  /// As the log calls it.
+  var kind: LogEvent.Kind {
+    switch self {
+    case .assign: .taskAssigned
+    case .start: .taskStarted
+    case .progress: .taskProgressed
+    case .complete: .taskCompleted
+    case .fail: .taskFailed
+    case .block: .taskBlocked
+    case .unblock: .taskUnblocked
+    case .cancel: .taskCancelled
+    case .retry: .taskRetried
+    case .release: .taskReleased
+    case .expire: .taskExpired
+    }
+  }
+}

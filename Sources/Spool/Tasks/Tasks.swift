@@ -1,0 +1,153 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// A task as its path tells it: state, urgency, age, attempt and holder.
+public struct TaskEntry: Sendable, Hashable {
+  public let state: TaskState
+  public let name: EntryName
+
+  public init(state: TaskState, name: EntryName) {
+    self.state = state
+    self.name = name
+  }
+
+  public var id: MessageID { name.id }
+  /// Of a pending task, the attempts that were made; of one that somebody has, which one this is.
+  public var attempt: Int { name.attempt }
+  public var bot: BotName? { name.bot }
+  /// The process that works on it; nil for one that was taken by hand.
+  public var worker: Holder? { name.worker }
+  public var notBefore: Timestamp? { name.notBefore }
+  /// Relative to the spool.
+  public var path: String { Layout.task(state, name) }
+}
+
+/// A task and where it stands.
+public struct StoredTask: Sendable {
+  public let entry: TaskEntry
+  public var record: TaskRecord
+
+  public init(entry: TaskEntry, record: TaskRecord) {
+    self.entry = entry
+    self.record = record
+  }
+
+  public var id: MessageID { entry.id }
+  public var state: TaskState { entry.state }
+}
+
+extension Spool {
+  /// The tasks in these states, by state, urgency and age. Reads names only.
+  public func tasks(in states: [TaskState] = TaskState.allCases) throws -> [TaskEntry] {
+    try doing("cannot list the tasks of \(path)") {
+      var entries: [TaskEntry] = []
+      for state in states {
+        var found: [TaskEntry] = []
+        try root.list(Layout.tasks(state)) {
+          if let name = EntryName($0, of: .task) { found.append(TaskEntry(state: state, name: name)) }
+        }
+        entries += found.sorted { $0.name < $1.name }
+      }
+      return entries
+    }
+  }
+
+  /// How many tasks are in each state.
+  public func taskCounts() throws -> [TaskState: Int] {
+    try doing("cannot list the tasks of \(path)") {
+      var counts: [TaskState: Int] = [:]
+      for state in TaskState.allCases {
+        var count = 0
+        try root.list(Layout.tasks(state)) { if EntryName($0, of: .task) != nil { count += 1 } }
+        counts[state] = count
+      }
+      return counts
+    }
+  }
+
+  /// What a task's file says; nil when it is there no longer.
+  /// - Throws: `.badData` when it can't be read as a task.
+  public func record(of entry: TaskEntry) throws -> TaskRecord? {
+    let bytes = try doing("cannot read \(entry.path)") {
+      try root.readFile(entry.path, maximum: TaskRecord.bytesMax)
+    }
+    guard let bytes else { return nil }
+    return try record(of: entry, bytes)
+  }
+
+  func record(of entry: TaskEntry, _ bytes: [UInt8]) throws -> TaskRecord {
+    do {
+      var record = try TaskRecord(parsing: bytes)
+      record.id = entry.id
+      record.createdAt = record.createdAt ?? entry.id.time
+      record.priority = Priority(value: 10 - entry.name.urgency) ?? record.priority
+      return record
+    } catch {
+      throw SpoolError(
+        .badData, "\(entry.path): \(error)", hint: "mend it by hand; its contents are in: spool trace \(entry.id)")
+    }
+  }
+
+  /// Where a task stands; nil when there is none with this id.
+  /// Cost: a listing of each state's directory.
+  public func findTask(_ id: MessageID) throws -> TaskEntry? {
+    try findTasks([id])[id]
+  }
+
+  /// The same for several at once.
+  public func findTasks(_ ids: Set<MessageID>) throws -> [MessageID: TaskEntry] {
+    guard !ids.isEmpty else { return [:] }
+    return try doing("cannot look for tasks in \(path)") {
+      var found: [MessageID: TaskEntry] = [:]
+      // One that moves from a directory still to come to one already seen is missed the first time; one whose content
+      // is being changed is nowhere for a moment.
+      for round in 0..<50 {
+        for state in TaskState.allCases {
+          try root.list(Layout.tasks(state)) {
+            if let name = EntryName($0, of: .task), ids.contains(name.id) {
+              found[name.id] = TaskEntry(state: state, name: name)
+            }
+          }
+        }
+        if found.count == ids.count { break }
+        let areMoving = try !idsOnTheMove().isDisjoint(with: ids.subtracting(found.keys))
+        if round > 0, !areMoving { break }
+        if areMoving { usleep(2000) }
+      }
+      return found
+    }
+  }
+
+  /// The task that a text on a command line means: an id, the name of its file, or an unambiguous part of either.
+  /// - Throws: `.notFound`; `.badData` when there are several.
+  public func task(named text: String) throws -> TaskEntry {
+    let last = text.split(separator: "/").last.map(String.init) ?? text
+    if let id = MessageID(last) ?? EntryName(last, of: .task)?.id, let entry = try findTask(id) { return entry }
+    let all = try tasks()
+    let found = last.utf8.count < 3 ? [] : all.filter { $0.name.description.contains(last) }
+    if found.count == 1 { return found[0] }
+    let shown = last.prefix(80).description.escapedForTerminal()
+    guard found.isEmpty else {
+      let some = found.prefix(4).map(\.id.description).joined(separator: ", ")
+      throw SpoolError(.badData, "\(shown) stands for \(found.count) tasks: \(some)", hint: "give more of the id")
+    }
+    throw SpoolError(.notFound, "no task \(shown)", hint: "see: spool task list")
+  }
+
+  /// The task with this id and what it says; nil when there is none.
+  public func task(_ id: MessageID) throws -> StoredTask? {
+    // It may move on between being found and being read.
+    for _ in 0..<50 {
+      guard let entry = try findTask(id) else { return nil }
+      if let record = try record(of: entry) { return StoredTask(entry: entry, record: record) }
+    }
+    return nil
+  }
+
+  /// Wakes the workers of a bot that wait for tasks. Only a hint: they look by themselves now and then.
+  func ring(_ bot: BotName?) {
+    guard let bot else { return }
+    _ = try? root.open(Layout.taskBell(bot), O_WRONLY | O_CREAT)
+  }
+}

@@ -1,0 +1,183 @@
+import Glibc
+import Linux
+import SpoolFormat
+import TestSupport
+import Testing
+
+@testable import Spool
+
+@Suite struct TaskTests {
+  private func add(_ fixture: Fixture, _ title: String = "build", _ edit: (inout TaskRecord) -> Void = { _ in }) throws
+    -> TaskEntry
+  {
+    var record = TaskRecord(title: title)
+    edit(&record)
+    return try fixture.spool.addTask(record, by: "test")
+  }
+
+  @Test func `a task goes through its life by renames, and says its result in the end`() throws {
+    let fixture = try Fixture("coder")
+    let spool = fixture.spool
+    let pending = try add(fixture)
+    #expect(pending.state == .pending)
+    let assigned = try #require(try spool.assign(pending, to: fixture.bot(), by: "test"))
+    #expect(assigned.name.description.hasSuffix("~1~coder.json"))
+    let started = try #require(try spool.start(assigned, bot: fixture.bot(), worker: spool.holder))
+    #expect(started.worker == spool.holder)
+    let told = try #require(try spool.progress(started, percent: 40, text: "half of it"))
+    #expect(told == started)
+    let done = try #require(try spool.complete(told, result: JSONText(string: "made"), confidence: 0.9))
+    let stored = try #require(try spool.task(pending.id))
+    #expect(stored.entry == done && stored.state == .completed)
+    #expect(stored.record.result == JSONText(string: "made") && stored.record.progress == 100)
+    #expect(stored.record.progressText == "half of it" && stored.record.completedAt != nil)
+    #expect(
+      Plain.names("\(fixture.path)/tasks/moving").flatMap { Plain.names("\(fixture.path)/tasks/moving/\($0)") } == [])
+    #expect(
+      try fixture.events().filter { $0.kind.isOfTask }.map(\.kind.description) == [
+        "task.added", "task.assigned", "task.started", "task.progressed", "task.completed",
+      ])
+  }
+
+  @Test func `whoever is second gets nil, and changes nothing`() throws {
+    let fixture = try Fixture("coder", "tester")
+    let spool = fixture.spool
+    let pending = try add(fixture)
+    let first = try #require(try spool.start(pending, bot: fixture.bot("coder"), worker: spool.holder))
+    #expect(try spool.start(pending, bot: fixture.bot("tester"), worker: spool.holder) == nil)
+    #expect(try spool.expire(first, reason: "a test") != nil)
+    #expect(try spool.complete(first, result: nil) == nil)
+    #expect(try spool.renew(first) == false)
+    #expect(try spool.findTask(pending.id)?.state == .pending)
+    #expect(try fixture.events(.taskCompleted).isEmpty)
+  }
+
+  @Test func `a transition that isn't one is refused, and told what is allowed`() throws {
+    let fixture = try Fixture("coder")
+    let pending = try add(fixture)
+    let error = #expect(throws: SpoolError.self) { try fixture.spool.complete(pending, result: nil) }
+    #expect(error?.code == .notAllowed)
+    #expect(error?.hint == "allowed now: assign, start, fail, block, cancel")
+  }
+
+  @Test func `an attempt that failed waits with backoff, and the last one is final`() throws {
+    let fixture = try Fixture("coder")
+    let spool = fixture.spool
+    let pending = try add(fixture) { $0.attemptsMax = 2 }
+    let first = try #require(try spool.start(pending, bot: fixture.bot(), worker: nil))
+    let again = try #require(try spool.fail(first, error: "no network"))
+    #expect(again.state == .pending && again.attempt == 1 && again.notBefore != nil)
+    let second = try #require(try spool.start(again, bot: fixture.bot(), worker: nil))
+    #expect(second.attempt == 2)
+    let over = try #require(try spool.fail(second, error: "no network still"))
+    #expect(over.state == .failed)
+    let record = try #require(try spool.task(pending.id)).record
+    #expect(record.failures.map(\.error) == ["no network", "no network still"] && record.error == "no network still")
+    #expect(try spool.retry(over)?.state == .pending)
+  }
+
+  @Test
+  func `a dependent waits, begins when the last of its dependencies is completed, and is told of one that failed`()
+    throws
+  {
+    let fixture = try Fixture("coder")
+    let spool = fixture.spool
+    func finish(_ entry: TaskEntry, _ ok: Bool) throws {
+      let started = try #require(try spool.start(entry, bot: fixture.bot(), worker: nil))
+      _ = ok ? try spool.complete(started, result: nil) : try spool.fail(started, error: "broken", isRetryable: false)
+      try spool.settleDependents(of: entry.id)
+    }
+    let (one, two) = (try add(fixture, "one"), try add(fixture, "two"))
+    let after = try add(fixture, "after") { $0.dependsOn = [one.id, two.id] }
+    let last = try add(fixture, "last") {
+      $0.dependsOn = [after.id]; $0.onDependencyFailure = .cancel
+    }
+    #expect(after.state == .blocked && last.state == .blocked)
+    try finish(one, true)
+    #expect(try spool.findTask(after.id)?.state == .blocked)
+    try finish(two, false)
+    let blocked = try #require(try spool.task(after.id))
+    #expect(blocked.state == .blocked && blocked.record.blockedReason?.contains("failed") == true)
+    #expect(try spool.findTask(last.id)?.state == .blocked)
+    // Tried again, and done after all.
+    let failed = try #require(try spool.findTask(two.id))
+    try finish(try #require(try spool.retry(failed)), true)
+    #expect(try spool.findTask(after.id)?.state == .pending)
+    let entry = try #require(try spool.findTask(after.id))
+    try finish(entry, false)
+    #expect(try spool.findTask(last.id)?.state == .cancelled)
+  }
+
+  @Test func `a parent that joins its children ends with their results`() throws {
+    let fixture = try Fixture("coder")
+    let spool = fixture.spool
+    let parent = try add(fixture, "all") { $0.isJoin = true }
+    #expect(parent.state == .blocked)
+    for step in ["one", "two"] {
+      let child = try add(fixture, step) {
+        $0.parent = parent.id; $0.step = step
+      }
+      let started = try #require(try spool.start(child, bot: fixture.bot(), worker: nil))
+      if step == "one" { continue }
+      _ = try spool.complete(started, result: JSONText(string: "2"))
+      try spool.settleDependents(of: child.id)
+      #expect(try spool.findTask(parent.id)?.state == .blocked)
+      let first = try #require(try spool.tasks(in: [.inProgress]).first)
+      _ = try spool.complete(first, result: JSONText(string: "1"))
+      try spool.settleDependents(of: first.id)
+    }
+    let joined = try #require(try spool.task(parent.id))
+    #expect(joined.state == .completed && joined.record.result?.description == #"{"one":"1","two":"2"}"#)
+  }
+
+  @Test func `a child of one that waits for it can't depend on it, however far round`() throws {
+    let fixture = try Fixture("coder")
+    let parent = try add(fixture, "all") { $0.waitsForChildren = true }
+    let between = try add(fixture, "between") { $0.dependsOn = [parent.id] }
+    let error = #expect(throws: SpoolError.self) {
+      try add(fixture, "child") {
+        $0.parent = parent.id; $0.dependsOn = [between.id]
+      }
+    }
+    #expect(error?.message.contains("cycle") == true && error?.message.contains("\(between.id)") == true)
+  }
+
+  @Test func `what a dead process was changing is finished when the log has it, else put back`() throws {
+    let fixture = try Fixture("coder")
+    let spool = fixture.spool
+    let gone = Holder(host: spool.host, pid: 1_999_999, start: 1)
+    let directory = "\(fixture.path)/tasks/moving/\(gone)"
+    for isLogged in [true, false] {
+      let pending = try add(fixture)
+      let started = try #require(try spool.start(pending, bot: fixture.bot(), worker: gone))
+      let kept = try Plain.read("\(fixture.path)/\(started.path)")
+      let done = try #require(try spool.complete(started, result: JSONText(string: "made")))
+      // As it was in the middle of that.
+      mkdir(directory, 0o777)
+      let new = TaskMove(.new, done).fileName
+      #expect(rename("\(fixture.path)/\(done.path)", "\(directory)/\(new)") == 0)
+      try Plain.write("\(directory)/\(TaskMove(.old, started).fileName)", kept)
+      if !isLogged {
+        spool.note(.taskStarted, started.id.description) { spool.writeEvent(started, by: nil, reason: nil, to: &$0) }
+      }
+      var observations = TaskObservations()
+      let settled = try spool.settleMoves(&observations)
+      #expect(settled == [isLogged ? done : started])
+      #expect(try spool.findTask(started.id) == (isLogged ? done : started))
+      #expect(Plain.names("\(fixture.path)/tasks/moving/\(gone)") == [])
+    }
+  }
+
+  @Test func `a task in the hands of a worker that died is given back, and after its last attempt has failed`() throws {
+    let fixture = try Fixture("coder")
+    let spool = fixture.spool
+    let gone = Holder(host: spool.host, pid: 1_999_999, start: 1)
+    let pending = try add(fixture) { $0.attemptsMax = 2 }
+    let started = try #require(try spool.start(pending, bot: fixture.bot(), worker: gone))
+    var observations = TaskObservations()
+    let back = try #require(try spool.expireTasks(&observations).first)
+    #expect(back.state == .pending && back.attempt == 1 && back.id == started.id)
+    _ = try spool.start(back, bot: fixture.bot(), worker: gone)
+    #expect(try spool.expireTasks(&observations).first?.state == .failed)
+  }
+}
