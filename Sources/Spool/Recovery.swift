@@ -82,7 +82,7 @@ struct Recovery {
   }
 
   /// Messages logged less than this long ago by another host may still be on their way to their inboxes.
-  private static let inFlightSeconds = 10.0
+  static let inFlightSeconds = 10.0
 
   /// - Parameters:
   ///   - fromCheckpoint: believe the files of messages before the checkpoint; not in a copy.
@@ -93,8 +93,10 @@ struct Recovery {
     var outstanding: [MessageID: Outstanding] = [:]
     var unknown: Set<MessageID> = []
     var ackedBefore: Set<MessageID> = []
+    var tasks = TaskRecovery(root: root, host: host, log: log, isCopy: isCopy)
     var merge = try LogMerge(files) { host in fromCheckpoint ? try checkpoint(of: host) : nil }
     while let (event, position) = try merge.next() {
+      if event.kind.isOfTask { tasks.apply(event, position) }
       guard !event.kind.isOfTask, let id = MessageID(event.subject) else { continue }
       if event.kind == .messageSent {
         report.messagesLookedAt += 1
@@ -128,6 +130,7 @@ struct Recovery {
       apply(event, id, &outstanding)
     }
     try mend(outstanding, places, files, mending: mending, &report)
+    try tasks.mend(mending: mending, live: live, &report)
   }
 
   private func isInFlight(_ event: LogEvent, _ position: LogCursor.Position) -> Bool {
@@ -261,7 +264,7 @@ struct Recovery {
   ) throws {
     // Acked by hand, and soon by the log.
     if place?.box == .done { return }
-    guard let body = try messageBytes(at: message.position, files) else { return }
+    guard let body = try files.event(at: message.position)?.messageBytes else { return }
     let target: String
     if let place {
       target = Layout.entry(bot, place.box, place.name)
@@ -314,22 +317,6 @@ struct Recovery {
     try file.write(body + [10])
     try file.close()
     try root.rename(temporary, to: target)
-  }
-
-  /// Reads no more than the line: there may be a hundred thousand of them to look at.
-  private func messageBytes(at position: LogCursor.Position, _ files: LogFiles) throws -> [UInt8]? {
-    guard let file = try root.openIfPresent(position.segment.path, O_RDONLY) else { return nil }
-    var count = 2048
-    while true {
-      let bytes = try file.read(at: position.offset, count: count)
-      if let feed = bytes.firstIndex(of: 10) {
-        return bytes.withUnsafeBufferPointer { buffer in
-          LogEvent(line: UnsafeBufferPointer(rebasing: buffer[...feed]))?.messageBytes
-        }
-      }
-      if bytes.count < count { return nil }
-      count *= 8
-    }
   }
 
   /// Whether a file holds the message that the log has, byte for byte or but for white space and escapes: a dropped

@@ -33,6 +33,21 @@ struct LogFiles: Sendable {
     return all
   }
 
+  /// The event whose line begins there; nil when it isn't there any more, or damaged.
+  /// Reads no more than the line: there may be a hundred thousand of them to look at.
+  func event(at position: LogCursor.Position) throws(SystemCallError) -> LogEvent? {
+    guard let file = try root.openIfPresent(position.segment.path, O_RDONLY) else { return nil }
+    var count = 2048
+    while true {
+      let bytes = try file.read(at: position.offset, count: count)
+      if let feed = bytes.firstIndex(of: 10) {
+        return bytes.withUnsafeBufferPointer { LogEvent(line: UnsafeBufferPointer(rebasing: $0[...feed])) }
+      }
+      if bytes.count < count { return nil }
+      count *= 8
+    }
+  }
+
   /// Calls `body` with blocks of whole lines from `offset` on, until it returns false. What follows the last
   /// line feed is not a line yet, and left out. Returns the offset after the last whole line.
   @discardableResult

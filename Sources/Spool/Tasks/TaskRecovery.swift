@@ -1,0 +1,238 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// The part of recovery that concerns tasks: each that the log knows has one file, in the state where it was last, with
+/// content that can be read. A file that was moved to where the log never saw it was moved by a person, and stays.
+struct TaskRecovery {
+  let root: Directory
+  let host: String
+  let log: LogWriter?
+  let files: LogFiles
+  let isCopy: Bool
+
+  /// What the log says of a task.
+  private struct Known {
+    var entry: TaskEntry
+    var time: Timestamp
+    var host: String
+    /// The newest line that has all of it; nil when that is before the checkpoint.
+    var body: LogCursor.Position?
+    /// Where it stood before: a file that is still there is behind the log.
+    var earlier: Set<Standing> = []
+  }
+
+  private struct Standing: Hashable {
+    let state: TaskState
+    let attempt: Int
+
+    init(_ entry: TaskEntry) {
+      state = entry.state
+      attempt = entry.attempt
+    }
+  }
+
+  private var known: [MessageID: Known] = [:]
+
+  init(root: Directory, host: String, log: LogWriter?, isCopy: Bool) {
+    self.root = root
+    self.host = host
+    self.log = log
+    self.isCopy = isCopy
+    files = LogFiles(root: root)
+  }
+
+  mutating func apply(_ event: LogEvent, _ position: LogCursor.Position) {
+    guard let id = MessageID(event.subject), let entry = event.entry else { return }
+    let body = event.taskBytes == nil ? known[id]?.body : position
+    var earlier = known[id]?.earlier ?? []
+    if let before = known[id]?.entry { earlier.insert(Standing(before)) }
+    earlier.remove(Standing(entry))
+    known[id] = Known(
+      entry: entry, time: event.time, host: position.segment.host, body: body, earlier: earlier)
+  }
+
+  // MARK: Files
+
+  private struct Move {
+    let path: String
+    let move: TaskMove
+    let isOurs: Bool
+  }
+
+  /// - Parameter live: others of this host may be at work.
+  func mend(mending: Bool, live: Bool, _ report: inout RecoveryReport) throws {
+    let moves = try allMoves()
+    var places: [MessageID: [TaskEntry]] = [:]
+    for state in TaskState.allCases {
+      try root.list(Layout.tasks(state)) {
+        if let name = EntryName($0, of: .task) {
+          places[name.id, default: []].append(TaskEntry(state: state, name: name))
+        }
+      }
+    }
+    for id in Set(known.keys).union(moves.keys).sorted() {
+      try mend(id, places[id] ?? [], moves[id] ?? [], mending: mending, live: live, &report)
+    }
+    guard mending, !live else { return }
+    for mover in try root.names(Layout.tasksMoving).compactMap({ Holder($0) }) where isCopy || mover.host == host {
+      _ = try? root.removeDirectory(Layout.tasksMoving(by: mover))
+    }
+    for name in try root.names(Layout.tasksTemporary) {
+      guard let entry = EntryName(name), isCopy || entry.holder?.host == host else { continue }
+      try root.unlinkIfPresent(Layout.taskTemporary(entry))
+    }
+  }
+
+  private func allMoves() throws -> [MessageID: [Move]] {
+    var moves: [MessageID: [Move]] = [:]
+    for mover in try root.names(Layout.tasksMoving).compactMap({ Holder($0) }) {
+      for name in try root.names(Layout.tasksMoving(by: mover)) {
+        guard let move = TaskMove(name) else { continue }
+        moves[move.entry.id, default: []].append(
+          Move(path: Layout.taskMoving(by: mover, raw: name), move: move, isOurs: isCopy || mover.host == host))
+      }
+    }
+    return moves
+  }
+
+  private func mend(
+    _ id: MessageID, _ places: [TaskEntry], _ moves: [Move], mending: Bool, live: Bool,
+    _ report: inout RecoveryReport
+  ) throws {
+    // Somebody is at it, here or elsewhere.
+    if live, !moves.isEmpty || places.count > 1 { return }
+    if places.isEmpty, moves.contains(where: { !$0.isOurs }) { return }
+    if places.isEmpty, moves.isEmpty, try isUnderWay(id, live: live) { return }
+    switch places.count {
+    case 0: try restore(id, moves, mending: mending, &report)
+    case 1: try check(places[0], known[id], mending: mending, live: live, &report)
+    default: try unite(id, places, mending: mending, &report)
+    }
+    guard mending, !live else { return }
+    for move in moves where move.isOurs { try root.unlinkIfPresent(move.path) }
+  }
+
+  /// Whether a task that isn't in its place may be on its way there.
+  private func isUnderWay(_ id: MessageID, live: Bool) throws -> Bool {
+    guard let known = known[id] else { return true }
+    if !isCopy, known.host != host || log == nil,
+      abs(Timestamp(microseconds: Clock.wall()).seconds(since: known.time)) < Recovery.inFlightSeconds
+    {
+      return true
+    }
+    guard live else { return false }
+    // It may have moved on while the directories were read, one after the other.
+    var isThere = false
+    for directory in [Layout.tasksTemporary] + TaskState.allCases.map({ Layout.tasks($0) }) + (try moverDirectories()) {
+      try root.list(directory) { if Self.bears($0, id) { isThere = true } }
+    }
+    return isThere
+  }
+
+  private func moverDirectories() throws -> [String] {
+    try root.names(Layout.tasksMoving).map { "\(Layout.tasksMoving)/\($0)" }
+  }
+
+  private static func bears(_ name: UnsafeBufferPointer<UInt8>, _ id: MessageID) -> Bool {
+    String(decoding: name, as: UTF8.self).contains(id.description)
+  }
+
+  /// It has no file in any state.
+  private func restore(_ id: MessageID, _ moves: [Move], mending: Bool, _ report: inout RecoveryReport) throws {
+    let old = moves.first { $0.move.side == .old }
+    if let entry = known[id]?.entry, let body = try body(id) {
+      report.add(entry.path, "is missing", "made again from the log")
+      if mending { try write(body, entry) }
+    } else if let old, isReadable(old.path, id) {
+      report.add(old.path, "was left by a process that died", "put back")
+      if mending { _ = try root.renameIfPresent(old.path, to: old.move.entry.path) }
+    } else if let old, let body = try body(id) {
+      report.add(old.path, "is damaged", "made again from the log")
+      if mending { try write(body, old.move.entry) }
+    }
+  }
+
+  private func check(
+    _ entry: TaskEntry, _ known: Known?, mending: Bool, live: Bool, _ report: inout RecoveryReport
+  ) throws {
+    let isBehind = !live && known.map { $0.entry != entry && $0.earlier.contains(Standing(entry)) } ?? false
+    let target = isBehind ? known!.entry : entry
+    if !isReadable(entry.path, entry.id) {
+      guard let body = try body(entry.id) else { return }
+      report.add(entry.path, "is not what was written", "made again from the log")
+      guard mending else { return }
+      try write(body, target)
+    } else if isBehind {
+      report.add(entry.path, "is \(target.state.rawValue) by the log", "moved there")
+      guard mending else { return }
+      // What ended it is in the log alone.
+      if target.state.isFinal, let body = try body(entry.id) {
+        try write(body, target)
+      } else {
+        _ = try root.renameIfPresent(entry.path, to: target.path)
+        return
+      }
+    } else {
+      return
+    }
+    if target != entry { try root.unlinkIfPresent(entry.path) }
+  }
+
+  /// A move may leave both names behind when the power fails.
+  private func unite(_ id: MessageID, _ places: [TaskEntry], mending: Bool, _ report: inout RecoveryReport) throws {
+    let known = known[id]
+    let readable = places.filter { isReadable($0.path, id) }
+    let kept =
+      readable.first { $0 == known?.entry }
+      ?? readable.first { known?.earlier.contains(Standing($0)) != true } ?? readable.first ?? places[0]
+    for place in places where place != kept {
+      report.add(place.path, "is there twice", "removed: it is \(kept.state.rawValue)")
+      if mending { try root.unlinkIfPresent(place.path) }
+    }
+    try check(kept, known, mending: mending, live: false, &report)
+  }
+
+  private func isReadable(_ path: String, _ id: MessageID) -> Bool {
+    // What can't be read now may be readable for others.
+    guard let bytes = try? root.readFile(path, maximum: TaskRecord.bytesMax) else { return true }
+    guard let record = try? TaskRecord(parsing: bytes) else { return false }
+    return record.id == nil || record.id == id
+  }
+
+  /// The newest content that the log has.
+  private func body(_ id: MessageID) throws -> [UInt8]? {
+    if let position = known[id]?.body, let event = try files.event(at: position) { return event.taskBytes }
+    var newest: (time: Timestamp, body: [UInt8])?
+    let search = TextSearch("\"subject\":\"\(id)\"")
+    for segment in try files.allSegments() {
+      try files.readForwards(segment) { lines, _ in
+        forEachMatch(of: search, in: lines) { line in
+          if let event = LogEvent(line: line), event.subject == id.description, let body = event.taskBytes,
+            newest.map({ $0.time <= event.time }) ?? true
+          {
+            newest = (event.time, body)
+          }
+          return true
+        }
+      }
+    }
+    return newest?.body
+  }
+
+  private func write(_ body: [UInt8], _ entry: TaskEntry) throws {
+    for name in Layout.top { try root.makeDirectory(name) }
+    let temporary = Layout.temporary("recovery-\(getpid())-\(UInt32.random(in: .min ... .max))")
+    let file = try root.open(temporary, O_WRONLY | O_CREAT | O_TRUNC)
+    try file.write(body + [10])
+    try file.close()
+    try root.rename(temporary, to: entry.path)
+    try log?.append(.taskRestored, entry.id.description) { writer in
+      writer.beginObject()
+      writer.member("state", entry.state.rawValue)
+      writer.member("attempt", entry.attempt)
+      writer.member("name", entry.name.description)
+      writer.endObject()
+    }
+  }
+}
