@@ -13,6 +13,8 @@ public final class DirectoryWatcher {
   private let source: CInt
   /// dnotify: the directories must stay open to be watched.
   private var watched: [Directory] = []
+  /// inotify: what each watch is of.
+  private var directories: [CInt: String] = [:]
   private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 16384, alignment: 8)
 
   /// Starts with the best mechanism there is, or with the one demanded.
@@ -80,7 +82,10 @@ public final class DirectoryWatcher {
       let mask = UInt32(IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE | IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR)
       let path = "/proc/self/fd/\(directory.raw)/\(name)"
       let raw = source
-      do { _ = try systemCall("inotify_add_watch", name) { inotify_add_watch(raw, path, mask) } } catch {
+      do {
+        let number = try systemCall("inotify_add_watch", name) { inotify_add_watch(raw, path, mask) }
+        directories[CInt(number)] = name
+      } catch {
         if error.code == ENOENT || error.code == ENOTDIR { return false }
         throw error
       }
@@ -101,6 +106,8 @@ public final class DirectoryWatcher {
     public var watchAgain = false
     /// Names that appeared or were closed after writing, byte for byte.
     public var names: [[UInt8]] = []
+    /// Which of the watched directories each of them is in, as it was named to `watch`.
+    public var directories: [String] = []
   }
 
   /// Takes the events that are waiting; never blocks.
@@ -127,6 +134,7 @@ public final class DirectoryWatcher {
         if length > 0, mask & UInt32(IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE) != 0 {
           // Padded with NUL.
           let name = UnsafeRawBufferPointer(rebasing: buffer[(offset + 16)..<(offset + 16 + length)])
+          changes.directories.append(directories[buffer.load(fromByteOffset: offset, as: CInt.self)] ?? "")
           changes.names.append(Array(name[..<strnlen(name.baseAddress!.assumingMemoryBound(to: CChar.self), length)]))
         }
         offset += 16 + length

@@ -13,7 +13,7 @@ enum Layout {
   static let tasksMoving = "tasks/moving"
   static let tasksTemporary = "tasks/tmp"
   static let top =
-    [bots, topics, log, quarantine, keys, tmp, tasks, tasksMoving, tasksTemporary]
+    [bots, topics, log, quarantine, keys, tmp, coordinator, tasks, tasksMoving, tasksTemporary]
     + TaskState.allCases.map { tasks($0) }
 
   /// The directories of a bot.
@@ -59,6 +59,11 @@ enum Layout {
   /// Where a process keeps the tasks whose content it is changing.
   static func tasksMoving(by mover: Holder) -> String { "tasks/moving/\(mover)" }
   static func taskMoving(by mover: Holder, raw name: String) -> String { "tasks/moving/\(mover)/\(name)" }
+
+  static let coordinator = "coordinator"
+  static let leader = "coordinator/leader"
+  static func leader(_ name: String) -> String { "coordinator/leader/\(name)" }
+  static func coordinator(_ file: String) -> String { "coordinator/\(file)" }
 
   static func key(_ digest: String) -> String { "keys/\(digest)" }
   static func quarantined(_ name: String) -> String { "quarantine/\(name)" }

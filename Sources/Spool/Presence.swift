@@ -3,7 +3,7 @@ import Linux
 import SpoolFormat
 
 /// Says that this process runs a bot: a file in `presence/` whose modification time is the heartbeat.
-/// Its name is the holder's; it holds one JSON line with `pid`, `host`, `started` and `program`.
+/// Its name is the holder's; it holds one JSON line with `pid`, `host`, `started`, `program` and `takes`.
 public final class Presence {
   private let spool: Spool
   private let bot: BotName
@@ -13,7 +13,10 @@ public final class Presence {
   /// Seconds between two beats at most; who looks for the living takes a file several times older for a dead one's.
   public static let secondsMax = 15.0
 
-  fileprivate init(_ spool: Spool, _ bot: BotName, program: String) {
+  /// What a process that runs a bot takes on.
+  public enum Takes: String, Sendable { case messages, tasks }
+
+  fileprivate init(_ spool: Spool, _ bot: BotName, program: String, takes: Takes) {
     self.spool = spool
     self.bot = bot
     path = Layout.presence(bot, spool.holder)
@@ -24,6 +27,7 @@ public final class Presence {
     writer.key("started")
     writer.moment(spool.now())
     writer.member("program", program)
+    writer.member("takes", takes.rawValue)
     writer.endObject()
     content = writer.bytes + [10]
   }
@@ -53,12 +57,20 @@ extension Spool {
   /// For a process that is going to run a bot: its heartbeat, which begins with the first `beat`. Takes away those that
   /// dead processes of this host left.
   /// - Throws: `.noSuchBot`.
-  public func announce(_ bot: BotName, program: String) throws -> Presence {
+  public func announce(_ bot: BotName, program: String, takes: Presence.Takes = .messages) throws -> Presence {
     try require(bot)
     for name in (try? root.names(Layout.box(bot, .presence))) ?? [] {
       if let holder = Holder(name), isGone(holder) { _ = try? root.unlinkIfPresent(Layout.presence(bot, holder)) }
     }
-    return Presence(self, bot, program: program)
+    return Presence(self, bot, program: program, takes: takes)
+  }
+
+  /// What a process that runs a bot takes on; messages, unless its file says otherwise.
+  public func takes(_ bot: BotName, _ holder: Holder) -> Presence.Takes {
+    guard let bytes = (try? root.readFile(Layout.presence(bot, holder), maximum: 4096)) ?? nil,
+      let value = try? JSONValue(parsing: bytes)
+    else { return .messages }
+    return value["takes"]?.string.flatMap(Presence.Takes.init(rawValue:)) ?? .messages
   }
 
   /// Whether the directory that was opened still holds a spool. One that can't be looked at may well be there.

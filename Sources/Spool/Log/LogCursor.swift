@@ -40,6 +40,28 @@ struct LogCursor {
     }
   }
 
+  /// Goes on where another stopped; from the beginning of what is left when that segment is gone.
+  mutating func skip(to position: LogFollower.Position) throws {
+    guard let start = Timestamp(compact: Array(position.segment.utf8)) else { return }
+    if let index = segments.firstIndex(where: { $0.start == start }) {
+      current = index
+      offset = position.offset
+    } else {
+      guard let next = segments.firstIndex(where: { $0.start > start }) else { return try skipToEnd() }
+      current = next
+    }
+  }
+
+  /// After the last event that was taken; nil when there is no segment yet.
+  var position: LogFollower.Position? {
+    if let head {
+      return LogFollower.Position(segment: head.position.segment.start.compact, offset: head.position.offset)
+    }
+    guard current < segments.count else { return nil }
+    return LogFollower.Position(
+      segment: segments[current].start.compact, offset: block.isEmpty ? offset : blockStart + next)
+  }
+
   /// Fills `head`; nil at the end of what has been written so far.
   mutating func peek() throws -> (event: LogEvent, position: Position)? {
     if let head { return head }
@@ -99,6 +121,8 @@ struct LogCursor {
       }
       current += 1
       offset = 0
+      block = []
+      next = 0
     }
   }
 }
