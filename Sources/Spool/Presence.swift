@@ -78,3 +78,49 @@ extension Spool {
     do { return try root.status(Layout.settings) != nil } catch { return true }
   }
 }
+
+/// When each heartbeat of other hosts was last seen to change, by this observer's own clock. For whoever stays up.
+public struct PresenceObservations {
+  private var beats = LeaseObservations()
+
+  public init() {}
+
+  /// What each process takes on, read once: it doesn't change while the process lives.
+  private var known: [String: Presence.Takes] = [:]
+
+  /// The processes that run a bot, and what they take on.
+  public mutating func living(_ bot: BotName, in spool: Spool) throws -> [(holder: Holder, takes: Presence.Takes)] {
+    let now = Clock.sinceBoot()
+    var living: [(holder: Holder, takes: Presence.Takes)] = []
+    let names = try doing("cannot look at \(bot)") { try spool.root.names(Layout.box(bot, .presence)) }
+    for holder in names.compactMap({ Holder($0) }) {
+      let path = Layout.presence(bot, holder)
+      if holder.host == spool.host {
+        if spool.isGone(holder) { continue }
+      } else {
+        guard let status = try doing("cannot look at \(bot)", { try spool.root.status(path) }) else { continue }
+        if beats.observe(path, modified: status.modified, now: now) > Self.silenceNanosecondsMax { continue }
+      }
+      let takes = known[path] ?? spool.takes(bot, holder)
+      known[path] = takes
+      living.append((holder, takes))
+    }
+    return living
+  }
+
+  /// After all bots were looked at: forgets those that are gone.
+  public mutating func endRound() {
+    beats.endRound()
+    if known.count > 10_000 { known = [:] }
+  }
+
+  /// Four beats.
+  private static let silenceNanosecondsMax = Int(Presence.secondsMax * 4e9)
+}
+
+extension Spool {
+  /// Tells a bot's card apart from an earlier one; nil when it has none.
+  public func cardVersion(of bot: BotName) throws -> Int? {
+    try doing("cannot look at \(bot)") { try root.status(Layout.card(bot))?.modified }
+  }
+}

@@ -66,22 +66,30 @@ extension Spool {
     }
   }
 
+  /// Where those stand that a task waits for. Of a child that can't go on because of another that failed: `failed`.
+  public typealias Standings = (dependencies: [MessageID: TaskState], children: [TaskState])
+
   /// Does with a blocked task what the states of those that it waits for say.
+  /// - Parameter standings: of who knows them; else they are looked for.
   /// - Returns: where it stands then, when that was changed.
   @discardableResult
-  public func settle(_ entry: TaskEntry) throws -> TaskEntry? {
+  public func settle(_ entry: TaskEntry, standings: ((TaskRecord) -> Standings)? = nil) throws -> TaskEntry? {
     guard entry.state == .blocked, let record = try record(of: entry) else { return nil }
     // Blocked by somebody, for a reason of their own.
     if record.blockedReason != nil, record.blockedBy == nil { return nil }
+    let known = try standings?(record) ?? self.standings(record)
+    let verdict = TaskDependencies.verdict(record, states: { known.dependencies[$0] }, children: known.children)
+    return try carryOut(verdict, entry, record)
+  }
+
+  private func standings(_ record: TaskRecord) throws -> Standings {
     let found = try findTasks(Set(record.dependsOn))
     let children = record.waitsForChildren || record.isJoin ? try children(of: record) : []
-    let states = try children.map { try stateForParent($0) }
-    return try carryOut(
-      TaskDependencies.verdict(record, states: { found[$0]?.state }, children: states), entry, record, children)
+    return (found.mapValues(\.state), children.map(Self.standingForParent))
   }
 
   private func carryOut(
-    _ verdict: TaskDependencies.Verdict, _ entry: TaskEntry, _ record: TaskRecord, _ children: [StoredTask]
+    _ verdict: TaskDependencies.Verdict, _ entry: TaskEntry, _ record: TaskRecord
   ) throws -> TaskEntry? {
     switch verdict {
     case .waiting:
@@ -101,6 +109,7 @@ extension Spool {
       if record.blockedBy == dependency { return nil }
       return try block(entry, reason: reason, on: dependency, by: "dependencies")
     case .joined:
+      let children = try children(of: record)
       if let bad = children.first(where: { $0.state != .completed }) {
         return try fail(
           entry, error: "\(bad.record.step ?? bad.record.title) \(Self.outcome(of: bad))", isRetryable: false,
@@ -130,8 +139,7 @@ extension Spool {
     return writer.text
   }
 
-  /// As its parent sees it: one that can't go on because of another has ended.
-  private func stateForParent(_ child: StoredTask) throws -> TaskState {
+  private static func standingForParent(_ child: StoredTask) -> TaskState {
     child.state == .blocked && child.record.blockedBy != nil ? .failed : child.state
   }
 

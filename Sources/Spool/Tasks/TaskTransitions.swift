@@ -156,3 +156,35 @@ extension TaskEvent {
     }
   }
 }
+
+/// Moves that somebody made with `mv`.
+extension Spool {
+  /// Logs a move that nobody logged, as done by somebody unknown, if it is one that a task may make; else puts the task back
+  /// where it was, and logs that.
+  /// - Parameter from: where it stood before, if that is known.
+  /// - Returns: where it stands now; nil when it was moved on meanwhile.
+  @discardableResult
+  public func acknowledgeMove(_ entry: TaskEntry, from: TaskEntry?) throws -> TaskEntry? {
+    // Within one state only the name was changed: another urgency, another holder.
+    let isAllowed = from.map { $0.state == entry.state || $0.state.event(movingTo: entry.state) != nil } ?? true
+    guard try doing("cannot look at \(entry.id)", { try root.status(entry.path) }) != nil else { return nil }
+    guard let from, !isAllowed else {
+      note(.taskMoved, entry.id.description) {
+        writeEvent(entry, from: from, by: "unknown", reason: "its file was moved", to: &$0)
+      }
+      // Whoever had it must hear that, and so must whoever has it now.
+      for bot in Set([from?.bot, entry.bot].compactMap { $0 }) { ring(bot) }
+      return entry
+    }
+    let isOurs = try doing("cannot put \(entry.id) back") { try root.renameIfPresent(entry.path, to: from.path) }
+    guard isOurs else { return nil }
+    let allowed = from.state.allowed.compactMap { from.state.after($0)?.rawValue }
+    let reason =
+      "put back: a task that is \(from.state.rawValue) can't become \(entry.state.rawValue)"
+      + (allowed.isEmpty ? "" : ", only " + Set(allowed).sorted().joined(separator: ", "))
+    note(.taskMoved, entry.id.description) {
+      writeEvent(from, from: entry, by: "unknown", reason: reason, to: &$0)
+    }
+    return from
+  }
+}

@@ -1,0 +1,43 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// Files below `coordinator/`, which a coordinator keeps and a person may read.
+extension Spool {
+  /// The most that is read of one.
+  private static let coordinatorFileBytesMax = 64 << 20
+
+  /// What a file says; nil when it isn't there.
+  public func readCoordinatorFile(_ name: String) throws -> [UInt8]? {
+    try doing("cannot read \(Layout.coordinator(name))") {
+      try root.readFile(Layout.coordinator(name), maximum: Self.coordinatorFileBytesMax)
+    }
+  }
+
+  /// Writes a file whole, in place of what was there.
+  public func writeCoordinatorFile(_ name: String, _ bytes: [UInt8]) throws {
+    try doing("cannot write \(Layout.coordinator(name))") {
+      do { try replace(Layout.coordinator(name), with: bytes) } catch {
+        guard error.code == ENOENT else { throw error }
+        try root.makeDirectory(Layout.coordinator)
+        try replace(Layout.coordinator(name), with: bytes)
+      }
+    }
+  }
+
+  /// Puts lines at the end of a file; they stay whole among those of others.
+  public func appendToCoordinatorFile(_ directory: String, _ name: String, _ bytes: [UInt8]) throws {
+    try doing("cannot write \(Layout.coordinator(directory))/\(name)") {
+      try root.makeDirectory(Layout.coordinator)
+      try root.makeDirectory(Layout.coordinator(directory))
+      let file = try root.open("\(Layout.coordinator(directory))/\(name)", O_WRONLY | O_CREAT | O_APPEND)
+      try file.write(bytes)
+      try file.close()
+    }
+  }
+
+  /// The names in a directory below `coordinator/`, sorted.
+  public func coordinatorFiles(in directory: String) throws -> [String] {
+    try doing("cannot list \(Layout.coordinator(directory))") { try root.names(Layout.coordinator(directory)) }
+  }
+}
