@@ -143,17 +143,6 @@ extension Spool {
     }
   }
 
-  /// A sender died between its file in `tmp/` and the inbox. Did it get as far as the log?
-  func settleUnfinishedSend(_ bot: BotName, _ name: EntryName) throws -> Bool {
-    let path = Layout.entry(bot, .tmp, name)
-    guard try root.status(path) != nil else { return false }
-    if let sent = try History(self).sent(name.id) {
-      try Recovery(root: root, host: host, log: log, settings: settings).redeliver(sent)
-    }
-    try root.unlinkIfPresent(path)
-    return true
-  }
-
   func loadObservations(of bot: BotName) -> LeaseObservations {
     guard let boot = try? Clock.bootIdentity(),
       let bytes = try? root.readFile(Layout.leases(bot, host: host), maximum: 64 << 20)

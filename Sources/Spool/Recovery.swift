@@ -310,7 +310,7 @@ struct Recovery {
     try write(writer.bytes, to: Layout.reason(besides: target), bot)
   }
 
-  private func write(_ body: [UInt8], to target: String, _ bot: BotName) throws(SystemCallError) {
+  func write(_ body: [UInt8], to target: String, _ bot: BotName) throws(SystemCallError) {
     for box in Layout.Box.allCases { try root.makeDirectory(Layout.box(bot, box)) }
     let temporary = Layout.temporary("recovery-\(getpid())-\(UInt32.random(in: .min ... .max))")
     let file = try root.open(temporary, O_WRONLY | O_CREAT | O_TRUNC)
@@ -321,7 +321,7 @@ struct Recovery {
 
   /// Whether a file holds the message that the log has, byte for byte or but for white space and escapes: a dropped
   /// file is as it was dropped, a sent one as its sender wrote its data.
-  private static func says(_ file: [UInt8], _ body: [UInt8]) -> Bool {
+  static func says(_ file: [UInt8], _ body: [UInt8]) -> Bool {
     if file.last == UInt8(ascii: "\n"), file.dropLast() == body[...] { return true }
     guard let canonical = canonical(file) else { return false }
     return canonical == self.canonical(body)
@@ -335,10 +335,15 @@ struct Recovery {
 
   // MARK: One message
 
-  /// Finishes the delivery of a message whose sender died on the way: those recipients who never had it get it.
-  func redeliver(_ sent: LogEvent) throws {
-    guard let id = MessageID(sent.subject), let body = sent.messageBytes else { return }
-    let name = sent.text("name").flatMap { EntryName($0) } ?? EntryName(urgency: Priority.normal.urgency, id: id)
+  /// Whether a file of the message lies with a bot. Looked at twice: what moves from a directory that is still to come
+  /// to one that was looked at before would be missed.
+  func hasCopy(_ id: MessageID, _ bot: BotName) throws(SystemCallError) -> Bool {
+    for _ in 0..<2 where try placesOf(bot)[id] != nil { return true }
+    return false
+  }
+
+  /// The bots of whom the log says anything about a message, but that it was sent to them.
+  func botsKnown(toHaveHad id: MessageID) throws -> Set<String> {
     var known: Set<String> = []
     let search = TextSearch("\"subject\":\"\(id)\"")
     let files = LogFiles(root: root)
@@ -352,18 +357,7 @@ struct Recovery {
         }
       }
     }
-    for recipient in sent.texts("recipients") where !known.contains(recipient) {
-      guard let bot = try? BotName(parsing: recipient), try root.status(Layout.box(bot, .inbox)) != nil,
-        try placesOf(bot)[id] == nil
-      else { continue }
-      try write(body, to: Layout.entry(bot, .inbox, name), bot)
-      _ = try? log?.append(.messageRestored, id.description) { writer in
-        writer.beginObject()
-        writer.member("bot", recipient)
-        writer.member("attempt", 0)
-        writer.endObject()
-      }
-    }
+    return known
   }
 
   /// Everything sent before the last segment but one is on the disk, or done: recovery after a power cut may begin

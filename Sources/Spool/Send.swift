@@ -112,16 +112,11 @@ extension Spool {
     let target = Layout.entry(first, .inbox, parcel.name)
     if isComplete { isComplete = (try? root.renameIfPresent(parcel.temporary, to: target)) ?? true }  // visible
     // Stopped for longer than a lease, we may have been taken for dead, and our file with us; but the log has it.
-    if !isComplete { redeliver(parcel.name.id) }
+    if !isComplete { try? finish(parcel) }
     if receipt.hasRotated {
       // Once in many thousand messages; only how long a recovery takes depends on it.
       try? Recovery(root: root, host: host, log: nil, settings: settings).checkpoint()
     }
-  }
-
-  private func redeliver(_ id: MessageID) {
-    guard let log = try? log, let sent = try? History(self).sent(id) else { return }
-    try? Recovery(root: root, host: host, log: log, settings: settings).redeliver(sent)
   }
 
   private func link(_ parcel: Parcel, _ fileName: String, to recipient: BotName) -> Bool {

@@ -1,0 +1,114 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// A sender died between its file in `tmp/` and the last inbox, or was stopped for so long that it was taken for dead.
+/// The name of that file is the right to deliver the message: whoever settles it first renames it to a name of its own,
+/// and every delivery is a link from that name, which fails once somebody else has taken it. So of any number of
+/// processes that find it, the late sender among them, one delivers, and no recipient gets it again after its ack.
+extension Spool {
+  /// Delivers the message if the log has it, and takes the file away.
+  /// - Returns: whether anything was done; false when another is at it.
+  func settleUnfinishedSend(_ bot: BotName, _ name: EntryName) throws -> Bool {
+    // One at a time: a dead sender's key may have been taken over by one that is sending the same message now.
+    guard try !isInHand(name.id, in: bot, besides: name) else { return false }
+    var ours = name
+    // Apart from those of senders, which count from 0.
+    ours.attempt = .random(in: 5000...EntryName.attemptMax)
+    ours.place = .held(holder)
+    let path = Layout.entry(bot, .tmp, ours)
+    let old = Layout.entry(bot, .tmp, name)
+    guard try root.renameIfPresent(old, to: path) else { return false }  // commit: ours to deliver from here on
+    do {
+      guard let sent = try History(self).sent(name.id), let body = sent.messageBytes else {
+        return try root.unlinkIfPresent(path)
+      }
+      // It may have been taken over between the first look and the log.
+      if try isInHand(name.id, in: bot, besides: ours) {
+        _ = try root.renameIfPresent(path, to: old)
+        return false
+      }
+      let waiting = sent.text("name").flatMap { EntryName($0) } ?? EntryName(urgency: name.urgency, id: name.id)
+      try deliverRest(of: waiting, body, to: sent.texts("recipients"), from: path)
+      return true
+    } catch {
+      // Under our own name it would have to wait until we die.
+      _ = try? root.renameIfPresent(path, to: old)
+      throw error
+    }
+  }
+
+  /// Finishes a delivery of our own that met an obstacle. When our file is gone, somebody took us for dead: before our
+  /// line was in the log, and then nobody has delivered it, or after.
+  func finish(_ parcel: Parcel) throws {
+    let bot = parcel.recipients[0]
+    var path = parcel.temporary
+    if try root.status(path) == nil {
+      if try isInHand(parcel.name.id, in: bot, besides: nil) { return }
+      var again = parcel.temporaryName
+      again.attempt = .random(in: 5000...EntryName.attemptMax)
+      path = Layout.entry(bot, .tmp, again)
+      let file = try root.open(path, O_WRONLY | O_CREAT | O_EXCL)
+      try file.write(parcel.line)
+      try file.close()
+      if try isInHand(parcel.name.id, in: bot, besides: again) {
+        try root.unlinkIfPresent(path)
+        return
+      }
+    }
+    try deliverRest(
+      of: parcel.name, Array(parcel.line.dropLast()), to: parcel.recipients.map(\.description), from: path)
+  }
+
+  /// Whether a living process is sending or settling this message.
+  private func isInHand(_ id: MessageID, in bot: BotName, besides name: EntryName?) throws(SystemCallError) -> Bool {
+    var found: [EntryName] = []
+    // Twice: what is renamed while a directory is read may not be seen at all.
+    for _ in 0..<2 {
+      try root.list(Layout.box(bot, .tmp)) {
+        if let other = EntryName($0), other.id == id, other != name { found.append(other) }
+      }
+    }
+    return found.contains { $0.holder.map { !isGone($0) } ?? false }
+  }
+
+  /// Gives the message to those recipients who neither have it nor ever had it, and removes the file at `path`.
+  private func deliverRest(of name: EntryName, _ body: [UInt8], to recipients: [String], from path: String) throws {
+    let recovery = Recovery(root: root, host: host, log: try log, settings: settings)
+    guard let bytes = try root.readFile(path, maximum: Message.bytesMax + 1) else { return }
+    // A power cut may have left nothing in it.
+    if !Recovery.says(bytes, body) { try recovery.write(body, to: path, try BotName(parsing: recipients[0])) }
+    // The files first, and then the log: what is taken away in between was logged before.
+    let wanting = try recipients.compactMap { try? BotName(parsing: $0) }.filter { bot in
+      try root.status(Layout.box(bot, .inbox)) != nil && !recovery.hasCopy(name.id, bot)
+    }
+    let known = try wanting.isEmpty ? [] : recovery.botsKnown(toHaveHad: name.id)
+    for bot in wanting where !known.contains(bot.description) {
+      guard try link(path, body, name, to: bot) else { return }
+      note(.messageRestored, name.id.description) { writer in
+        writer.beginObject()
+        writer.member("bot", bot.description)
+        writer.member("attempt", 0)
+        writer.endObject()
+      }
+    }
+    try root.unlinkIfPresent(path)
+  }
+
+  /// False when the file was taken from us.
+  private func link(_ path: String, _ body: [UInt8], _ name: EntryName, to bot: BotName) throws -> Bool {
+    let target = Layout.entry(bot, .inbox, name)
+    do { try root.link(path, to: target) } catch {
+      switch error.code {
+      case EEXIST: break
+      case ENOENT: return false
+      // No links here, or no more of them to this file: a copy does as well.
+      case EMLINK, EXDEV, EPERM, ENOTSUP, ENOSYS, EACCES:
+        guard try root.status(path) != nil else { return false }
+        try Recovery(root: root, host: host, log: nil, settings: settings).write(body, to: target, bot)
+      default: throw error
+      }
+    }
+    return true
+  }
+}
