@@ -3,12 +3,13 @@
   import Synchronization
 
   /// Fails or kills at the n-th system call of this process, as the environment says:
-  /// `SPOOL_FAULT=kill-before:N`, `kill-after:N`, `short-write:N` or `CODE:N` with CODE a number of errno.
+  /// `SPOOL_FAULT=kill-before:N`, `kill-after:N`, `stop-before:N`, `short-write:N` or `CODE:N` with CODE a number of
+  /// errno.
   /// `SPOOL_FAULT_TRACE=FILE` gets a line with the name of each call, so that a test knows how many there are.
   /// Debug builds only: a release build has none of this.
   enum FaultPoint {
     private enum Action: Equatable {
-      case killBefore, killAfter, shortWrite
+      case killBefore, killAfter, stopBefore, shortWrite
       case fail(CInt)
     }
     private struct Plan {
@@ -24,6 +25,7 @@
         switch parts[0] {
         case "kill-before": .killBefore
         case "kill-after": .killAfter
+        case "stop-before": .stopBefore
         case "short-write": .shortWrite
         default: CInt(parts[0]).map { .fail($0) }
         }
@@ -45,6 +47,7 @@
       guard let plan, plan.target == number else { return nil }
       switch plan.action {
       case .killBefore: kill(getpid(), SIGKILL)
+      case .stopBefore: kill(getpid(), SIGSTOP)
       case .fail(let code): return code
       case .killAfter, .shortWrite: break
       }

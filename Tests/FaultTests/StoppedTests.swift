@@ -1,0 +1,186 @@
+#if DEBUG
+  import Foundation
+  import Glibc
+  import Spool
+  import SpoolFormat
+  import Synchronization
+  import TestSupport
+  import Testing
+
+  /// A command that is stopped before each of its system calls in turn, for longer than a lease, while others go on, and
+  /// then continues: it must notice what was done without it.
+  @Suite struct StoppedTests {
+    /// What the command is, and what the message that it is about says.
+    struct Command: Sendable, CustomTestStringConvertible {
+      let testDescription: String
+      let arguments: [String]
+      /// Whether a message is there and claimed before, and the claim is the second argument.
+      var isAboutClaim = false
+      var recipients = ["a"]
+      var callsMin = 15
+
+      static let all = [
+        Command(testDescription: "send to one", arguments: ["send", "a", "payload", "--from", "z"]),
+        Command(
+          testDescription: "send to all", arguments: ["send", "a,b", "payload", "--from", "z"], recipients: ["a", "b"]),
+        Command(
+          testDescription: "send with a key", arguments: ["send", "a", "payload", "--from", "z", "--key", "k"]),
+        Command(testDescription: "ack", arguments: ["ack"], isAboutClaim: true),
+        Command(testDescription: "nack", arguments: ["nack"], isAboutClaim: true),
+        Command(testDescription: "nack --dead", arguments: ["nack", "--dead"], isAboutClaim: true),
+      ]
+    }
+
+    @Test(arguments: Command.all)
+    func `a command stopped at any system call changes nothing that was done without it`(command: Command) throws {
+      let calls = try Self.calls(of: command)
+      #expect(calls >= command.callsMin, "\(command.testDescription) makes only \(calls) calls")
+      let results = Mutex(Results())
+      // Most of the time is spent waiting for leases to run out.
+      let next = Atomic<Int>(1)
+      let group = DispatchGroup()
+      for _ in 0..<8 {
+        group.enter()
+        Thread.detachNewThread {
+          while true {
+            let number = next.add(1, ordering: .relaxed).oldValue
+            guard number <= calls else { break }
+            let place = "\(command.testDescription) stopped at call \(number) of \(calls)"
+            do { try Self.run(command, at: number, place, results) } catch {
+              results.withLock { $0.found.append("\(place): \(error)") }
+            }
+          }
+          group.leave()
+        }
+      }
+      group.wait()
+      let (found, stopped, late) = results.withLock { ($0.found, $0.stopped, $0.late) }
+      #expect(found.isEmpty, "\(found.joined(separator: "\n"))")
+      #expect(stopped > calls * 3 / 4, "stopped at only \(stopped) of \(calls) calls")
+      if command.isAboutClaim { #expect(late > 0) }
+      print("\(command.testDescription): stopped at \(stopped) of \(calls) system calls, too late \(late) times")
+    }
+
+    private struct Results {
+      var found: [String] = []
+      var (stopped, late) = (0, 0)
+    }
+
+    private static func run(
+      _ command: Command, at number: Int, _ place: String, _ results: borrowing Mutex<Results>
+    ) throws {
+      let stage = try Stopped(command, at: number)
+      let wasStopped = stage.waitUntilStopped()
+      if wasStopped { try stage.goOnWithoutIt() }
+      let outcome = try stage.end()
+      try stage.receiveRest()
+      let found = stage.judge(outcome)
+      results.withLock { results in
+        if !found.isEmpty {
+          results.found.append("\(place): \(found.joined(separator: "; ")); the command: \(outcome)")
+        }
+        if wasStopped { results.stopped += 1 }
+        if outcome.status == 3 { results.late += 1 }
+      }
+    }
+
+    private static func calls(of command: Command) throws -> Int {
+      let stage = try Stopped(command, at: nil)
+      #expect(try stage.end().isDone)
+      return try String(contentsOfFile: stage.trace, encoding: .utf8).split(separator: "\n").count
+    }
+  }
+
+  /// One command, stopped at one call, and what others saw meanwhile.
+  private final class Stopped {
+    private let scratch = try! Scratch(inMemory: true)
+    private let path: String
+    private let bystander: Spool
+    private let command: StoppedTests.Command
+    private let running: Running
+    private var claim = ""
+    var trace: String { "\(scratch.path)/trace" }
+    /// By bot: each time that the message was handed out, and whether it had been acked with yes before.
+    private var handedOut: [String: [Bool]] = [:]
+    private var acked: [String: Int] = [:]
+    private static let lease = 0.1
+
+    init(_ command: StoppedTests.Command, at number: Int?) throws {
+      self.command = command
+      path = try scratch.makeSpool(bots: ["a", "b"], settings: ["lease_seconds": Self.lease])
+      bystander = try Spool(at: path)
+      var arguments = command.arguments
+      if command.isAboutClaim {
+        var message = Message(content: "payload")
+        message.to = ["a"]
+        try bystander.send(message, durability: .relaxed)
+        let inbox = try Inbox(bystander, BotName(parsing: "a"), detached: true)
+        arguments.insert(try #require(try inbox.claim()).token, at: 1)
+      }
+      let fault = number.map { ["SPOOL_FAULT": "stop-before:\($0)"] } ?? ["SPOOL_FAULT_TRACE": "\(scratch.path)/trace"]
+      running = try SpoolCommand.start(arguments, in: path, environment: fault)
+    }
+
+    /// False when it ended without being stopped.
+    func waitUntilStopped() -> Bool {
+      var state: Substring?
+      _ = eventually {
+        let status = try? String(contentsOfFile: "/proc/\(running.pid)/stat", encoding: .utf8)
+        state = status?.split(separator: ")").last?.split(separator: " ").first
+        return state == "T" || state == "Z"
+      }
+      return state == "T"
+    }
+
+    /// Others receive and ack, for two leases at least.
+    func goOnWithoutIt() throws {
+      for bot in command.recipients {
+        // It may have been stopped with the log's lock in hand: then they are told to try again later.
+        do { try receive(bot, for: 3 * Self.lease) } catch let error as SpoolError where error.cause?.code == ETIMEDOUT
+        {
+        } catch let error as SpoolError where error.code == .tryAgain {}
+      }
+    }
+
+    func receiveRest() throws {
+      for bot in command.recipients { try receive(bot, for: 3 * Self.lease) }
+    }
+
+    private func receive(_ bot: String, for seconds: Double) throws {
+      let inbox = try Inbox(bystander, BotName(parsing: bot), detached: true)
+      while let claim = try inbox.receive(waiting: seconds) {
+        handedOut[bot, default: []].append(acked[bot] != nil)
+        try bystander.ack(claim.bot, claim.name)
+        acked[bot, default: 0] += 1
+      }
+    }
+
+    func end() throws -> SpoolCommand.Outcome {
+      running.kill(SIGCONT)
+      return try running.wait(seconds: SpoolCommand.secondsMax)
+    }
+
+    func judge(_ outcome: SpoolCommand.Outcome) -> [String] {
+      var found = SpoolReader(path).violations(settled: true)
+      for bot in command.recipients {
+        let times = handedOut[bot] ?? []
+        if times.contains(true) { found.append("\(bot) got it after its ack") }
+        if command.isAboutClaim {
+          found += judgeClaim(outcome, wasHandedOut: !times.isEmpty)
+        } else if outcome.isDone, times.isEmpty {
+          found.append("it said yes, and \(bot) never got it")
+        }
+      }
+      return found
+    }
+
+    private func judgeClaim(_ outcome: SpoolCommand.Outcome, wasHandedOut: Bool) -> [String] {
+      guard outcome.isDone || outcome.status == 3 else { return ["it ended otherwise"] }
+      switch command.testDescription {
+      case "nack": return wasHandedOut ? [] : ["nobody got it"]
+      default:
+        return outcome.isDone == wasHandedOut ? ["done is \(outcome.isDone), and handed out \(wasHandedOut)"] : []
+      }
+    }
+  }
+#endif
