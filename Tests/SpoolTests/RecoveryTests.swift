@@ -144,7 +144,8 @@ import Testing
       case "zeros": [UInt8](repeating: 0, count: 5000)
       case "half a line after zeros": [UInt8](repeating: 0, count: 512) + line[..<20]
       case "a line feed": [10]
-      default: line.dropLast(3) + Array("0\"}\n".utf8)
+      // Another digit than the right one.
+      default: line.dropLast(3) + [line[line.count - 3] == 48 ? 49 : 48] + Array("\"}\n".utf8)
       }
     try Plain.write(segment, torn, append: true)
     let spool = try fixture.rebooted()
