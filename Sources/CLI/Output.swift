@@ -55,6 +55,7 @@ final class Output {
     case dim = "2"
     case red = "31"
     case green = "32"
+    case yellow = "33"
   }
 
   func styled(_ text: String, _ style: Style) -> String {

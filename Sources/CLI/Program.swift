@@ -7,6 +7,8 @@ enum Exit: CInt {
   case done = 0
   /// Nothing there, or the wait ended.
   case nothing = 1
+  /// Of a wait: what was waited for failed, was cancelled, or can't go on.
+  case failed = 2
   case claimLost = 3
   case usage = 64
   case badData = 65
@@ -45,7 +47,7 @@ enum Program {
   /// Every verb, in the order in which help lists them.
   static let verbs: [Verb] = [
     .initialize, .register, .bots, .send, .publish, .subscribe, .unsubscribe, .topics, .inbox, .receive, .ack, .nack,
-    .extend, .dead, .reply, .request, .work, .log, .thread, .search, .show, .trace, .stats, .doctor, .demo,
+    .extend, .dead, .reply, .request, .work, .task, .log, .thread, .search, .show, .trace, .stats, .doctor, .demo,
   ]
 
   /// Runs a command line. What goes wrong is said in one line on standard error.
@@ -64,19 +66,35 @@ enum Program {
         output.write(Help.overview(verbs))
         return output.finish(.done)
       }
-      return run([arguments[1], "--help"])
+      return run(arguments.dropFirst().prefix(2) + ["--help"])
     }
     guard let verb = verbs.first(where: { $0.name == name }) else {
-      let near = NearMatch.of(name, among: verbs.map(\.name))
-      let hint = near.isEmpty ? "see: spool --help" : "did you mean \(near.joined(separator: ", "))?"
-      return fail("no command \"\(name.escapedForTerminal())\"", hint, .usage)
+      return unknown(name, among: verbs, "no command", "spool --help")
     }
+    guard !verb.actions.isEmpty else { return run(verb, Array(arguments.dropFirst()), output) }
+    guard arguments.count > 1, arguments[1] != "--help", arguments[1] != "-h" else {
+      output.write(verb.help)
+      return output.finish(arguments.count == 1 ? .usage : .done)
+    }
+    guard let action = verb.actions.first(where: { $0.action == arguments[1] }) else {
+      return unknown(arguments[1], among: verb.actions, "no command \(name)", "spool \(name) --help")
+    }
+    return run(action, Array(arguments.dropFirst(2)), output)
+  }
+
+  private static func unknown(_ name: String, among verbs: [Verb], _ what: String, _ help: String) -> Exit {
+    let near = NearMatch.of(name, among: verbs.map(\.action))
+    let hint = near.isEmpty ? "see: \(help)" : "did you mean \(near.joined(separator: ", "))?"
+    return fail("\(what) \"\(name.escapedForTerminal())\"", hint, .usage)
+  }
+
+  private static func run(_ verb: Verb, _ arguments: [String], _ output: Output) -> Exit {
     if arguments.prefix(while: { $0 != "--" }).contains(where: { $0 == "--help" || $0 == "-h" }) {
       output.write(verb.help)
       return output.finish(.done)
     }
     do {
-      let invocation = try Invocation(verb, Array(arguments.dropFirst()), output)
+      let invocation = try Invocation(verb, arguments, output)
       return output.finish(try verb.run(invocation))
     } catch {
       _ = output.finish(.done)

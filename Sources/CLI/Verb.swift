@@ -14,7 +14,22 @@ struct Verb: Sendable {
   let exits: String
   /// What else there is to know, in a few lines: the contract with a program that it runs.
   var notes = ""
+  /// A noun's: what can be done with it, each with a name such as `task add`.
+  var actions: [Verb] = []
   let run: @Sendable (Invocation) throws -> Exit
+
+  /// What stands after the noun.
+  var action: String { name.split(separator: " ").last.map(String.init) ?? name }
+
+  /// A noun with its actions. Its `run` is never reached: a command line without an action ends before.
+  static func noun(_ name: String, summary: String, example: String, exits: String, notes: String, _ actions: [Verb])
+    -> Verb
+  {
+    Verb(
+      name: name, summary: summary, usage: "ACTION …          spool \(name) ACTION --help tells more", example: example,
+      exits: exits, notes: notes, actions: actions
+    ) { _ throws(UsageError) in throw UsageError("ACTION is missing") }
+  }
 
   struct Option: Sendable {
     let name: String
@@ -45,7 +60,7 @@ struct Verb: Sendable {
     return """
       spool \(name): \(summary)
 
-      Usage:    spool \(name)\(usage.isEmpty ? "" : " " + usage)
+      Usage:    spool \(name)\(usage.isEmpty ? "" : " " + usage)\(actions.isEmpty ? "" : "\n" + Help.list(actions))
       Options:  \(lines.joined(separator: "\n          "))
       Example:  \(example.split(separator: "\n").joined(separator: "\n          "))
       Exit:     \(exits)
@@ -57,19 +72,24 @@ struct Verb: Sendable {
 enum Help {
   static func left(_ option: Verb.Option) -> String { option.value.map { "\(option.name) \($0)" } ?? option.name }
 
+  /// Verbs, or the actions of a noun, a line each.
+  static func list(_ verbs: [Verb]) -> String {
+    let width = verbs.map(\.action.count).max() ?? 0
+    let lines = verbs.map { "  \($0.action)\(String(repeating: " ", count: width - $0.action.count))   \($0.summary)" }
+    return lines.joined(separator: "\n")
+  }
+
   static func overview(_ verbs: [Verb]) -> String {
-    let width = verbs.map(\.name.count).max() ?? 0
-    let lines = verbs.map { "  \($0.name)\(String(repeating: " ", count: width - $0.name.count))   \($0.summary)" }
-    return """
-      spool: messages between bots, as files
+    """
+    spool: messages between bots, and tasks for them, as files
 
-      Usage:    spool VERB …          spool VERB --help tells more
-      \(lines.joined(separator: "\n"))
+    Usage:    spool VERB …          spool VERB --help tells more
+    \(list(verbs))
 
-      Begin:    spool init /tmp/team && export SPOOL_DIR=/tmp/team
-                spool register coder && spool send coder "hello" && spool receive coder --ack
+    Begin:    spool init /tmp/team && export SPOOL_DIR=/tmp/team
+              spool register coder && spool send coder "hello" && spool receive coder --ack
 
-      """
+    """
   }
 }
 

@@ -86,6 +86,42 @@ public struct TaskRecord: Sendable, Hashable {
   /// Failures that are kept: the last ones.
   public static let failuresMax = 20
 
+  /// Whether its file could be read again: what is said of a task on a command line, or in a program, may be too long.
+  public func check() throws(FormatError) {
+    guard !title.isEmpty else { throw FormatError("a task needs a title") }
+    let labels: [(String, String?, Int)] = [
+      ("title", title, Self.titleBytesMax), ("domain", domain, Self.labelBytesMax),
+      ("created_by", createdBy, Self.labelBytesMax), ("conversation", conversation, Self.labelBytesMax),
+      ("step", step, Self.labelBytesMax),
+    ]
+    for (name, text, bytesMax) in labels {
+      guard let count = text?.utf8.count, count > bytesMax else { continue }
+      let hint = name == "title" ? "; what is long goes into the description" : ""
+      throw FormatError("the \(name) has \(count) bytes, and may have \(bytesMax)\(hint)")
+    }
+    for (name, ids) in [("depends_on", dependsOn), ("children", children)] where ids.count > Self.dependenciesMax {
+      throw FormatError("\(name) has \(ids.count) ids, and may have \(Self.dependenciesMax)")
+    }
+    // The object that they stand in is one level more.
+    for (name, text) in [("context", context), ("result", result)] {
+      guard let text, text.kind == .object || text.kind == .array else { continue }
+      do { _ = try JSONText(validating: Array("[".utf8) + text.bytes + Array("]".utf8)) } catch {
+        throw FormatError("the \(name) can't be kept: \(error.reason)")
+      }
+    }
+  }
+
+  /// Whether a bot's card has what it asks for: its domain, unless one of them names none, and each skill at its level.
+  /// Nobody but a join's children end it, and one that names its bot is for that one alone.
+  public func suits(_ card: Card) -> Bool {
+    if isJoin { return false }
+    if let assignTo { return assignTo == card.name }
+    if let domain, let own = card.domain, domain.lowercased() != own.lowercased() { return false }
+    return requiredSkills.allSatisfy { wanted in
+      card.skills.contains { $0.name.lowercased() == wanted.name.lowercased() && $0.level >= wanted.level }
+    }
+  }
+
   public func isOverdue(at now: Timestamp) -> Bool { dueAt.map { $0 < now } ?? false }
 
   /// Seconds since it was begun, until it ended; nil when it hasn't begun.

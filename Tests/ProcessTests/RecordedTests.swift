@@ -20,20 +20,26 @@ private func compare(_ text: String, _ name: String) throws {
     let overview = try SpoolCommand.run(["--help"])
     #expect(overview.isDone && overview.error.isEmpty)
     try compare(overview.output, "help")
-    let verbs = overview.output.split(separator: "\n").compactMap { line in
-      line.firstMatch(of: #/^  ([a-z]+)   /#).map { String($0.output.1) }
+    func listed(_ help: String) -> [String] {
+      help.split(separator: "\n").compactMap { $0.firstMatch(of: #/^  ([a-z]+)   /#).map { String($0.output.1) } }
     }
+    var verbs = listed(overview.output).map { [$0] }
     #expect(verbs.count > 20)
-    for verb in verbs {
-      let help = try SpoolCommand.run([verb, "--help"])
-      #expect(help.isDone && help.error.isEmpty, "\(verb): \(help)")
-      for part in ["spool \(verb): ", "\nUsage:    spool \(verb)", "\nOptions:  ", "\nExample:  ", "\nExit:     "] {
-        #expect(help.output.contains(part), "the help of \(verb) has no \(part.debugDescription)")
+    var recorded: Set<String> = []
+    while let verb = verbs.popLast() {
+      let name = verb.joined(separator: " ")
+      let help = try SpoolCommand.run(verb + ["--help"])
+      #expect(help.isDone && help.error.isEmpty, "\(name): \(help)")
+      for part in ["spool \(name): ", "\nUsage:    spool \(name)", "\nOptions:  ", "\nExample:  ", "\nExit:     "] {
+        #expect(help.output.contains(part), "the help of \(name) has no \(part.debugDescription)")
       }
-      #expect(help.output.split(separator: "\n").allSatisfy { $0.count <= 140 }, "the help of \(verb) is too wide")
-      try compare(help.output, "help-\(verb)")
+      #expect(help.output.split(separator: "\n").allSatisfy { $0.count <= 140 }, "the help of \(name) is too wide")
+      let file = "help-\(verb.joined(separator: "-"))"
+      try compare(help.output, file)
+      recorded.insert("\(file).txt")
+      // A noun's help lists its actions.
+      if verb.count == 1 { verbs += listed(help.output).map { verb + [$0] } }
     }
-    let recorded = Set(verbs.map { "help-\($0).txt" })
     let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Recorded").path
     let stale = Scratch.names(directory).filter { $0.hasPrefix("help-") && !recorded.contains($0) }
     #expect(stale.isEmpty, "no verb has this help any more: \(stale)")

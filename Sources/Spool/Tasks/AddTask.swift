@@ -66,6 +66,7 @@ extension Spool {
 
   /// A task's bytes, with the line feed that ends its file.
   static func file(of record: TaskRecord) throws -> [UInt8] {
+    do { try record.check() } catch { throw SpoolError(.badData, error.description) }
     let body = record.encoded + [10]
     guard body.count <= TaskRecord.bytesMax else {
       throw SpoolError(

@@ -1,0 +1,54 @@
+import Spool
+import SpoolFormat
+
+extension Verb {
+  static let task = Verb.noun(
+    "task", summary: "work with a state, a file each: add, list, claim, complete, …",
+    example: """
+      id=$(spool task add "write the parser" --domain development)
+      claim=$(spool task claim $id --as coder); spool task complete $claim "in parser.swift"
+      """,
+    exits: "0 done, 1 no such task, 3 no longer in hand, 65 not from where it stands, 67 no such bot, 69 no spool",
+    notes: """
+      ID is any unambiguous part of a task's id, or the name of its file. Where a task stands is where its file
+      lies: ls $SPOOL_DIR/tasks/in_progress says who works on what, and mv between these directories counts too.
+      """,
+    [.taskAdd, .taskList, .taskShow, .taskClaim, .taskProgress, .taskComplete])
+
+  static let notThere = "1 no such task, 65 an id of several"
+  static let notAllowed = "65 not from where it stands"
+}
+
+extension Invocation {
+  /// Who does it, for the log: `--by`, `--as`, `$SPOOL_BOT`, else the user's name.
+  func author() throws -> String {
+    try value("--by") ?? value("--as") ?? sender()
+  }
+
+  /// The bot that says that a task is its own: `--as`, else `$SPOOL_BOT`; nil for a person, who may do what bots may.
+  func holdingBot(_ spool: Spool) throws -> BotName? {
+    guard let name = value("--as") ?? Self.environment("SPOOL_BOT") else { return nil }
+    return try spool.bot(named: name)
+  }
+
+  /// An option's value as JSON.
+  func json(_ name: String) throws -> JSONText? {
+    guard let text = value(name) else { return nil }
+    do { return try JSONText(validating: text) } catch { throw FormatError("\(name) is not JSON: \(error)") }
+  }
+
+  /// What was done to a task: an object for programs, a word on standard error for people.
+  func report(_ entry: TaskEntry, _ words: @autoclosure () -> String) {
+    if isJSON { TaskView.write(entry, to: output) } else { Output.talk(words()) }
+  }
+}
+
+extension Spool {
+  /// Does what follows from a task's end for those that wait for it. That it couldn't is said, and is no failure of what
+  /// was done: whoever next ends a task, or a coordinator, does it.
+  func settleAndTell(_ entry: TaskEntry) {
+    do { try settleDependents(of: entry.id) } catch {
+      Output.talk("spool: \(error); what waits for \(entry.id) will be looked at again later")
+    }
+  }
+}

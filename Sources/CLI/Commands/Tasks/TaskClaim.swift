@@ -1,0 +1,54 @@
+import Spool
+import SpoolFormat
+
+extension Verb {
+  static let taskClaim = Verb(
+    name: "task claim", summary: "begin a task by hand", usage: "ID|--next --as BOT",
+    options: [
+      .flag("--next", "the most urgent that was assigned to the bot, or that suits its card"),
+      .value("--as", "BOT", "whose it is then (else $SPOOL_BOT)"),
+      .value("--by", "NAME", "who does that, for the log (else the bot)"),
+    ],
+    example: "claim=$(spool task claim --next --as coder)",
+    exits: "0 begun (prints the claim), 1 none, 3 others were first, \(notAllowed), 67 no such bot, 69 no spool",
+    notes: """
+      The claim is the name of the task's file, and bears its attempt: progress, complete and fail that are
+      given it, and not only the id, are refused when that attempt is over. It has no lease: it stands until
+      you say how it ended, release it, or somebody takes it away.
+      """
+  ) { invocation in
+    try invocation.expect(atMost: 1)
+    let isNext = invocation.has("--next")
+    if isNext == !invocation.operands.isEmpty { throw UsageError("give an ID, or --next") }
+    let spool = try invocation.spool()
+    guard let bot = try invocation.holdingBot(spool) else { throw UsageError("--as BOT is missing") }
+    let entry: TaskEntry
+    if isNext {
+      guard let found = try spool.claimNextTask(for: bot, by: invocation.value("--by")) else {
+        Output.talk("nothing waits that is for \(bot), or suits it")
+        return .nothing
+      }
+      entry = found
+    } else {
+      let named = try spool.task(named: invocation.operands[0])
+      entry = try spool.claimTask(named, for: bot, by: invocation.value("--by"))
+    }
+    let record = try spool.record(of: entry)
+    if invocation.isJSON {
+      invocation.output.object { writer in
+        writer.member("claim", entry.name.description)
+        writer.member("attempt", entry.attempt)
+        writer.member("path", "\(spool.path)/\(entry.path)")
+        guard let record else { return }
+        writer.key("task")
+        record.write(to: &writer)
+      }
+    } else {
+      let short = TaskView.short(entry.id)
+      Output.talk("\(bot) has \(short) in hand: \(Output.excerpt(record?.title ?? "", 100))")
+      Output.talk("read it with: spool task show \(short); end it with: spool task complete \(short) RESULT")
+      invocation.output.line(entry.name.description)
+    }
+    return .done
+  }
+}

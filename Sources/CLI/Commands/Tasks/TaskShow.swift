@@ -1,0 +1,131 @@
+import Spool
+import SpoolFormat
+
+extension Verb {
+  static let taskShow = Verb(
+    name: "task show", summary: "show all about a task", usage: "ID",
+    example: "spool task show 8f3a\nspool task show 8f3a --json | jq .result",
+    exits: "0 done, \(notThere), 69 no spool"
+  ) { invocation in
+    try invocation.expect(atMost: 1)
+    let part = try invocation.operand(0, "ID")
+    let spool = try invocation.spool()
+    let found = try spool.task(named: part)
+    guard let task = try spool.task(found.id) else {
+      throw SpoolError(.notFound, "\(found.id) is gone", hint: "see: spool trace \(found.id)")
+    }
+    if invocation.isJSON {
+      invocation.output.object { TaskView.write(task, to: &$0) }
+    } else {
+      try TaskPage(task, spool).write(to: invocation.output)
+    }
+    return .done
+  }
+}
+
+/// All about a task, for a person.
+private struct TaskPage {
+  private let task: StoredTask
+  private let spool: Spool
+  private let events: [LogEvent]
+  private let now = TimeText.now()
+
+  init(_ task: StoredTask, _ spool: Spool) throws {
+    self.task = task
+    self.spool = spool
+    events = try History(spool).trace(task.id)
+  }
+
+  private var record: TaskRecord { task.record }
+
+  private func last(_ kind: LogEvent.Kind) -> Timestamp? { events.last { $0.kind == kind }?.time }
+
+  func write(to output: Output) throws {
+    func field(_ name: String, _ value: String?) {
+      guard let value, !value.isEmpty else { return }
+      let label = name + String(repeating: " ", count: max(0, 14 - name.count))
+      output.line("\(output.styled(label, .dim))\(value)")
+    }
+    func text(_ name: String, _ value: String?) { field(name, value?.escapedForTerminal()) }
+    output.line(output.styled(record.title.escapedForTerminal(), .bold))
+    field("id", task.id.description)
+    field("state", output.styled(standing, TaskView.style(task.state)))
+    field("progress", progress)
+    text("why", task.state == .blocked ? record.blockedReason : nil)
+    text("error", record.error)
+    text("suggestion", record.recoverySuggestion)
+    text("domain", record.domain)
+    field("priority", "\(record.priority.value)")
+    for requirement in record.requirements { text("requirement", requirement) }
+    for constraint in record.constraints { text("constraint", constraint) }
+    text("skills", record.requiredSkills.map { "\($0.name):\($0.level.rawValue)" }.joined(separator: " "))
+    field("only for", record.assignTo?.description)
+    text("added by", record.createdBy)
+    writeTimes(field)
+    field("attempts", attempts)
+    text("step", record.step)
+    text("conversation", record.conversation)
+    text("context", record.context?.description)
+    try writeRelatives(field)
+    for failure in record.failures {
+      let when = failure.at.map { " \(TimeText.local($0))" } ?? ""
+      let who = failure.bot.map { " (\($0))" } ?? ""
+      text("failure \(failure.attempt)", "\(failure.error)\(who)\(when)")
+    }
+    text("confidence", record.confidence.map { "\($0)" })
+    for learning in record.learnings { text("learned", learning) }
+    for extra in record.extra { text(extra.name, extra.value.description) }
+    if let description = record.description { output.line("\n\(description.escapedForTerminal(keepingLines: true))") }
+    if let result = record.result {
+      output.line("\n\(output.styled("result", .dim))")
+      output.line(TaskView.text(result).escapedForTerminal(keepingLines: true))
+    }
+  }
+
+  private var standing: String {
+    var text = TaskView.standing(task.entry)
+    if let worker = task.entry.worker { text += " (process \(worker.pid) on \(worker.host))" }
+    if let bot = task.entry.bot, task.state == .completed { text += " by \(bot)" }
+    if record.isOverdue(at: now), !task.state.isFinal { text += ", overdue" }
+    return text
+  }
+
+  private var progress: String? {
+    guard let percent = record.progress else { return record.progressText?.escapedForTerminal() }
+    let text = record.progressText.map { "  \($0.escapedForTerminal())" } ?? ""
+    return "\(TaskView.bar(percent)) \(percent)%\(text)"
+  }
+
+  private var attempts: String {
+    let count = task.state == .assigned ? task.entry.attempt - 1 : task.entry.attempt
+    let timeout = record.timeoutSeconds.map { ", each of at most \(TimeText.short(microseconds: Int($0 * 1e6)))" } ?? ""
+    return "\(count) of \(record.attemptsMax)\(timeout)"
+  }
+
+  private func writeTimes(_ field: (String, String?) -> Void) {
+    let started = record.startedAt ?? last(.taskStarted)
+    // Of one that was tried again, only a start of this attempt counts.
+    let isBegun = task.state == .inProgress || task.state.isFinal
+    let ended = record.completedAt ?? (task.state == .cancelled ? last(.taskCancelled) : nil)
+    field("added", record.createdAt.map(TimeText.local))
+    field("due", record.dueAt.map(TimeText.local))
+    field("assigned", (record.assignedAt ?? last(.taskAssigned)).map(TimeText.local))
+    field("started", isBegun ? started.map(TimeText.local) : nil)
+    field(task.state == .completed ? "completed" : "ended", task.state.isFinal ? ended.map(TimeText.local) : nil)
+    if isBegun, let started {
+      field("elapsed", TaskView.span(from: started, to: ended ?? now))
+    }
+    if let due = record.dueAt, record.isOverdue(at: ended ?? now) {
+      field("overdue by", TaskView.span(from: due, to: ended ?? now))
+    }
+  }
+
+  private func writeRelatives(_ field: (String, String?) -> Void) throws {
+    func line(_ task: StoredTask) -> String {
+      "\(TaskView.short(task.id))  \(TaskView.name(task.state))  \(Output.excerpt(task.record.title, 60))"
+    }
+    if let parent = record.parent { field("part of", try spool.task(parent).map(line) ?? "\(parent), which is gone") }
+    for id in record.dependsOn { field("depends on", try spool.task(id).map(line) ?? "\(id), which is gone") }
+    for child in try spool.children(of: record) { field("part", line(child)) }
+  }
+}

@@ -1,0 +1,114 @@
+import Spool
+import SpoolFormat
+
+/// How tasks are shown.
+enum TaskView {
+  static func short(_ id: MessageID) -> String { MessageView.short(id.description) }
+
+  static func name(_ state: TaskState) -> String { state == .inProgress ? "in progress" : state.rawValue }
+
+  static func style(_ state: TaskState) -> Output.Style {
+    switch state {
+    case .completed: .green
+    case .failed: .red
+    case .inProgress, .assigned: .yellow
+    case .blocked, .cancelled, .pending: .dim
+    }
+  }
+
+  /// The file's content, and what its path says.
+  static func write(_ task: StoredTask, to writer: inout JSONWriter) {
+    var record = task.record
+    // What a file says of its own state counts for nothing.
+    record.extra.removeAll { pathMembers.contains($0.name) }
+    record.writeMembers(to: &writer)
+    write(task.entry, to: &writer)
+    if record.isOverdue(at: TimeText.now()), !task.state.isFinal { writer.member("overdue", true) }
+  }
+
+  private static let pathMembers: Set<String> = [
+    "state", "attempt", "bot", "holder", "not_before", "path", "overdue", "problem",
+  ]
+
+  private static func write(_ entry: TaskEntry, to writer: inout JSONWriter) {
+    writer.member("state", entry.state.rawValue)
+    writer.member("attempt", entry.attempt)
+    writer.member("bot", ifPresent: entry.bot?.description)
+    if let bot = entry.bot { writer.member("holder", entry.worker.map { "\(bot)@\($0)" } ?? bot.description) }
+    writer.member("not_before", moment: entry.notBefore)
+    writer.member("path", entry.path)
+  }
+
+  /// A task that can't be read is shown all the same, with what is wrong.
+  static func write(_ entry: TaskEntry, problem: String, to output: Output) {
+    output.object { writer in
+      writer.member("id", entry.id.description)
+      write(entry, to: &writer)
+      writer.member("problem", problem)
+    }
+  }
+
+  /// What a verb did to a task, for programs.
+  static func write(_ entry: TaskEntry, to output: Output) {
+    output.object { writer in
+      writer.member("id", entry.id.description)
+      write(entry, to: &writer)
+    }
+  }
+
+  /// Where a task stands, in a few words: `in progress by coder, attempt 2`.
+  static func standing(_ entry: TaskEntry) -> String {
+    switch entry.state {
+    case .assigned: "assigned to \(entry.bot?.description ?? "?")"
+    case .inProgress: "in progress by \(entry.bot?.description ?? "?"), attempt \(entry.attempt)"
+    case .pending:
+      if let due = entry.notBefore, due > TimeText.now() {
+        "pending, to be tried again in \(span(from: TimeText.now(), to: due))"
+      } else {
+        "pending"
+      }
+    case .blocked, .completed, .failed, .cancelled: entry.state.rawValue
+    }
+  }
+
+  static func span(from start: Timestamp, to end: Timestamp) -> String {
+    TimeText.short(microseconds: max(0, end.microseconds - start.microseconds))
+  }
+
+  /// What somebody who looks at a list wants to know beside the title; empty for most.
+  static func remark(_ task: StoredTask) -> String {
+    let now = TimeText.now()
+    var parts: [String] = []
+    if let due = task.record.dueAt, !task.state.isFinal {
+      parts.append(due < now ? "overdue by \(span(from: due, to: now))" : "due in \(span(from: now, to: due))")
+    }
+    switch task.state {
+    case .pending:
+      if let due = task.entry.notBefore, due > now { parts.append("again in \(span(from: now, to: due))") }
+    case .inProgress: if let text = task.record.progressText { parts.append(text) }
+    case .blocked:
+      parts.append(
+        task.record.blockedReason
+          ?? (task.record.waitsForChildren || task.record.isJoin ? "for its children" : waits(task)))
+    case .failed: parts.append(task.record.error ?? "")
+    case .assigned, .completed, .cancelled: break
+    }
+    return Output.excerpt(parts.filter { !$0.isEmpty }.joined(separator: "; "), 60)
+  }
+
+  private static func waits(_ task: StoredTask) -> String {
+    "after " + task.record.dependsOn.prefix(3).map(short).joined(separator: ", ")
+      + (task.record.dependsOn.count > 3 ? ", …" : "")
+  }
+
+  /// Ten characters that show how far it is.
+  static func bar(_ percent: Int, width: Int = 10) -> String {
+    let full = min(max(percent, 0), 100) * width / 100
+    return String(repeating: "█", count: full) + String(repeating: "░", count: width - full)
+  }
+
+  /// A result as a person reads it: a text as it is, anything else as JSON.
+  static func text(_ result: JSONText) -> String {
+    result.value.string ?? result.value.prettyPrinted()
+  }
+}

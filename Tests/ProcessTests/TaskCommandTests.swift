@@ -1,0 +1,222 @@
+import Glibc
+import SpoolFormat
+import TestSupport
+import Testing
+
+/// A spool with two bots, and tasks made by the command.
+private struct TaskStage {
+  let scratch: Scratch
+  let spool: String
+
+  init() throws {
+    scratch = try Scratch(inMemory: true)
+    spool = try scratch.makeSpool(bots: [])
+    try done("register", "coder", "--domain", "development", "--skill", "swift:expert")
+    try done("register", "tester", "--domain", "quality")
+  }
+
+  @discardableResult
+  func run(
+    _ arguments: [String], input: SpoolCommand.Input = .empty, as bot: String? = nil
+  ) throws -> SpoolCommand.Outcome {
+    try SpoolCommand.run(arguments, in: spool, environment: bot.map { ["SPOOL_BOT": $0] } ?? [:], input: input)
+  }
+
+  /// What a command prints that must go well.
+  @discardableResult
+  func done(_ arguments: String..., input: SpoolCommand.Input = .empty) throws -> String {
+    let outcome = try run(arguments, input: input)
+    #expect(outcome.isDone, "\(arguments): \(outcome)")
+    return outcome.line
+  }
+
+  func add(_ title: String, _ options: String...) throws -> String {
+    let outcome = try run(["task", "add", title] + options)
+    #expect(outcome.isDone && MessageID(outcome.line) != nil, "\(outcome)")
+    return outcome.line
+  }
+
+  /// A task that is completed with a result.
+  func finish(_ id: String, _ result: String = "fine", as bot: String = "coder") throws {
+    try done("task", "claim", id, "--as", bot)
+    try done("task", "complete", id, result, "--as", bot)
+  }
+
+  func json(_ id: String) throws -> JSONValue {
+    try JSONValue(parsing: Array(try done("task", "show", id, "--json").utf8))
+  }
+
+  func state(_ id: String) throws -> String { try json(id)["state"]?.string ?? "none" }
+
+  func names(_ state: String) -> [String] { Scratch.names("\(spool)/tasks/\(state)") }
+}
+
+@Suite struct TaskCommandTests {
+  @Test func `a task is added, claimed, told of and completed by hand, and its file's place says so`() throws {
+    let stage = try TaskStage()
+    let id = try stage.add("write the parser", "--domain", "development", "--priority", "high")
+    #expect(stage.names("pending") == ["3-\(id).json"])
+    let claim = try stage.done("task", "claim", id, "--as", "coder")
+    #expect(claim == "3-\(id)~1~coder.json" && stage.names("in_progress") == [claim])
+    try stage.done("task", "progress", claim, "40%", "the scanner is done")
+    let half = try stage.json(id)
+    #expect(half["progress"]?.int == 40 && half["state"]?.string == "in_progress" && half["holder"]?.string == "coder")
+    try stage.done("task", "complete", claim, "in parser.swift", "--confidence", "0.9", "--learning", "use rename")
+    #expect(stage.names("completed") == [claim] && stage.names("in_progress") == [])
+    let end = try stage.json(id)
+    #expect(end["result"]?.string == "in parser.swift" && end["confidence"]?.double == 0.9)
+    #expect(end["started_at"]?.string != nil && end["completed_at"]?.string != nil && end["attempt"]?.int == 1)
+    let page = try stage.done("task", "show", id)
+    for part in ["write the parser", "completed by coder", "in parser.swift", "learned       use rename", "elapsed"] {
+      #expect(page.contains(part), "\(page)")
+    }
+  }
+
+  @Test func `a title of 10 kB, or none, is refused in one line, and nothing is added`() throws {
+    let stage = try TaskStage()
+    for title in [String(repeating: "t", count: 10_000), ""] {
+      let outcome = try stage.run(["task", "add", title])
+      #expect(outcome.status == 65 && outcome.error.contains("title"), "\(outcome)")
+      #expect(SpoolMessage.isOneLine(outcome.error) && outcome.error.utf8.count < 300, "\(outcome)")
+    }
+    let long = String(repeating: "d", count: 10_000)
+    let id = try stage.done("task", "add", "-", input: .text("short\n\n\(long)\n"))
+    #expect(try stage.json(id)["description"]?.string == long)
+    #expect(stage.names("pending").count == 1 && stage.names("tmp").isEmpty)
+  }
+
+  @Test func `a dependent waits until what it depends on is completed, with no coordinator`() throws {
+    let stage = try TaskStage()
+    let first = try stage.add("write")
+    let second = try stage.add("test", "--depends-on", String(first.suffix(8)), "--to", "tester")
+    #expect(try stage.state(second) == "blocked")
+    let early = try stage.run(["task", "claim", second, "--as", "tester"])
+    #expect(early.status == 65 && early.error.contains("it is blocked"), "\(early)")
+    try stage.finish(first)
+    #expect(stage.names("assigned") == ["5-\(second)~1~tester.json"])
+    let foreign = try stage.run(["task", "claim", second, "--as", "coder"])
+    #expect(foreign.status == 65 && foreign.error.contains("is assigned to tester"), "\(foreign)")
+    #expect(try stage.done("task", "claim", "--next", "--as", "tester").contains(second))
+  }
+
+  @Test func `next is the most urgent that suits the bot, or was assigned to it`() throws {
+    let stage = try TaskStage()
+    _ = try stage.add("for testers", "--domain", "quality", "--priority", "urgent")
+    _ = try stage.add("too hard", "--skill", "rust:novice", "--priority", "urgent")
+    let join = try stage.add("nobody's", "--join", "--priority", "urgent")
+    #expect(try stage.state(join) == "blocked")
+    let any = try stage.add("anybody's")
+    let own = try stage.add("swift", "--skill", "swift:advanced", "--to", "coder", "--priority", "high")
+    for id in [own, any] { #expect(try stage.done("task", "claim", "--next", "--as", "coder").contains(id)) }
+    let none = try stage.run(["task", "claim", "--next", "--as", "coder"])
+    #expect(none.status == 1 && none.output.isEmpty, "\(none)")
+  }
+
+  @Test func `a late result is refused with 3, and changes nothing`() throws {
+    let stage = try TaskStage()
+    let id = try stage.add("write")
+    let claim = try stage.done("task", "claim", id, "--as", "coder")
+    let path = "\(stage.spool)/tasks"
+    // A person takes it away, and gives it to another.
+    #expect(rename("\(path)/in_progress/\(claim)", "\(path)/pending/5-\(id)~1.json") == 0)
+    let second = try stage.done("task", "claim", id, "--as", "tester")
+    #expect(second == "5-\(id)~2~tester.json")
+    let before = Scratch.listing(path)
+    for arguments in [
+      ["complete", claim, "late"], ["complete", "\(id)~1", "late"], ["complete", id, "late", "--as", "coder"],
+      ["progress", claim, "50"],
+    ] {
+      let outcome = try stage.run(["task"] + arguments)
+      #expect(outcome.status == 3 && SpoolMessage.isOneLine(outcome.error), "\(arguments): \(outcome)")
+      #expect(outcome.error.contains("nothing was changed") && outcome.error.contains("tester"), "\(outcome)")
+      #expect(Scratch.listing(path) == before)
+    }
+    let inEnvironment = try stage.run(["task", "complete", id, "late"], as: "coder")
+    #expect(inEnvironment.status == 3, "\(inEnvironment)")
+    try stage.done("task", "complete", second, "in time")
+  }
+
+  @Test func `a result may be a text, a file, a pipe or JSON`() throws {
+    let stage = try TaskStage()
+    try Scratch.write("from a file\n", to: "\(stage.scratch.path)/result")
+    let cases: [([String], String, SpoolCommand.Input)] = [
+      (["a text"], #""a text""#, .empty),
+      (["-"], #""from a pipe\nof two lines""#, .text("from a pipe\nof two lines\n")),
+      (["--file", "\(stage.scratch.path)/result"], #""from a file""#, .empty),
+      (["--data", #"{"n":1.50}"#], #"{"n":1.50}"#, .empty),
+      (["--data", "-"], #"[1,2]"#, .text(" [1,2]\n")),
+    ]
+    for (arguments, result, input) in cases {
+      let id = try stage.add("write")
+      try stage.done("task", "claim", id, "--as", "coder")
+      let outcome = try stage.run(["task", "complete", id] + arguments, input: input)
+      #expect(outcome.isDone, "\(outcome)")
+      #expect(try stage.json(id)["result"]?.text.description == result)
+    }
+    let id = try stage.add("write")
+    try stage.done("task", "claim", id, "--as", "coder")
+    let bad = try stage.run(["task", "complete", id, "--data", "{'a':1}"])
+    #expect(bad.status == 65 && bad.error.contains("--data is not JSON"), "\(bad)")
+    #expect(try stage.state(id) == "in_progress")
+  }
+
+  @Test func `the list shows what hasn't ended, an object a line for programs, and what can't be read`() throws {
+    let stage = try TaskStage()
+    let empty = try stage.run(["task", "list"])
+    #expect(empty.status == 1 && empty.error.contains("spool task add"), "\(empty)")
+    let ids = try (1...3).map { try stage.add("task \($0)", "--due", $0 == 1 ? "0s" : "1h") }
+    try stage.finish(ids[2])
+    try Scratch.write("{", to: "\(stage.spool)/tasks/pending/5-20261121T000000.000000Z-0123456789abcdef.json")
+    let table = try stage.run(["task", "list"])
+    let lines = table.output.split(separator: "\n")
+    #expect(lines.count == 4 && lines[0].hasPrefix("ID") && table.error.contains("1 completed"), "\(table)")
+    #expect(lines.contains { $0.contains("unreadable") && $0.contains("not JSON") }, "\(table)")
+    #expect(lines.contains { $0.contains("task 1") && $0.contains("overdue") }, "\(table)")
+    func listed(_ options: String...) throws -> [String] {
+      try stage.run(["task", "list", "--json"] + options).output.split(separator: "\n").map {
+        try JSONValue(parsing: Array($0.utf8))["id"]?.string ?? ""
+      }
+    }
+    #expect(try listed("--overdue") == [ids[0]])
+    #expect(try listed("--state", "completed,in-progress") == [ids[2]])
+    #expect(try listed("--all").count == 4)
+    #expect(try listed("--limit", "1").count == 1)
+    #expect(try listed("--bot", "coder", "--all") == [ids[2]])
+  }
+
+  @Test(arguments: [
+    (["task", "compleet", "x"], 64, "did you mean complete"),
+    (["task", "add"], 65, "title"), (["task", "add", "a", "b"], 64, "one word too many"),
+    (["task", "add", "a", "--depends-on", "cafe"], 1, "no task cafe"),
+    (["task", "add", "a", "--parent", "cafe"], 1, "no task cafe"),
+    (["task", "add", "a", "--to", "codre"], 67, "did you mean coder"),
+    (["task", "add", "a", "--on-dependency-failure", "explode"], 64, "neither block nor cancel"),
+    (["task", "add", "a", "--priority", "11"], 65, "priority"),
+    (["task", "add", "a", "--due", "tomorrow"], 64, "is no time"),
+    (["task", "add", "a", "--context", "{"], 65, "--context is not JSON"),
+    (["task", "add", "a", "--skill", "swift:godlike"], 65, "godlike"),
+    (["task", "list", "--state", "finished"], 65, "completed"),
+    (["task", "list", "--state", "failed", "--all"], 64, "not both"),
+    (["task", "show", "cafecafe"], 1, "no task cafecafe"), (["task", "show", "a\u{1b}[2J"], 1, "no task"),
+    (["task", "claim", "cafecafe", "--as", "coder"], 1, "no task"),
+    (["task", "claim", "cafecafe"], 64, "--as BOT is missing"),
+    (["task", "claim", "--as", "coder"], 64, "--next"),
+    (["task", "claim", "--next", "--as", "codre"], 67, "did you mean coder"),
+    (["task", "progress", "cafecafe"], 64, "PERCENT is missing"),
+    (["task", "progress", "cafecafe", "110"], 64, "from 0 to 100"),
+    (["task", "complete", "cafecafe~x"], 1, "no task"),
+    (["task", "complete", "cafecafe", "--confidence", "2"], 64, "from 0 to 1"),
+  ])
+  func `mistakes are refused in one line with the cure, and change nothing`(
+    arguments: [String], status: Int, says: String
+  ) throws {
+    let stage = try TaskStage()
+    _ = try stage.add("one that must stay")
+    let before = Scratch.listing(stage.spool)
+    let outcome = try stage.run(arguments)
+    #expect(outcome.status == status && outcome.error.contains(says), "\(arguments): \(outcome)")
+    #expect(SpoolMessage.isOneLine(outcome.error), "\(arguments): \(outcome)")
+    #expect(outcome.error.utf8.allSatisfy { $0 == 10 || $0 >= 32 }, "\(arguments): \(outcome)")
+    #expect(Scratch.listing(stage.spool) == before, "\(arguments) changed something")
+  }
+}
