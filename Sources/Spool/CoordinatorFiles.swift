@@ -17,7 +17,7 @@ extension Spool {
   /// Writes a file whole, in place of what was there.
   public func writeCoordinatorFile(_ name: String, _ bytes: [UInt8]) throws {
     try doing("cannot write \(Layout.coordinator(name))") {
-      do { try replace(Layout.coordinator(name), with: bytes) } catch {
+      do throws(SystemCallError) { try replace(Layout.coordinator(name), with: bytes) } catch {
         guard error.code == ENOENT else { throw error }
         try root.makeDirectory(Layout.coordinator)
         try replace(Layout.coordinator(name), with: bytes)
