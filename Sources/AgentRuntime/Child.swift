@@ -11,8 +11,12 @@ final class Child {
   private var written = 0
   private var output: PipeEnd?
   private var errorOutput: PipeEnd?
+  /// Where it tells how far it is: its descriptor 3, and the name in SPOOL_PROGRESS. Both ends are kept open, so that
+  /// it may be opened and closed as often as anybody likes.
+  private let progress: (reading: PipeEnd, writing: PipeEnd)?
+  private var progressLines = ProgressLines()
   /// Where each is in the poll set of this turn.
-  private var places: (input: Int?, output: Int?, error: Int?, exit: Int?) = (nil, nil, nil, nil)
+  private var places: (input: Int?, output: Int?, error: Int?, exit: Int?, progress: Int?) = (nil, nil, nil, nil, nil)
 
   /// What it wrote to standard output and nobody has taken yet.
   private(set) var received: [UInt8] = []
@@ -43,23 +47,35 @@ final class Child {
   private static let chunkBytes = 64 << 10
 
   /// Starts it with `message` as its standard input, or with a pipe to write lines into when that is nil.
+  /// - Parameter tellsProgress: it gets something to tell its progress through.
   /// - Throws: the errors of execvp(3), pipe(2), fork(2).
-  init(_ arguments: [String], environment: [String: String], message: [UInt8]?) throws(SystemCallError) {
+  init(
+    _ arguments: [String], environment: [String: String], message: [UInt8]?, tellsProgress: Bool = false
+  ) throws(SystemCallError) {
     let output = try PipeEnd.pair()
     let error = try PipeEnd.pair()
     try output.reading.setNonBlocking()
     try error.reading.setNonBlocking()
+    var environment = environment
+    let progress = tellsProgress ? try PipeEnd.pair() : nil
+    if let progress {
+      try progress.reading.setNonBlocking()
+      // Opening that name gives another way into the same pipe.
+      environment["SPOOL_PROGRESS"] = "/proc/\(getpid())/fd/\(progress.writing.descriptor.raw)"
+    }
+    self.progress = progress
+    let third = progress?.writing.descriptor.raw
     if let message {
       let file = try Descriptor.memory("message", message)
       process = try ChildProcess(
         arguments, environment: environment, input: file.raw, output: output.writing.descriptor.raw,
-        error: error.writing.descriptor.raw)
+        error: error.writing.descriptor.raw, third: third)
     } else {
       let lines = try PipeEnd.pair()
       try lines.writing.setNonBlocking()
       process = try ChildProcess(
         arguments, environment: environment, input: lines.reading.descriptor.raw,
-        output: output.writing.descriptor.raw, error: error.writing.descriptor.raw)
+        output: output.writing.descriptor.raw, error: error.writing.descriptor.raw, third: third)
       input = lines.writing
     }
     self.output = output.reading
@@ -94,6 +110,9 @@ final class Child {
     scanned = received.count
     return nil
   }
+
+  /// Takes what it has told of its progress since the last time; nil for nothing.
+  func takeProgress() -> Progress? { progressLines.take() }
 
   /// Whether something other than white space was printed that nobody asked for.
   var hasStrayOutput: Bool { received.contains { $0 > 32 } }
@@ -130,6 +149,7 @@ final class Child {
     places.output = output.map { set.add($0.descriptor.raw) }
     places.error = errorOutput.map { set.add($0.descriptor.raw) }
     places.exit = ending == nil ? set.add(process.exit.raw) : nil
+    places.progress = progress.map { set.add($0.reading.descriptor.raw) }
   }
 
   /// Takes up what the poll set says. What was written to standard error is handed to `showError`.
@@ -137,8 +157,15 @@ final class Child {
     if set.isReady(places.input) { writeMore() }
     if set.isReady(places.output) { read(&output) { received.append(contentsOf: $0) } }
     if set.isReady(places.error) { readErrors(showError) }
+    if set.isReady(places.progress) { readProgress() }
     if set.isReady(places.exit) { noteExit(showError) }
-    places = (nil, nil, nil, nil)
+    places = (nil, nil, nil, nil, nil)
+  }
+
+  /// At most what a pipe holds.
+  private func readProgress() {
+    guard let progress else { return }
+    if let chunk = try? progress.reading.descriptor.read(maximum: Self.chunkBytes) { progressLines.append(chunk) }
   }
 
   private func readErrors(_ show: ([UInt8]) -> Void) {
@@ -155,6 +182,8 @@ final class Child {
     next = nil
     input = nil
     readErrors(showError)
+    readProgress()
+    progressLines.end()
     outputDeadline = Clock.sinceBoot() + (isCondemned ? 0 : Self.lingerNanoseconds)
   }
 

@@ -2,32 +2,66 @@ import Linux
 import Spool
 import SpoolFormat
 
-/// What a worker does with a message when it knows what should become of it.
+/// What a worker does with a message or task when it knows what should become of it.
+extension Worker {
+  /// Done twice it does no harm.
+  /// - Throws: `.claimLost`, with nothing changed; `.tryAgain` and its like, to be tried again.
+  func carryOut(_ verdict: Verdict, of work: Work, since started: Int) throws {
+    switch work {
+    case .message(let claim): try carryOut(verdict, of: claim, since: started)
+    case .task(let task): try carryOut(verdict, of: task, since: started)
+    }
+  }
+
+  /// Gives back what was begun and not finished.
+  func putBack(_ work: Work, _ reason: String) throws {
+    switch work {
+    case .message(let claim): try putBack(claim, reason)
+    case .task(let task): try putBack(task, reason)
+    }
+  }
+
+  /// Makes its lease begin anew.
+  /// - Returns: false when it is somebody else's by now.
+  func renew(_ work: Work) throws -> Bool {
+    switch work {
+    case .message(let claim):
+      do { try spool.extend(claim.bot, claim.name) } catch let error as SpoolError where error.code == .claimLost {
+        return false
+      }
+      return true
+    case .task(let task): return try spool.renew(task.entry) || spool.stands(task.entry)
+    }
+  }
+}
+
 extension Worker {
   /// Replies, then acks; or puts back; or gives up, and tells the sender of a request that.
   /// Done twice it does no harm: a reply has an idempotency key.
   /// - Throws: `.claimLost`, with nothing changed; `.tryAgain` and its like, to be tried again.
-  func carryOut(_ verdict: Verdict, of claim: Claim, since started: Int) throws {
+  private func carryOut(_ verdict: Verdict, of claim: Claim, since started: Int) throws {
     switch verdict {
     case .done(let answer):
       var kept: String?
-      do { kept = try sendAnswer(answer, to: claim) } catch let error as SpoolError where error.code == .badData {
+      do { if case .message(let message) = answer { kept = try sendAnswer(message, to: claim) } } catch let error
+        as SpoolError where error.code == .badData
+      {
         return try giveUp(claim, "its answer can't be sent: \(error.message)")
       }
       try spool.ack(claim.bot, claim.name, output: kept)
       summary.acked += 1
-      report(.acked(claim, seconds: Double(Clock.sinceBoot() - started) / 1e9))
-    case .retry(let reason, let after):
+      report(.acked(.message(claim), seconds: Double(Clock.sinceBoot() - started) / 1e9))
+    case .retry(let reason, let after, _):
       try putBack(claim, reason, delay: after ?? options.backoff.delay(after: claim.attempt))
-    case .giveUp(let reason):
+    case .giveUp(let reason, _):
       try giveUp(claim, reason)
     }
   }
 
-  func putBack(_ claim: Claim, _ reason: String, delay: Double = 0) throws {
+  private func putBack(_ claim: Claim, _ reason: String, delay: Double = 0) throws {
     if try spool.nack(claim.bot, claim.name, delay: delay, reason: reason) {
       summary.requeued += 1
-      report(.requeued(claim, reason: reason, delay: delay))
+      report(.requeued(.message(claim), reason: reason, delay: delay))
     } else {
       noteDeath(of: claim, "given up after \(claim.attempt) attempts; the last: \(reason)")
     }
@@ -40,7 +74,7 @@ extension Worker {
 
   private func noteDeath(of claim: Claim, _ reason: String) {
     summary.dead += 1
-    report(.dead(claim, reason: reason))
+    report(.dead(.message(claim), reason: reason))
     guard claim.message.type == nil || claim.message.type == .request else { return }
     do {
       guard try registeredSender(of: claim.message) != nil else { return }
@@ -53,8 +87,7 @@ extension Worker {
   }
 
   /// Sends the answer to whom it is for; returns it when it is for nobody, to be kept with the ack.
-  private func sendAnswer(_ answer: Message?, to claim: Claim) throws -> String? {
-    guard let answer else { return nil }
+  private func sendAnswer(_ answer: Message, to claim: Claim) throws -> String? {
     let kept = answer.content ?? answer.data?.description
     guard var reply = try addressed(answer, to: claim.message) else { return kept }
     reply.id = nil
@@ -68,7 +101,7 @@ extension Worker {
       return kept
     }
     summary.replied += 1
-    report(.replied(claim, id))
+    report(.replied(.message(claim), id))
     return nil
   }
 

@@ -3,7 +3,7 @@ import Linux
 import Spool
 import SpoolFormat
 
-/// A place for one message in hand, and the process that works on it.
+/// A place for one message or task in hand, and the process that works on it.
 final class Slot {
   var child: Child?
   var job: Job?
@@ -12,17 +12,23 @@ final class Slot {
   /// Streaming: how often in a row it ended without an answer.
   private(set) var failures = 0
 
-  /// A message in hand.
+  /// A message or task in hand.
   struct Job {
-    let claim: Claim
+    let work: Work
     let started: Int
+    /// Seconds that it may take.
+    let timeout: Double?
     /// When to renew the lease; nanoseconds since boot.
     var renewAt: Int
     /// When it has taken too long.
     var deadline: Int
     /// Decided, and carried out as soon as the process can do no more about it.
     var verdict: Verdict?
-    /// The claim is somebody else's now: whatever the process does counts for nothing.
+    /// What its program has told of its progress, and nobody else knows yet.
+    var progress: Progress?
+    /// When that may be told; nanoseconds since boot.
+    var progressAt = 0
+    /// It is somebody else's now: whatever the process does counts for nothing.
     var isLost = false
     /// When to carry the verdict out; nil as long as the process is at work.
     var settleAt: Int?
@@ -48,6 +54,7 @@ final class Slot {
       next = min(next, job.renewAt)
       if job.verdict == nil { next = min(next, job.deadline) }
       if let at = job.settleAt { next = min(next, at) }
+      if job.progress != nil { next = min(next, job.progressAt) }
     }
     return next
   }

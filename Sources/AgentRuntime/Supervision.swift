@@ -3,34 +3,62 @@ import Linux
 import Spool
 import SpoolFormat
 
-/// What happens to a message between its claim and its settlement: a process works on it, its lease is renewed, its time
-/// runs out.
+/// What happens to a message or task between its claim and its settlement: a process works on it, its lease is renewed,
+/// its time runs out.
 extension Worker {
-  func begin(_ claim: Claim, in slot: Slot) {
+  func begin(_ work: Work, in slot: Slot) {
     let now = Clock.sinceBoot()
+    let timeout = timeout(of: work)
     slot.job = Slot.Job(
-      claim: claim, started: now, renewAt: now + renewNanoseconds,
-      deadline: options.timeout.map { now + Int(min($0, 1e9) * 1e9) } ?? .max)
-    var message = claim.message
-    if message.to.isEmpty { message.to = [bot.description] }
-    let line = message.encoded + [UInt8(ascii: "\n")]
+      work: work, started: now, timeout: timeout, renewAt: now + renewNanoseconds,
+      deadline: timeout.map { now + Int(min($0, 1e9) * 1e9) } ?? .max)
+    let line: [UInt8]
+    do { line = try input(of: work) } catch {
+      let isBad = (error as? SpoolError)?.code == .badData
+      slot.job?.verdict = isBad ? .giveUp("\(error)") : .retry("\(error)")
+      slot.job?.settleAt = 0
+      return settle(slot)
+    }
     if let child = slot.child {
       child.give(line)
     } else {
-      start(slot, line, environment(of: claim))
+      start(slot, line, environment(of: work))
     }
   }
 
-  private var renewNanoseconds: Int { Int(inbox.lease * 1e9) / 4 }
+  /// What the worker allows or what the task allows, whichever is less.
+  private func timeout(of work: Work) -> Double? {
+    guard case .task(let task) = work, let own = task.record.timeoutSeconds else { return options.timeout }
+    return min(own, options.timeout ?? own)
+  }
 
-  private func environment(of claim: Claim?) -> [String: String] {
+  /// One line of JSON.
+  private func input(of work: Work) throws -> [UInt8] {
+    switch work {
+    case .message(let claim):
+      var message = claim.message
+      if message.to.isEmpty { message.to = [bot.description] }
+      return message.encoded + [UInt8(ascii: "\n")]
+    case .task(let task): return try TaskInput(task, spool).line
+    }
+  }
+
+  private var renewNanoseconds: Int { Int(source.lease * 1e9) / 4 }
+
+  private func environment(of work: Work?) -> [String: String] {
     var variables = ["SPOOL_DIR": spoolPath, "SPOOL_BOT": bot.description]
-    guard let claim else { return variables }
-    variables["SPOOL_ID"] = claim.name.id.description
-    variables["SPOOL_ATTEMPT"] = String(claim.attempt)
-    variables["SPOOL_FROM"] = Self.withoutNUL(claim.message.from ?? "")
-    variables["SPOOL_CONVERSATION"] = Self.withoutNUL(claim.message.conversationKey ?? "")
-    variables["SPOOL_CLAIM"] = claim.token
+    guard let work else { return variables }
+    variables["SPOOL_ATTEMPT"] = String(work.attempt)
+    switch work {
+    case .message(let claim):
+      variables["SPOOL_ID"] = claim.name.id.description
+      variables["SPOOL_FROM"] = Self.withoutNUL(claim.message.from ?? "")
+      variables["SPOOL_CONVERSATION"] = Self.withoutNUL(claim.message.conversationKey ?? "")
+      variables["SPOOL_CLAIM"] = claim.token
+    case .task(let task):
+      variables["SPOOL_TASK"] = task.id.description
+      variables["SPOOL_CONVERSATION"] = Self.withoutNUL(task.record.conversation ?? "")
+    }
     return variables
   }
 
@@ -39,7 +67,8 @@ extension Worker {
 
   private func start(_ slot: Slot, _ message: [UInt8]?, _ environment: [String: String]) {
     do {
-      slot.child = try Child(options.arguments, environment: environment, message: message)
+      slot.child = try Child(
+        options.arguments, environment: environment, message: message, tellsProgress: options.work != .messages)
       claimFailures = 0
     } catch {
       let failure = Self.cannotRun(options.arguments[0], error)
@@ -69,8 +98,9 @@ extension Worker {
     if let job = slot.job, !job.isLost {
       if now >= job.renewAt { renew(slot, now) }
       if now >= job.deadline, job.verdict == nil {
-        slot.end(.retry("timed out after \(Self.seconds(options.timeout!))")) { $0.terminate() }
+        slot.end(.retry("timed out after \(Self.seconds(job.timeout!))")) { $0.terminate() }
       }
+      if job.progress != nil, now >= job.progressAt { tellProgress(slot, now) }
       if let at = job.settleAt, now >= at || stops > 0 { settle(slot) }
     }
     if let child = slot.child, child.isFinished { finish(slot, child) }
@@ -84,18 +114,38 @@ extension Worker {
   }
 
   private func renew(_ slot: Slot, _ now: Int) {
-    guard let claim = slot.job?.claim else { return }
+    guard let work = slot.job?.work else { return }
     slot.job?.renewAt = now + renewNanoseconds
-    do { try spool.extend(claim.bot, claim.name) } catch let error as SpoolError where error.code == .claimLost {
-      lose(slot)
-    } catch { report(.problem("\(error)", delay: inbox.lease / 4)) }
+    do { if try !renew(work) { lose(slot) } } catch { report(.problem("\(error)", delay: source.lease / 4)) }
   }
 
-  /// The claim is somebody else's: what works on it here must end at once.
+  /// Looks whether what is in hand is still ours. Only tasks are taken away by somebody who tells.
+  func check(_ slot: Slot) {
+    guard let job = slot.job, !job.isLost, case .task(let task) = job.work else { return }
+    // What can't be told now is told when it is renewed.
+    if let isOurs = try? spool.stands(task.entry), !isOurs { lose(slot) }
+  }
+
+  /// How often the progress of a task is told at most.
+  private static let progressNanoseconds = 300_000_000
+
+  private func tellProgress(_ slot: Slot, _ now: Int) {
+    guard let job = slot.job, !job.isLost, let progress = job.progress, case .task(let task) = job.work else { return }
+    slot.job?.progress = nil
+    slot.job?.progressAt = now + Self.progressNanoseconds
+    do {
+      let told = try spool.progress(
+        task.entry, percent: progress.percent, text: progress.text, by: bot.description)
+      if told != nil { return report(.progressed(job.work, progress)) }
+      if try !spool.stands(task.entry) { lose(slot) }
+    } catch { report(.problem("\(error)", delay: 0)) }
+  }
+
+  /// It is somebody else's: what works on it here must end at once.
   private func lose(_ slot: Slot) {
     guard let job = slot.job, !job.isLost else { return }
     summary.lost += 1
-    report(.lost(job.claim))
+    report(.lost(job.work))
     slot.job?.isLost = true
     if let child = slot.child, job.settleAt == nil { child.kill() } else { slot.job = nil }
   }
@@ -104,6 +154,10 @@ extension Worker {
   func respond(_ slot: Slot) {
     guard let child = slot.child else { return }
     child.respond(to: poll) { report(.errorOutput($0)) }
+    if let progress = child.takeProgress() {
+      let told = progress.after(slot.job?.progress)
+      slot.job?.progress = told
+    }
     if options.isStream { readAnswers(slot, child) }
     if child.received.count > Message.bytesMax + 1 {
       slot.end(.giveUp("printed more than the \(Message.bytesMax) bytes that a message may have")) { $0.kill() }
@@ -115,13 +169,15 @@ extension Worker {
     if let job = slot.job, job.verdict == nil, !job.isLost {
       if let line = child.takeLine() {
         do {
-          slot.job?.verdict = try Verdict(line: line, answering: job.claim.message)
+          slot.job?.verdict = try Verdict(line: line, answering: job.work)
           slot.job?.settleAt = 0
           slot.countAnswer()
           settle(slot)
         } catch {
           let shown = String(decoding: line.prefix(80), as: UTF8.self).escapedForTerminal()
-          slot.end(.retry("its answer is no message (\(error)): \(shown)")) { $0.kill() }
+          slot.end(
+            .retry("its answer is \(options.work == .messages ? "no message" : "no result") (\(error)): \(shown)")
+          ) { $0.kill() }
         }
       } else if child.refusesInput, !child.isEnding {
         slot.end(.retry("it closed its standard input")) { $0.kill() }
@@ -156,7 +212,7 @@ extension Worker {
       slot.job?.verdict =
         options.isStream
         ? .retry("it ended without an answer: " + Verdict.reason(ending, child.errorTail))
-        : Verdict(ending, output: child.takeOutput(), errorTail: child.errorTail)
+        : Verdict(ending, of: job.work, output: child.takeOutput(), errorTail: child.errorTail)
     }
     slot.job?.settleAt = 0
     settle(slot)
@@ -167,12 +223,13 @@ extension Worker {
   /// Carries the verdict out. What can't be done now (a full disk) stays in hand, renewed, and is tried again, without
   /// running the program once more; when the worker is stopping, it goes back instead.
   private func settle(_ slot: Slot) {
-    guard let job = slot.job, let verdict = job.verdict else { return }
+    tellProgress(slot, Clock.sinceBoot())
+    guard let job = slot.job, !job.isLost, let verdict = job.verdict else { return }
     do {
       if stops > 0, let problem = job.problem {
-        try putBack(job.claim, problem)
+        try putBack(job.work, problem)
       } else {
-        try carryOut(verdict, of: job.claim, since: job.started)
+        try carryOut(verdict, of: job.work, since: job.started)
       }
       slot.job = nil
     } catch let error as SpoolError where error.code == .claimLost {
@@ -203,7 +260,7 @@ extension Worker {
       guard let job = slot.job else { continue }
       slot.job = nil
       guard !job.isLost else { continue }
-      do { try putBack(job.claim, reason) } catch { report(.problem("\(error)", delay: 0)) }
+      do { try putBack(job.work, reason) } catch { report(.problem("\(error)", delay: 0)) }
     }
   }
 }

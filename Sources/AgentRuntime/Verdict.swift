@@ -2,32 +2,59 @@ import Glibc
 import Linux
 import SpoolFormat
 
-/// What becomes of a message, by what the program did with it.
+/// What becomes of a message or task, by what the program did with it.
 enum Verdict {
-  /// Done; with an answer, if the program gave one.
-  case done(Message?)
+  case done(Answer)
   /// Not done, and worth another try, after so many seconds; nil: as the backoff says.
-  case retry(String, after: Double? = nil)
+  case retry(String, after: Double? = nil, suggestion: String? = nil)
   /// Not done, and never will be.
-  case giveUp(String)
+  case giveUp(String, suggestion: String? = nil)
+
+  /// What the program gave.
+  enum Answer {
+    case nothing
+    case message(Message)
+    case result(TaskAnswer)
+  }
 
   /// `sysexits.h`: the data was bad.
   private static let badData = 65
 
-  /// Of a process that was started for one message: 0 is done and what it printed the answer, 65 is give up, and
+  /// Of a process that was started for one message or task: 0 is done and what it printed the answer, 65 is give up, and
   /// everything else (75 among it) is another try.
-  init(_ ending: ChildProcess.Ending, output: [UInt8], errorTail: ErrorTail) {
-    switch ending {
-    case .exited(0):
-      guard !output.isEmpty else {
-        self = .done(nil)
-        return
+  init(_ ending: ChildProcess.Ending, of work: Work, output: [UInt8], errorTail: ErrorTail) {
+    switch work {
+    case .message:
+      switch ending {
+      case .exited(0): self = .done(Self.answer(output))
+      case .exited(Self.badData): self = .giveUp(Self.reason(ending, errorTail))
+      default: self = .retry(Self.reason(ending, errorTail))
       }
-      let text = output.last == UInt8(ascii: "\n") ? output.dropLast() : output[...]
-      self = .done(text.isEmpty ? nil : Message(content: String(decoding: text, as: UTF8.self)))
-    case .exited(Self.badData): self = .giveUp(Self.reason(ending, errorTail))
-    default: self = .retry(Self.reason(ending, errorTail))
+    case .task:
+      do throws(FormatError) {
+        let answer = try TaskAnswer(output: output)
+        switch ending {
+        case .exited(0): self = Self.done(answer)
+        case .exited(Self.badData):
+          self = .giveUp(answer.error ?? Self.wholeReason(ending, errorTail), suggestion: answer.recoverySuggestion)
+        default:
+          self = .retry(answer.error ?? Self.wholeReason(ending, errorTail), suggestion: answer.recoverySuggestion)
+        }
+      } catch {
+        self = .retry("\(error)")
+      }
     }
+  }
+
+  /// An error in the answer says that it isn't done, whatever the exit status.
+  private static func done(_ answer: TaskAnswer) -> Verdict {
+    guard let error = answer.error else { return .done(.result(answer)) }
+    return .retry(error, suggestion: answer.recoverySuggestion)
+  }
+
+  private static func answer(_ output: [UInt8]) -> Answer {
+    let text = output.last == UInt8(ascii: "\n") ? output.dropLast() : output[...]
+    return text.isEmpty ? .nothing : .message(Message(content: String(decoding: text, as: UTF8.self)))
   }
 
   /// `exit status 1: the last line it wrote to standard error`.
@@ -40,10 +67,17 @@ enum Verdict {
     return errorTail.lastLine.map { "\(what): \($0)" } ?? what
   }
 
+  /// The same, with all of what it wrote there last.
+  private static func wholeReason(_ ending: ChildProcess.Ending, _ errorTail: ErrorTail) -> String {
+    let text = errorTail.text
+    return reason(ending, errorTail) + (text.contains("\n") ? "\n" + text : "")
+  }
+
   /// Of a streaming program: the line that it answered with. `{}` and `{"ack":true}` are done, `{"nack":"why","delay":5}`
-  /// another try, `{"dead":"why"}` giving up; anything else must be a message, which is the answer.
+  /// another try, `{"dead":"why"}` giving up; anything else must be the answer: a message, or an object with a task's
+  /// result.
   /// - Throws: `FormatError`, `JSONError` for a line that is none of these.
-  init(line: [UInt8], answering message: Message) throws {
+  init(line: [UInt8], answering work: Work) throws {
     var control = Control()
     try JSON.readObject(line) { key, value in try control.take(key, value) }
     if let reason = control.dead {
@@ -51,10 +85,20 @@ enum Verdict {
     } else if let reason = control.nack {
       self = .retry(reason, after: control.delay)
     } else if control.saysMore {
-      self = .done(try Self.answer(line, to: message))
+      switch work {
+      case .message(let claim): self = .done(.message(try Self.answer(line, to: claim.message)))
+      case .task: self = Self.done(try Self.result(line))
+      }
     } else {
-      self = .done(nil)
+      self = .done(.nothing)
     }
+  }
+
+  private static func result(_ line: [UInt8]) throws -> TaskAnswer {
+    guard let object = try JSONValue(parsing: line).object, object["result"] != nil || object["error"] != nil else {
+      throw FormatError("it has neither \"result\" nor \"error\"")
+    }
+    return try TaskAnswer(object)
   }
 
   private struct Control {
@@ -123,5 +167,11 @@ struct ErrorTail {
     let lines = bytes.split(whereSeparator: { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") })
     guard let line = lines.last(where: { $0.contains { $0 > 32 } }) else { return nil }
     return String(decoding: line, as: UTF8.self).escapedForTerminal()
+  }
+
+  /// All lines that say anything, harmless on a terminal.
+  var text: String {
+    bytes.split(separator: UInt8(ascii: "\n")).filter { $0.contains { $0 > 32 } }
+      .map { String(decoding: $0, as: UTF8.self).escapedForTerminal() }.joined(separator: "\n")
   }
 }

@@ -3,7 +3,7 @@ import Linux
 import Spool
 import SpoolFormat
 
-/// Runs a program as a bot: claims messages, gives them to the program, and does with them what its exit status, or its
+/// Runs a program as a bot: claims messages or begins tasks, gives them to the program, and does with them what its exit status, or its
 /// answer, says. One thread and one poll(2) serve all slots; an idle worker does next to nothing.
 ///
 /// The lease of what is in hand is renewed four times in its length. What it does is told to `report`.
@@ -16,7 +16,7 @@ public final class Worker {
   let report: (WorkerEvent) -> Void
   var summary = WorkerSummary()
 
-  let inbox: Inbox
+  let source: any WorkSource
   let spoolPath: String
   let slots: [Slot]
   var poll = PollSet()
@@ -43,14 +43,17 @@ public final class Worker {
     guard 1...WorkerOptions.slotsMax ~= options.slots else {
       throw SpoolError(.badData, "\(options.slots) slots: a worker has 1 to \(WorkerOptions.slotsMax)")
     }
-    let filesNeeded = options.slots * 4 + 32
+    let filesNeeded = options.slots * 6 + 32
     guard filesNeeded <= openFilesMax() else {
       throw SpoolError(
         .tryAgain, "\(options.slots) slots need \(filesNeeded) open files, and this process may have \(openFilesMax())",
         hint: "raise it with: ulimit -n \(filesNeeded)")
     }
     do { _ = try Executable.locate(program) } catch { throw Self.cannotRun(program, error) }
-    inbox = try Inbox(spool, bot)
+    switch options.work {
+    case .messages: source = try Inbox(spool, bot)
+    case .tasks(let takesPending): source = try TaskInbox(spool, bot, takesPending: takesPending)
+    }
     do { spoolPath = try Executable.absolutePath(of: spool.path) } catch {
       throw SpoolError("cannot find the spool", error)
     }
@@ -81,10 +84,11 @@ public final class Worker {
   /// When this returns or throws, nothing is claimed and no process is left.
   /// - Throws: `.notFound` when the program disappeared; `.notASpool`, `.noSuchBot` when what it works on did.
   public func run() throws -> WorkerSummary {
-    let presence = try spool.announce(bot, program: options.arguments[0])
+    let presence = try spool.announce(
+      bot, program: options.arguments[0], takes: options.work == .messages ? .messages : .tasks)
     defer { presence.end() }
     do {
-      try inbox.watch()
+      try source.watch()
       while try turn(presence) {}
     } catch {
       abandon("the worker failed: \(error)")
@@ -103,6 +107,7 @@ public final class Worker {
     }
     let now = Clock.sinceBoot()
     beat(presence, now)
+    heedWarnings()
     for slot in slots { step(slot, now) }
     claim(now)
     if hasNothingToDo {
@@ -119,10 +124,12 @@ public final class Worker {
     poll.removeAll()
     let stopPlace = poll.add(stopRequests.descriptor)
     var deadline = beatsAt
-    if claimsAreWanted, slots.contains(where: isFree) {
-      deadline = min(deadline, claimsAgainAt > Clock.sinceBoot() ? claimsAgainAt : inbox.nextWake())
-      if let descriptor = inbox.watchedDescriptor, claimsAgainAt <= Clock.sinceBoot() { _ = poll.add(descriptor) }
-    }
+    let isWanted = claimsAreWanted && slots.contains(where: isFree)
+    let isPausing = claimsAgainAt > Clock.sinceBoot()
+    if isWanted, isPausing { deadline = min(deadline, claimsAgainAt) }
+    let wake = source.wake(isWanted: isWanted && !isPausing)
+    deadline = min(deadline, wake.at)
+    if let descriptor = wake.descriptor { _ = poll.add(descriptor) }
     for slot in slots {
       deadline = min(deadline, slot.nextDeadline(startsProgram: options.isStream && claimsAreWanted))
       slot.child?.watch(&poll)
@@ -143,11 +150,20 @@ public final class Worker {
 
   private func beat(_ presence: Presence, _ now: Int) {
     guard now >= beatsAt else { return }
-    beatsAt = now + Int(min(inbox.lease / 4, Presence.secondsMax) * 1e9)
+    beatsAt = now + Int(min(source.lease / 4, Presence.secondsMax) * 1e9)
     do { try presence.beat() } catch {
       checkSpool()
       if let error = error as? SpoolError, error.code == .noSuchBot { return fail(error) }
-      report(.problem("\(error)", delay: min(inbox.lease / 4, Presence.secondsMax)))
+      report(.problem("\(error)", delay: min(source.lease / 4, Presence.secondsMax)))
+    }
+  }
+
+  private func heedWarnings() {
+    do {
+      if try source.takeWarning() { for slot in slots { check(slot) } }
+    } catch {
+      pauseClaims("\(error)")
+      checkSpool()
     }
   }
 
@@ -173,13 +189,15 @@ public final class Worker {
     for slot in slots where isFree(slot) {
       guard claimsAreWanted, claimsAgainAt <= now else { return }
       do {
-        guard let claim = try inbox.claim() else {
+        let next = try source.next()
+        for problem in source.takeProblems() { report(.problem(problem, delay: 0)) }
+        guard let work = next else {
           isDry = true
           return
         }
         summary.claimed += 1
-        report(.claimed(claim))
-        begin(claim, in: slot)
+        report(.claimed(work))
+        begin(work, in: slot)
       } catch {
         pauseClaims("\(error)")
         checkSpool()

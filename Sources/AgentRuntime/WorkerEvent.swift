@@ -3,23 +3,28 @@ import SpoolFormat
 
 /// What a worker tells as it goes.
 public enum WorkerEvent: Sendable {
-  case claimed(Claim)
+  /// A message was claimed, or a task begun.
+  case claimed(Work)
+  /// Of a task: how far it is.
+  case progressed(Work, Progress)
   /// The reply is sent; the ack follows.
-  case replied(Claim, MessageID)
-  /// Done and acked, so many seconds after the claim.
-  case acked(Claim, seconds: Double)
+  case replied(Work, MessageID)
+  /// Done, and acked or completed, so many seconds after the claim.
+  case acked(Work, seconds: Double)
   /// Back to waiting for so many seconds.
-  case requeued(Claim, reason: String, delay: Double)
-  case dead(Claim, reason: String)
-  /// Its lease ran out, or somebody settled it: its processes were killed, and what they did counts for nothing.
-  case lost(Claim)
+  case requeued(Work, reason: String, delay: Double)
+  /// Dead-lettered, or failed for good.
+  case dead(Work, reason: String)
+  /// Its lease ran out, or somebody settled, cancelled or moved it: its processes were killed, and what they did counts
+  /// for nothing.
+  case lost(Work)
   /// The program wrote this to its standard error.
   case errorOutput([UInt8])
   /// A streaming program ended, and is started again after so many seconds.
   case restarting(reason: String, delay: Double)
   /// Something didn't go through and will be tried again after so many seconds.
   case problem(String, delay: Double)
-  /// No more is claimed; so many messages are still in hand.
+  /// No more is claimed; so much is still in hand.
   case stopping(inHand: Int)
 }
 

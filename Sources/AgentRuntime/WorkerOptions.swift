@@ -4,11 +4,12 @@ import SpoolFormat
 public struct WorkerOptions: Sendable {
   /// The program, looked for along PATH, and what it is given.
   public var arguments: [String]
-  /// Messages worked on side by side, each by a process of its own; 1 to `slotsMax`.
+  public var work = Kind.messages
+  /// Messages or tasks worked on side by side, each by a process of its own; 1 to `slotsMax`.
   public var slots = 1
-  /// The program stays up: a line of JSON in for each message, a line out. Else it is started for each message.
+  /// The program stays up: a line of JSON in for each message or task, a line out. Else it is started for each.
   public var isStream = false
-  /// Seconds that a message may take; nil for as long as it likes.
+  /// Seconds that one may take, or less if a task says so; nil for as long as it likes.
   public var timeout: Double?
   /// Ends when nothing can be claimed now and nothing is in hand; what waits for its time doesn't count.
   public var stopsWhenEmpty = false
@@ -23,7 +24,13 @@ public struct WorkerOptions: Sendable {
 
   public init(arguments: [String]) { self.arguments = arguments }
 
-  /// Each slot costs three or four descriptors and a process.
+  public enum Kind: Sendable, Hashable {
+    case messages
+    /// Those that the bot was given and, if wanted, pending ones that suit it.
+    case tasks(takesPending: Bool)
+  }
+
+  /// Each slot costs up to six descriptors and a process.
   public static let slotsMax = 1000
 }
 

@@ -129,9 +129,9 @@ static inline void clinux_signal_release(int number) {
   if (sigaction(number, 0, &present) == 0 && present.sa_handler == clinux_signal_handler) signal(number, SIG_DFL);
 }
 
-// Starts a program in a process group of its own that dies with the calling thread.
-// Returns the child's pid, or -1 with errno from vfork or execvpe.
-static inline int clinux_spawn(char *const argv[], char *const envp[], int in, int out, int err) {
+// Starts a program in a process group of its own that dies with the calling thread. Its descriptor 3 is `third`, unless
+// that is -1. Returns the child's pid, or -1 with errno from vfork or execvpe.
+static inline int clinux_spawn(char *const argv[], char *const envp[], int in, int out, int err, int third) {
   volatile int failure = 0;
   sigset_t all, old;
   int parent = getpid();
@@ -145,7 +145,9 @@ static inline int clinux_spawn(char *const argv[], char *const envp[], int in, i
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(127);
-    if (dup2(in, 0) == -1 || dup2(out, 1) == -1 || dup2(err, 2) == -1) {
+    // Where it is 3 already it must lose its close-on-exec, which dup2 would leave.
+    if (dup2(in, 0) == -1 || dup2(out, 1) == -1 || dup2(err, 2) == -1 ||
+        (third != -1 && (third == 3 ? fcntl(3, F_SETFD, 0) : dup2(third, 3)) == -1)) {
       failure = errno;
       _exit(127);
     }

@@ -69,10 +69,11 @@ public struct ChildProcess: ~Copyable, Sendable {
   }
 
   /// Starts `arguments[0]`, looked for along PATH.
+  /// - Parameter third: what it gets as descriptor 3; nil for nothing.
   /// - Throws: the error of execvp(3), such as ENOENT for a program that isn't there.
   public init(
     _ arguments: [String], environment: [String: String] = [:],
-    input: CInt, output: CInt, error errorOutput: CInt
+    input: CInt, output: CInt, error errorOutput: CInt, third: CInt? = nil
   ) throws(SystemCallError) {
     var variables: [String] = []
     var next = clinux_environ()
@@ -85,7 +86,9 @@ public struct ChildProcess: ~Copyable, Sendable {
     let argv = arguments.map { strdup($0) } + [nil]
     let envp = variables.map { strdup($0) } + [nil]
     defer { for pointer in argv + envp { free(pointer) } }
-    let child = try systemCall("execvp", arguments[0]) { clinux_spawn(argv, envp, input, output, errorOutput) }
+    let child = try systemCall("execvp", arguments[0]) {
+      clinux_spawn(argv, envp, input, output, errorOutput, third ?? -1)
+    }
     do {
       exit = Descriptor(raw: try systemCall("pidfd_open") { clinux_pidfd_open(child) }, path: "pidfd")
     } catch {

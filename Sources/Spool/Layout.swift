@@ -52,6 +52,7 @@ enum Layout {
 
   /// Rung when something was done to a bot's tasks: closing it after writing wakes whoever watches the inbox.
   static func taskBell(_ bot: BotName) -> String { "bots/\(bot)/inbox/.tasks" }
+  static let taskBellName = Array(".tasks".utf8)
 
   static func tasks(_ state: TaskState) -> String { "tasks/\(state.rawValue)" }
   static func task(_ state: TaskState, _ name: EntryName) -> String { "tasks/\(state.rawValue)/\(name)" }

@@ -134,7 +134,7 @@ public struct TaskRecord: Sendable, Hashable {
   /// - Parameter random: from 0 to 1.
   public func backoffSeconds(after attempt: Int, random: Double) -> Double {
     var seconds = retryBackoffSeconds
-    for _ in 1..<max(2, attempt) where seconds < 3600 { seconds *= 2 }
+    for _ in 1..<max(1, attempt) where seconds < 3600 { seconds *= 2 }
     return min(seconds * (0.75 + 0.5 * random), 3600)
   }
 }

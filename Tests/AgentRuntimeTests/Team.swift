@@ -17,7 +17,8 @@ final class Team: Sendable {
     var template = Array("\(getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp")/team.XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw SystemCallError("mkdtemp", "", errno) }
     path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-    try Spool.create(at: path + "/spool")
+    // A bot's card tells the lease of messages, the spool that of tasks.
+    try Spool.create(at: path + "/spool") { if let lease { $0.leaseSeconds = lease } }
     spool = try Spool(at: path + "/spool")
     coder = try BotName(parsing: "coder")
     asker = try BotName(parsing: "asker")

@@ -6,27 +6,40 @@ import SpoolFormat
 extension Verb {
   static let work = Verb(
     name: "work", summary: "run a program as a bot",
-    usage: "BOT [--slots N] [--stream] [--timeout DURATION] [--until-empty] [--max N] [--no-reply] -- PROGRAM ARG…",
+    usage: "BOT [--tasks [--pending]] [--slots N] [--stream] [--timeout DURATION] [OPTION…] -- PROGRAM ARG…",
     options: [
-      .value("--slots", "N", "messages worked on side by side (1)"),
+      .flag("--tasks", "take the tasks that the bot is given, in place of its messages"),
+      .flag("--pending", "with --tasks: pending ones that suit its card, too; for use without a coordinator"),
+      .value("--slots", "N", "messages or tasks worked on side by side (1; of tasks as many as its capacity)"),
       .flag("--stream", "one process that stays up: a JSON line in, a JSON line out"),
-      .value("--timeout", "DURATION", "end the program, and all it started, after that long (never)"),
+      .value(
+        "--timeout", "DURATION", "end the program, and all it started, after that long (never, or when its task says)"),
       .flag("--until-empty", "end when nothing can be claimed now (default: wait for more)"),
-      .value("--max", "N", "end after N messages"),
+      .value("--max", "N", "end after N messages or tasks"),
       .flag("--no-reply", "keep what it prints in the log; don't send it back"),
     ],
     example: """
       spool work coder -- ./review.sh
       spool work coder --slots 4 --timeout 5m -- python3 coder.py
+      spool work coder --tasks --pending -- ./build.sh
       """,
     exits: "0 ended as told, 64 no such program, 67 no such bot, 69 no spool",
     notes: """
       The program reads the message, one line of JSON, from standard input; what it prints is the reply.
-      It ends with 0: done; 65: give up at once; anything else: once more, after 1 s, 2 s, 4 s … up to
+      It ends with 0: done; 65: give up at once; anything else (75): once more, after 1 s, 2 s, 4 s … up to
       5 min, until the bot's attempts are used up. Its environment has SPOOL_DIR, SPOOL_BOT, SPOOL_ID,
       SPOOL_ATTEMPT, SPOOL_FROM, SPOOL_CONVERSATION and SPOOL_CLAIM.
       With --stream it answers each line with one: a message such as {"content":"…"} is the reply, {} done,
       {"nack":"why","delay":5} once more, {"dead":"why"} given up.
+
+      With --tasks it reads the task, with "state", "attempt" and "dependencies": the results of those that
+      it waited for, as {STEP or ID: {"id", "title", "state", "result"}}. What it prints is the result: any
+      text, or {"result":…,"confidence":0.9,"learnings":["…"]}; {"error":"…","recovery_suggestion":"…"} says
+      that it failed. The statuses mean the same; the backoff and the attempts are the task's own. Its
+      progress it tells in lines, on descriptor 3 or to the file $SPOOL_PROGRESS: 40, 40 half of it, or
+      {"progress":40,"text":"half of it"}. It has SPOOL_TASK in place of SPOOL_ID, SPOOL_FROM and SPOOL_CLAIM.
+      It is killed when its task is cancelled or taken away, and what it did then counts for nothing.
+
       SIGTERM finishes what is in hand; a second one kills it and puts it back.
       """
   ) { invocation in
@@ -36,7 +49,13 @@ extension Verb {
       throw UsageError("the program is missing: spool work \(Output.excerpt(name, 64)) -- PROGRAM ARG…")
     }
     var options = WorkerOptions(arguments: program)
-    options.slots = try invocation.number("--slots", in: 1...WorkerOptions.slotsMax) ?? 1
+    let slots = try invocation.number("--slots", in: 1...WorkerOptions.slotsMax)
+    if invocation.has("--tasks") {
+      options.work = .tasks(takesPending: invocation.has("--pending"))
+      if invocation.has("--no-reply") { throw UsageError("--no-reply is about messages, and --tasks takes none") }
+    } else if invocation.has("--pending") {
+      throw UsageError("--pending is about tasks: spool work \(Output.excerpt(name, 64)) --tasks --pending")
+    }
     options.isStream = invocation.has("--stream")
     options.timeout = try invocation.duration("--timeout")
     if let timeout = options.timeout, timeout <= 0 { throw UsageError("--timeout must be longer than nothing") }
@@ -47,6 +66,7 @@ extension Verb {
 
     let spool = try invocation.spool()
     let bot = try spool.bot(named: name)
+    options.slots = slots ?? (options.work == .messages ? 1 : (try? spool.card(of: bot).capacity) ?? 1)
     let log = WorkLog(invocation)
     do {
       let worker = try Worker(spool, bot, options) { log.show($0) }
@@ -78,8 +98,9 @@ private final class WorkLog {
 
   func begin(_ bot: BotName, _ options: WorkerOptions) {
     guard isTerminal, !isJSON else { return }
-    let how = options.isStream ? "stays up" : "is run for each message"
-    let ends = options.stopsWhenEmpty ? "until the inbox is empty" : "Ctrl-C ends it"
+    let isForTasks = options.work != .messages
+    let how = options.isStream ? "stays up" : "is run for each \(isForTasks ? "task" : "message")"
+    let ends = options.stopsWhenEmpty ? "until there are no more" : "Ctrl-C ends it"
     Output.talk("\(bot): \(Output.excerpt(options.arguments.joined(separator: " "))) \(how); \(ends)")
   }
 
@@ -103,22 +124,30 @@ private final class WorkLog {
     }
   }
 
-  private func short(_ claim: Claim) -> String { MessageView.short(claim.name.id.description) }
+  private func short(_ work: Work) -> String { MessageView.short(work.id.description) }
 
   private func line(_ event: WorkerEvent) -> String? {
     switch event {
     case .errorOutput, .claimed, .replied: nil
+    case .progressed(let work, let progress):
+      isTerminal
+        ? short(work) + (progress.percent.map { " \($0)%" } ?? "")
+          + (progress.text.map { " " + Output.excerpt($0) } ?? "") : nil
     case .acked(let claim, let seconds):
       isTerminal ? "\(short(claim)) done in \(TimeText.short(microseconds: Int(seconds * 1e6)))" : nil
     case .requeued(let claim, let reason, let delay):
-      "\(short(claim)) put back\(Self.after(delay)) (attempt \(claim.attempt)): \(reason)"
-    case .dead(let claim, let reason): "\(short(claim)) given up: \(reason)"
-    case .lost(let claim): "\(short(claim)) is no longer ours: its lease ran out, or it was settled"
+      "\(short(claim)) put back\(Self.after(delay)) (attempt \(claim.attempt)): \(Self.firstLine(reason))"
+    case .dead(let claim, let reason): "\(short(claim)) given up: \(Self.firstLine(reason))"
+    case .lost(.message(let claim)):
+      "\(short(.message(claim))) is no longer ours: its lease ran out, or it was settled"
+    case .lost(let task): "\(short(task)) is no longer ours: it was cancelled or moved, or its lease ran out"
     case .restarting(let reason, let delay): "the program ended (\(reason)); starting it again\(Self.after(delay))"
     case .problem(let text, let delay): delay > 0 ? "\(text); trying again\(Self.after(delay))" : text
     case .stopping(let count): count > 0 ? "finishing \(count) in hand; once more to kill" : nil
     }
   }
+
+  private static func firstLine(_ text: String) -> Substring { text.prefix { !$0.isNewline } }
 
   private static func after(_ delay: Double) -> String {
     delay > 0 ? " in \(TimeText.short(microseconds: Int(delay * 1e6)))" : ""
@@ -126,29 +155,34 @@ private final class WorkLog {
 
   private func write(_ event: WorkerEvent) {
     output.object { writer in
-      func begin(_ name: String, _ claim: Claim? = nil) {
-        writer.member("event", name)
-        guard let claim else { return }
-        writer.member("id", claim.name.id.description)
-        writer.member("attempt", claim.attempt)
+      /// A task's events are called after its transitions.
+      func begin(_ name: String, _ work: Work? = nil, task: String? = nil) {
+        if case .task? = work { writer.member("event", task ?? name) } else { writer.member("event", name) }
+        guard let work else { return }
+        writer.member("id", work.id.description)
+        writer.member("attempt", work.attempt)
       }
       switch event {
       case .errorOutput: break
-      case .claimed(let claim): begin("claimed", claim)
-      case .replied(let claim, let id):
-        begin("replied", claim)
+      case .claimed(let work): begin("claimed", work, task: "started")
+      case .progressed(let work, let progress):
+        begin("progressed", work)
+        writer.member("progress", ifPresent: progress.percent)
+        writer.member("text", ifPresent: progress.text)
+      case .replied(let work, let id):
+        begin("replied", work)
         writer.member("reply", id.description)
-      case .acked(let claim, let seconds):
-        begin("acked", claim)
+      case .acked(let work, let seconds):
+        begin("acked", work, task: "completed")
         writer.member("seconds", seconds)
-      case .requeued(let claim, let reason, let delay):
-        begin("requeued", claim)
+      case .requeued(let work, let reason, let delay):
+        begin("requeued", work, task: "retried")
         writer.member("reason", reason)
         writer.member("delay_seconds", delay)
-      case .dead(let claim, let reason):
-        begin("dead", claim)
+      case .dead(let work, let reason):
+        begin("dead", work, task: "failed")
         writer.member("reason", reason)
-      case .lost(let claim): begin("lost", claim)
+      case .lost(let work): begin("lost", work)
       case .restarting(let reason, let delay):
         begin("restarting")
         writer.member("reason", reason)

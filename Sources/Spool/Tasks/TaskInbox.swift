@@ -1,0 +1,225 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// Takes the tasks that were given to a bot, most urgent first, oldest first among equals. Any number of these, in any
+/// number of processes, may work for one bot: each task has one winner. Belongs to one thread.
+///
+/// Where no coordinator runs it also does, for its own bot, what that would do: what died or failed with this bot is
+/// taken up by it again.
+public final class TaskInbox {
+  public let spool: Spool
+  public let bot: BotName
+  /// Whether it takes pending tasks that suit the bot, too.
+  public let takesPending: Bool
+  /// Seconds that a task stands in progress without being renewed.
+  public var lease: Double { spool.settings.leaseSeconds }
+
+  private let card: Card
+  /// The next one is the last.
+  private var candidates: [TaskEntry] = []
+  /// Pending ones that aren't for this bot, and those that can't be read.
+  private var passed: Set<EntryName> = []
+  private var nextDue: Timestamp?
+  private var problems: [String] = []
+  private var watcher: DirectoryWatcher?
+  private var isWatching = false
+  private var watchedInode: UInt64?
+  private var observations = TaskObservations()
+  private let isOnNetwork: Bool
+  /// By the clock since boot, nanoseconds.
+  private var lastLook = 0
+  private var nextLook = 0
+  private var nextCheck = 0
+  private var nextLeaseRound = 0
+
+  /// How often it looks though no event said so.
+  private static let lookNanoseconds = 5_000_000_000
+  /// The same where there are no events.
+  private static let pollNanoseconds = 500_000_000
+  /// How often what is in hand is looked at though nobody rang: a person's `mv` doesn't.
+  private static let checkNanoseconds = 2_000_000_000
+  /// Pending tasks that are read in one look: the worker has leases to renew between two of them.
+  private static let readsMax = 2000
+
+  /// - Throws: `.noSuchBot`.
+  public init(_ spool: Spool, _ bot: BotName, takesPending: Bool = false) throws {
+    try spool.require(bot)
+    self.spool = spool
+    self.bot = bot
+    self.takesPending = takesPending
+    card = (try? spool.card(of: bot)) ?? Card(name: bot)
+    isOnNetwork = (try? spool.root.fileSystem().isNetwork) ?? false
+  }
+
+  /// Begins the most urgent task that is this bot's, or returns nil when there is none.
+  /// Cost: a file read and one renameat(2); after a ring or every few seconds a listing of `tasks/assigned/`.
+  /// - Throws: `.inputOutput` and its like; losing a race is no error.
+  public func next() throws -> StoredTask? {
+    let asked = Clock.sinceBoot()
+    _ = try takeEvents()
+    let isDue = nextDue.map { $0 <= spool.now() } ?? false
+    if isDue || Clock.sinceBoot() >= nextLook { try look() }
+    if let task = try startNext() { return task }
+    // There may be some that came since the last look, if no event would have told.
+    guard !hasEvents, lastLook < asked else { return nil }
+    try look()
+    return try startNext()
+  }
+
+  private func startNext() throws -> StoredTask? {
+    while let entry = candidates.popLast() {
+      guard let record = try readable(entry) else { continue }
+      // It wins the race here.
+      guard let started = try spool.start(entry, bot: bot, worker: spool.holder) else { continue }
+      return StoredTask(entry: started, record: record)
+    }
+    return nil
+  }
+
+  /// Takes what was found that can't be worked on, a sentence each.
+  public func takeProblems() -> [String] {
+    defer { problems = [] }
+    return problems
+  }
+
+  /// Takes up what has happened, and takes back what died.
+  /// - Returns: whether what is in hand should be looked at: somebody may have taken it away.
+  public func takeWarning() throws -> Bool {
+    let hasRung = try takeEvents()
+    let now = Clock.sinceBoot()
+    if now >= nextLeaseRound {
+      nextLeaseRound = now + min(2_000_000_000, max(100_000_000, Int(lease * 1e9) / 4))
+      try expire()
+    }
+    guard hasRung || now >= nextCheck else { return false }
+    nextCheck = now + Self.checkNanoseconds
+    return true
+  }
+
+  private func expire() throws {
+    // What comes back from `expireTasks` may be anybody's: a name in `pending/` doesn't say.
+    let ours = Set(try spool.tasks(in: [.inProgress]).filter { $0.bot == bot }.map(\.id))
+    for entry in try spool.expireTasks(of: bot, &observations) {
+      if entry.state.isFinal {
+        try spool.settleAfter(entry)
+      } else if entry.state == .pending, !takesPending, ours.contains(entry.id), !spool.coordinatorIsUp {
+        try spool.assign(entry, to: bot, by: bot.description)
+      }
+    }
+  }
+
+  // MARK: Looking
+
+  /// The record of a task that is there and can be read.
+  private func readable(_ entry: TaskEntry) throws -> TaskRecord? {
+    do { return try spool.record(of: entry) } catch let error as SpoolError where error.code == .badData {
+      if passed.insert(entry.name).inserted { problems.append(error.description) }
+      return nil
+    }
+  }
+
+  private func look() throws {
+    let began = Clock.sinceBoot()
+    // Should it fail, not at once again.
+    nextLook = began + Self.pollNanoseconds
+    nextDue = nil
+    var found = try spool.tasks(in: [.assigned]).filter { $0.bot == bot && !passed.contains($0.name) }
+    var isComplete = true
+    if takesPending || !spool.coordinatorIsUp { isComplete = try lookAtPending(&found) }
+    candidates = found.sorted { $1.name < $0.name }
+    if isWatching, try inboxInode() != watchedInode { isWatching = false }
+    lastLook = began
+    let end = Clock.sinceBoot()
+    let pause = hasEvents ? Self.lookNanoseconds : Self.pollNanoseconds
+    // Most of the time must be left for what was found.
+    nextLook = isComplete ? end + max(pause, 20 * (end - began)) : end
+  }
+
+  /// - Returns: whether all were looked at.
+  private func lookAtPending(_ found: inout [TaskEntry]) throws -> Bool {
+    let pending = try spool.tasks(in: [.pending])
+    passed.formIntersection(pending.map(\.name))
+    let now = spool.now()
+    var reads = 0
+    for entry in pending where !passed.contains(entry.name) {
+      if let due = entry.notBefore, due > now {
+        nextDue = min(nextDue ?? due, due)
+        continue
+      }
+      if reads == Self.readsMax { return false }
+      reads += 1
+      guard let record = try readable(entry) else { continue }
+      if isOurs(record) { found.append(entry) } else { passed.insert(entry.name) }
+    }
+    return true
+  }
+
+  private func isOurs(_ record: TaskRecord) -> Bool {
+    if let wanted = record.assignTo { return wanted == bot }
+    return takesPending ? card.suits(record) : record.failures.last?.bot == bot.description
+  }
+
+  // MARK: Waiting
+
+  /// Starts watching, so that `watchedDescriptor` tells of tasks that were given to the bot, or taken from it.
+  public func watch() throws {
+    try doing("cannot watch the inbox of \(bot)") {
+      if watcher == nil { watcher = try DirectoryWatcher(spool.root) }
+      guard !isWatching else { return }
+      // In this order: should it be replaced in between, the next look notices.
+      watchedInode = try inboxInode()
+      isWatching = try watcher!.watch(Layout.box(bot, .inbox))
+      if takesPending { _ = try watcher!.watch(Layout.tasks(.pending)) }
+      if isWatching { nextLook = 0 }
+    }
+  }
+
+  private func inboxInode() throws -> UInt64? {
+    try doing("cannot look at the inbox of \(bot)") { try spool.root.status(Layout.box(bot, .inbox))?.inode }
+  }
+
+  /// Whether every change is told by an event.
+  private var hasEvents: Bool { isWatching && watcher?.mechanism != .polling && !isOnNetwork }
+
+  /// Whether somebody rang.
+  private func takeEvents() throws -> Bool {
+    guard let watcher, isWatching else { return false }
+    let changes = try doing("cannot watch the inbox of \(bot)") { try watcher.takeChanges() }
+    if changes.watchAgain { isWatching = false }
+    let hasRung = changes.lookAgain || changes.watchAgain || changes.names.contains(Layout.taskBellName)
+    if hasRung || changes.directories.contains(Layout.tasks(.pending)) { nextLook = 0 }
+    return hasRung
+  }
+
+  /// Readable when it is time to call `takeWarning` and `next` again; nil where only `nextWake` tells.
+  public var watchedDescriptor: CInt? { watcher?.descriptor }
+
+  /// When to call `takeWarning` again though nothing has happened, and `next` if more is wanted: nanoseconds since boot.
+  public func nextWake(isWanted: Bool) -> Int {
+    if !isWatching, watcher != nil { try? watch() }
+    var next = min(nextCheck, nextLeaseRound)
+    guard isWanted else { return next }
+    next = min(next, nextLook)
+    if let nextDue {
+      next = min(next, Clock.sinceBoot() + max(0, nextDue.microseconds - spool.now().microseconds) * 1000)
+    }
+    return next
+  }
+}
+
+extension Spool {
+  /// Whether a task still stands as it did: nobody has moved it. One whose content another process is changing counts
+  /// as standing.
+  public func stands(_ entry: TaskEntry) throws -> Bool {
+    let isThere = try doing("cannot look at \(entry.id)") { try root.status(entry.path) != nil }
+    if isThere { return true }
+    if let found = try findTask(entry.id) { return found == entry }
+    return try doing("cannot look at \(entry.id)") { try idsOnTheMove().contains(entry.id) }
+  }
+
+  /// What follows for others from a task's end, where no coordinator sees to that.
+  public func settleAfter(_ entry: TaskEntry) throws {
+    if !coordinatorIsUp { try settleDependents(of: entry.id) }
+  }
+}
