@@ -21,6 +21,7 @@ let package = Package(
     .target(name: "Linux", dependencies: ["CLinux"]),
     .target(name: "SpoolFormat"),
     .target(name: "Spool", dependencies: ["Linux", "SpoolFormat"]),
+    .target(name: "CoordinatorPolicy", dependencies: ["SpoolFormat"]),
     .target(name: "AgentRuntime", dependencies: ["Spool"]),
     .executableTarget(name: "CLI", dependencies: ["AgentRuntime", "Spool"], linkerSettings: standalone),
     .executableTarget(name: "Bench", dependencies: ["Spool"], linkerSettings: standalone),
@@ -28,6 +29,7 @@ let package = Package(
     .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestSupport"]),
     .testTarget(name: "SpoolFormatTests", dependencies: ["SpoolFormat", "TestSupport"]),
     .testTarget(name: "SpoolTests", dependencies: ["Spool", "TestSupport"]),
+    .testTarget(name: "CoordinatorPolicyTests", dependencies: ["CoordinatorPolicy", "SpoolFormat", "TestSupport"]),
     .testTarget(name: "AgentRuntimeTests", dependencies: ["AgentRuntime"]),
     .testTarget(name: "CLITests", dependencies: ["CLI"]),
     // These run the executable, and depend on it so that `swift test` builds it.
