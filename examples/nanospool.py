@@ -231,6 +231,18 @@ def read_event(line):
     return event if all(key in event for key in ("id", "source", "type", "subject", "time", "data")) else None
 
 
+def end_of_lines(file):
+    """Where the last line ends that is whole now. Half a line may follow, and room: spaces that lines are written over."""
+    end = os.fstat(file.fileno()).st_size
+    while end > 0:
+        start = max(0, end - 65536)
+        found = os.pread(file.fileno(), end - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
+
+
 # The spool
 
 
@@ -463,9 +475,10 @@ class Spool:
         for path in self.segments():
             offset = 0
             with open(path, "rb") as file:
-                for line in file:
-                    if line.endswith(b"\n"):
-                        yield path, offset, line
+                end = end_of_lines(file)
+                while offset < end:
+                    line = file.readline()
+                    yield path, offset, line
                     offset += len(line)
 
     def events(self):

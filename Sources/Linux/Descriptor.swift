@@ -58,6 +58,19 @@ public struct Descriptor: ~Copyable, Sendable {
     }
   }
 
+  /// One pwrite(2) at `offset`, which is not heeded where the file was opened with `O_APPEND`; returns how much of it
+  /// went through.
+  public borrowing func writeOnce(_ bytes: [UInt8], at offset: Int) throws(SystemCallError) -> Int {
+    var count = bytes.count
+    #if DEBUG
+      count = FaultPoint.writable(count)
+    #endif
+    let raw = raw
+    return try systemCall("pwrite", path) {
+      bytes.withUnsafeBytes { pwrite(raw, $0.baseAddress!, count, off_t(offset)) }
+    }
+  }
+
   /// Reads up to `maximum` bytes more; empty at the end. A descriptor that would block gives nil.
   public borrowing func read(maximum: Int) throws(SystemCallError) -> [UInt8]? {
     let raw = raw

@@ -220,6 +220,7 @@ public final class Inbox {
       if !isThere, try spool.root.status(Layout.bot(bot)) == nil { try spool.require(bot) }
     }
     if isWatching, try inboxInode() != watchedInode { isWatching = false }
+    if case .success(let log) = spool.writer { log.cutAbandonedRoom() }
     let end = Clock.sinceBoot()
     lastLook = now
     // A huge inbox takes long to look at: most of the time must be left for what was found.

@@ -39,7 +39,7 @@ public struct SpoolReader {
   public private(set) var quarantined: [String] = []
   /// What no moment of any command's life may show.
   public private(set) var problems: [String] = []
-  /// Bytes after the last line feed of a segment.
+  /// Bytes after the last line feed of a segment that are not the spaces of room.
   public private(set) var tornBytes = 0
 
   public init(_ path: String) {
@@ -190,7 +190,7 @@ public struct SpoolReader {
           events.append(event)
           histories[event.subject, default: []].append(event)
         }
-        tornBytes += bytes.count - start
+        tornBytes += bytes[start...].count { $0 != UInt8(ascii: " ") }
       }
     }
   }

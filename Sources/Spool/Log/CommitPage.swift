@@ -21,7 +21,11 @@ final class CommitPage: Sendable {
     static let segmentStart = 136
     static let segmentEnd = 144
     static let torn = 152
+    static let roomMaker = 156
     static let failed = 160
+    static let roomEnd = 168
+    static let roomUsed = 176
+    static let roomMakerStart = 184
     static let written = 192
     static let synced = 200
     static let syncing = 208
@@ -107,6 +111,7 @@ final class CommitPage: Sendable {
     word(Offset.synced).pointee.store(0, ordering: .relaxed)
     half(Offset.torn).pointee.store(0, ordering: .relaxed)
     word(Offset.failed).pointee.store(0, ordering: .relaxed)
+    roomEnd = 0
     half(Offset.syncing).pointee.store(0, ordering: .relaxed)
     half(Offset.generation).pointee.store(0, ordering: .relaxed)
     let bytes = UnsafeMutableBufferPointer(start: page.pointer(at: Offset.boot, as: UInt8.self), count: 32)
@@ -129,13 +134,13 @@ final class CommitPage: Sendable {
   var written: UInt64 { word(Offset.written).pointee.load(ordering: .sequentiallyConsistent) }
   var synced: UInt64 { word(Offset.synced).pointee.load(ordering: .sequentiallyConsistent) }
 
-  /// Whether half a line may stand after the end: a writer died with the lock in hand, or could not take it back.
   /// The segment that the disk last refused to sync, 0 for none: never synced again, and nothing appended to it.
   var failedSegment: UInt64 {
     get { word(Offset.failed).pointee.load(ordering: .sequentiallyConsistent) }
     set { word(Offset.failed).pointee.store(newValue, ordering: .sequentiallyConsistent) }
   }
 
+  /// Whether half a line may stand after the end: a writer died with the lock in hand, or could not take it back.
   var hasTornTail: Bool {
     get { half(Offset.torn).pointee.load(ordering: .acquiring) != 0 }
     set { half(Offset.torn).pointee.store(newValue ? 1 : 0, ordering: .releasing) }
@@ -154,6 +159,7 @@ final class CommitPage: Sendable {
     word(Offset.outcomes + 8 * Int(segment % Self.outcomeCount)).pointee.store(outcome, ordering: .releasing)
     word(Offset.segment).pointee.add(1, ordering: .sequentiallyConsistent)
     word(Offset.segmentEnd).pointee.store(0, ordering: .sequentiallyConsistent)
+    roomEnd = 0
     word(Offset.segmentStart).pointee.store(UInt64(start.microseconds), ordering: .sequentiallyConsistent)
   }
 
@@ -163,6 +169,34 @@ final class CommitPage: Sendable {
     guard segment - ended < Self.outcomeCount else { return nil }
     let outcome = word(Offset.outcomes + 8 * Int(ended % Self.outcomeCount)).pointee.load(ordering: .acquiring)
     return (outcome >> 1, outcome & 1 == 1)
+  }
+
+  // MARK: Room
+
+  /// Where the room ends that was written ahead of the lines; at or before `segmentEnd` when there is none.
+  var roomEnd: Int {
+    get { Int(word(Offset.roomEnd).pointee.load(ordering: .acquiring)) }
+    set { word(Offset.roomEnd).pointee.store(UInt64(newValue), ordering: .releasing) }
+  }
+  var hasRoom: Bool { roomEnd > segmentEnd }
+
+  /// When somebody last waited for a sync while there was room; nanoseconds since boot.
+  var roomUsed: Int {
+    get { Int(word(Offset.roomUsed).pointee.load(ordering: .relaxed)) }
+    set { word(Offset.roomUsed).pointee.store(UInt64(newValue), ordering: .relaxed) }
+  }
+
+  /// Who made the room, and takes it away at its end.
+  var roomMaker: ProcessIdentity {
+    get {
+      ProcessIdentity(
+        pid: Int(half(Offset.roomMaker).pointee.load(ordering: .relaxed)),
+        started: word(Offset.roomMakerStart).pointee.load(ordering: .relaxed))
+    }
+    set {
+      half(Offset.roomMaker).pointee.store(UInt32(newValue.pid), ordering: .relaxed)
+      word(Offset.roomMakerStart).pointee.store(newValue.started, ordering: .relaxed)
+    }
   }
 
   // MARK: One sync for many

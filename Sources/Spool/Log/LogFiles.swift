@@ -48,6 +48,29 @@ struct LogFiles: Sendable {
     }
   }
 
+  /// The end of the last line there is at this moment, `offset` when there is none after it. What follows is not a line
+  /// yet: half of one, or room for more.
+  ///
+  /// Asked before anything is read: lines are written into room in order, so what stands before a line feed once seen
+  /// is whole. A read that runs beside the writer may see the end of a line and not its middle.
+  private func linesEnd(_ file: borrowing Descriptor, after offset: Int) throws(SystemCallError) -> Int {
+    var end = try file.status().size
+    // Mostly the last byte is a line feed.
+    var count = 512
+    while end > offset {
+      let start = max(offset, end - count)
+      let bytes = try file.read(at: start, count: end - start)
+      let found = bytes.withUnsafeBufferPointer { bytes in
+        // Room is passed over at the speed of memchr(3).
+        bytes.isEmpty || memchr(bytes.baseAddress!, 10, bytes.count) == nil ? nil : bytes.lastIndex(of: 10)
+      }
+      if let found { return start + found + 1 }
+      end = start
+      count = 64 << 10
+    }
+    return offset
+  }
+
   /// Calls `body` with blocks of whole lines from `offset` on, until it returns false. What follows the last
   /// line feed is not a line yet, and left out. Returns the offset after the last whole line.
   @discardableResult
@@ -56,19 +79,24 @@ struct LogFiles: Sendable {
     _ body: (_ lines: UnsafeBufferPointer<UInt8>, _ offset: Int) throws -> Bool
   ) throws -> Int {
     guard let file = try root.openIfPresent(segment.path, O_RDONLY) else { return offset }
-    var buffer = BlockBuffer()
     var position = offset
-    while true {
-      let got = try buffer.fill(file, at: position)
+    var limit = try linesEnd(file, after: offset)
+    guard limit > offset else { return offset }
+    var buffer = BlockBuffer()
+    while position < limit {
+      let wanted = min(buffer.capacity, limit - position)
+      try buffer.fill(file, at: position, count: wanted)
       guard let end = buffer.lastLineEnd else {
-        // Half a line at the end of the file; or one that is longer than the buffer.
-        if got < buffer.capacity { return position }
+        // A line that is longer than the buffer; or somebody cut the file meanwhile.
+        if wanted < buffer.capacity { return position }
         buffer.grow()
         continue
       }
       guard try body(buffer.prefix(end), position) else { return position + end }
       position += end
+      if position >= limit { limit = try linesEnd(file, after: position) }
     }
+    return position
   }
 
   /// As `readForwards`, from the end to the beginning.
@@ -77,7 +105,7 @@ struct LogFiles: Sendable {
     _ body: (_ lines: UnsafeBufferPointer<UInt8>, _ offset: Int) throws -> Bool
   ) throws {
     guard let file = try root.openIfPresent(segment.path, O_RDONLY) else { return }
-    var end = try limit ?? file.status().size
+    var end = try limit ?? linesEnd(file, after: 0)
     var buffer = BlockBuffer()
     while end > 0 {
       let start = max(0, end - buffer.capacity)
@@ -111,12 +139,8 @@ private struct BlockBuffer: ~Copyable {
     memory = larger
   }
 
-  @discardableResult
-  mutating func fill(_ file: borrowing Descriptor, at offset: Int, count wanted: Int? = nil) throws(SystemCallError)
-    -> Int
-  {
-    count = try file.read(at: offset, into: UnsafeMutableBufferPointer(rebasing: memory[..<(wanted ?? memory.count)]))
-    return count
+  mutating func fill(_ file: borrowing Descriptor, at offset: Int, count wanted: Int) throws(SystemCallError) {
+    count = try file.read(at: offset, into: UnsafeMutableBufferPointer(rebasing: memory[..<wanted]))
   }
 
   var lastLineEnd: Int? {

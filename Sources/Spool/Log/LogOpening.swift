@@ -18,9 +18,11 @@ struct LogOpening {
       let status = try root.status()
       let directory = CommitPage.Root(inode: status.inode, device: status.device)
       let writer = LogWriter(
-        root: root, host: host, source: "/\(host)/\(process.pid).\(String(process.started, radix: 16))",
-        segmentBytesMax: settings.segmentBytesMax, page: page)
-      if page.belongs(toBoot: boot, root: directory), page.state == .ready { return (writer, nil) }
+        root: root, host: host, process: process, segmentBytesMax: settings.segmentBytesMax, page: page)
+      if page.belongs(toBoot: boot, root: directory), page.state == .ready {
+        writer.cutAbandonedRoom()
+        return (writer, nil)
+      }
 
       try file.lock()
       defer { _ = try? file.unlock() }
@@ -63,7 +65,7 @@ struct LogOpening {
     return try root.open(path, O_RDWR | O_CREAT)
   }
 
-  /// Cuts what a crash left of the last line of the last segment.
+  /// Cuts what a crash left of the last line of the last segment, and the room that it left.
   private func mendTail(_ report: inout RecoveryReport) throws(SystemCallError) -> (start: Timestamp, end: Int) {
     guard let last = try LogFiles(root: root).segments(of: host).last else { return (Timestamp(microseconds: 0), 0) }
     let file = try root.open(last.path, O_RDWR)
@@ -73,9 +75,8 @@ struct LogOpening {
     let bytes = try file.read(at: from, count: size - from)
     let end = from + LogTail.lastWholeEnd(bytes)
     if end < size, !(from > 0 && end == from) {
-      LogTail.setAside(Array(bytes[(end - from)...]), of: last.path, at: end, in: root)
+      report.tornBytes += LogTail.setAside(bytes[(end - from)...], of: last.path, at: end, in: root)
       try file.truncate(to: end)
-      report.tornBytes += size - end
       return (last.start, end)
     }
     return (last.start, size)

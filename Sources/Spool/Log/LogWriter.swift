@@ -29,14 +29,16 @@ final class LogWriter: Sendable {
     let hasRotated: Bool
   }
 
-  private struct State {
+  struct State {
     var segment: Segment?
+    /// The same, to write into its room: where a file is opened to append, pwrite(2) appends.
+    var overwriting: Segment?
     /// When the segment was last seen to be there still; by the clock since boot.
     var checked = 0
   }
 
   /// The longest that anyone waits for the lock: it is held for one write, so its holder must have been stopped.
-  private static let lockSecondsMax = 5
+  static let lockSecondsMax = 5
   /// After so long the process that was syncing is taken for dead, and the waiter syncs for itself.
   private static let syncNanosecondsMax = 200_000_000
   /// How often to look whether somebody removed the segment.
@@ -48,18 +50,23 @@ final class LogWriter: Sendable {
 
   let host: String
   let page: CommitPage
-  private let root: Directory
+  let root: Directory
+  let process: ProcessIdentity
+  let segmentBytesMax: Int
   private let source: String
-  private let segmentBytesMax: Int
   private let state = Mutex(State())
+  let pace = Mutex(Pace())
 
-  init(root: Directory, host: String, source: String, segmentBytesMax: Int, page: CommitPage) {
+  init(root: Directory, host: String, process: ProcessIdentity, segmentBytesMax: Int, page: CommitPage) {
     self.root = root
     self.host = host
-    self.source = source
+    self.process = process
     self.segmentBytesMax = segmentBytesMax
     self.page = page
+    source = "/\(host)/\(process.pid).\(String(process.started, radix: 16))"
   }
+
+  deinit { leaveRoom() }
 
   /// Appends one event. When this returns, it survives a crash of any process.
   /// Two calls when nobody else is appending: a lock in shared memory, and write(2).
@@ -79,8 +86,10 @@ final class LogWriter: Sendable {
     }
   }
 
-  private func locked<Result>(_ body: (inout State) throws -> Result) throws -> Result {
-    if try page.lock.lock(seconds: Self.lockSecondsMax) { page.hasTornTail = true }
+  func locked<Result>(
+    seconds: Int = LogWriter.lockSecondsMax, _ body: (inout State) throws -> Result
+  ) throws -> Result {
+    if try page.lock.lock(seconds: seconds) { page.hasTornTail = true }
     defer { page.lock.unlock() }
     return try state.withLock { state in
       if page.hasTornTail {
@@ -100,7 +109,7 @@ final class LogWriter: Sendable {
       hasRotated = true
     }
     let written: Int
-    do { written = try segment.file.writeOnce(line) } catch {
+    do { written = try writeOnce(line, segment, &state) } catch {
       cutBack(segment, &state)
       throw error
     }
@@ -112,22 +121,33 @@ final class LogWriter: Sendable {
     return Receipt(position: position, segment: segment, hasRotated: hasRotated)
   }
 
+  private func writeOnce(_ line: [UInt8], _ segment: Segment, _ state: inout State) throws(SystemCallError) -> Int {
+    guard page.hasRoom else { return try segment.file.writeOnce(line) }
+    if state.overwriting?.number != segment.number {
+      let file = try root.open(Layout.segment(of: host, segment.start), O_WRONLY)
+      state.overwriting = Segment(number: segment.number, start: segment.start, file: file)
+    }
+    return try state.overwriting!.file.writeOnce(line, at: page.segmentEnd)
+  }
+
   /// Takes off what a failed write may have left, so that the next line begins where one should.
-  private func cutBack(_ segment: Segment, _ state: inout State) {
+  func cutBack(_ segment: Segment, _ state: inout State) {
     let end = page.segmentEnd
     do throws(SystemCallError) {
       if try segment.file.status().size > end { try segment.file.truncate(to: end) }
+      page.roomEnd = 0
     } catch {
       // Nothing may be appended after half a line: another segment, or a repair before the next line.
       if (try? begin(&state)) == nil { page.hasTornTail = true }
     }
   }
 
-  private func currentSegment(_ state: inout State) throws(SystemCallError) -> Segment {
+  func currentSegment(_ state: inout State) throws(SystemCallError) -> Segment {
     let now = Clock.sinceBoot()
     if let segment = state.segment, segment.number == page.segment {
       if now - state.checked < Self.checkNanoseconds { return segment }
       state.checked = now
+      if page.hasRoom, now - page.roomUsed > Self.roomIdleNanoseconds { cutRoom(&state) }
       if try segment.file.status().links > 0 { return segment }
       return try begin(&state)
     }
@@ -147,6 +167,7 @@ final class LogWriter: Sendable {
   private func begin(_ state: inout State) throws(SystemCallError) -> Segment {
     // A clock that was set back must not make a segment that sorts before the last one.
     let start = Timestamp(microseconds: max(Clock.wall(), page.segmentStart.microseconds + 1))
+    cutRoom(&state)
     let path = Layout.segment(of: host, start)
     let flags = O_WRONLY | O_APPEND | O_CREAT | O_EXCL
     let file: Descriptor
@@ -165,17 +186,19 @@ final class LogWriter: Sendable {
     return segment
   }
 
-  /// After a process died with the lock in hand: whole lines that it wrote count, half a line is set aside and cut.
-  private func repairTail(_ state: inout State) throws {
+  /// After a process died with the lock in hand: whole lines that it wrote count, half a line is set aside and cut, with
+  /// the room that it may stand in.
+  func repairTail(_ state: inout State) throws {
     let path = Layout.segment(of: host, page.segmentStart)
     let end = page.segmentEnd
+    defer { page.roomEnd = 0 }
     guard let file = try root.openIfPresent(path, O_RDWR) else { return }
     let size = try file.status().size
     guard size > end else { return }
     let tail = try file.read(at: end, count: size - end)
     let whole = LogTail.wholeLines(tail)
     if whole < tail.count {
-      LogTail.setAside(Array(tail[whole...]), of: path, at: end + whole, in: root)
+      LogTail.setAside(tail[whole...], of: path, at: end + whole, in: root)
       try file.truncate(to: end + whole)
     }
     _ = page.advance(whole)
@@ -189,6 +212,7 @@ final class LogWriter: Sendable {
     let segment = receipt.segment
     let began = Clock.sinceBoot()
     page.joinSync()
+    pace.withLock { $0.note(began) }
     while true {
       // In this order: a position synced in a later segment says nothing of this one.
       let synced = page.synced
@@ -211,6 +235,7 @@ final class LogWriter: Sendable {
 
   private func sync(_ segment: Segment) throws {
     page.awaitCompany()
+    makeRoom(segment)
     let target = page.written
     guard page.segment == segment.number else {
       page.endSync(upTo: nil)
@@ -255,10 +280,19 @@ enum LogTail {
     }
   }
 
-  /// Keeps what is about to be cut off, if there is room: nobody was told that it is kept.
-  static func setAside(_ bytes: [UInt8], of path: String, at offset: Int, in root: Directory) {
+  /// Less the room after it.
+  static func withoutRoom(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+    bytes[...(bytes.lastIndex { $0 != UInt8(ascii: " ") } ?? bytes.startIndex - 1)]
+  }
+
+  /// Keeps what is about to be cut off, if the disk has a place for it: nobody was told that it is kept.
+  /// Returns how much that was; room is nothing.
+  @discardableResult
+  static func setAside(_ tail: ArraySlice<UInt8>, of path: String, at offset: Int, in root: Directory) -> Int {
+    let bytes = Array(withoutRoom(tail))
+    if bytes.isEmpty { return 0 }
     let name = "torn-" + path.split(separator: "/").dropFirst().joined(separator: "-") + "-\(offset)"
-    guard let file = try? root.open(Layout.quarantined(name), O_WRONLY | O_CREAT | O_TRUNC) else { return }
-    _ = try? file.write(bytes)
+    if let file = try? root.open(Layout.quarantined(name), O_WRONLY | O_CREAT | O_TRUNC) { _ = try? file.write(bytes) }
+    return bytes.count
   }
 }

@@ -1,0 +1,331 @@
+import Glibc
+import Linux
+import SpoolFormat
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Spool
+
+/// The spaces that are written ahead of the lines while many are synced.
+@Suite struct LogRoomTests {
+  private static func send(_ spool: Spool, _ content: String, durable: Bool = true) throws {
+    var message = Message(content: content)
+    message.to = ["coder"]
+    try spool.send(message, durability: durable ? .durable : .relaxed)
+  }
+
+  /// Sends one message as though it were one of many, and keeps the room that it gets for as long as the test takes.
+  private static func makeRoom(_ spool: Spool, _ content: String = "first") throws {
+    try hurry(spool.log)
+    try send(spool, content)
+    let hasRoom = try spool.log.page.hasRoom
+    try #require(hasRoom)
+    try spool.log.page.roomUsed = Clock.sinceBoot() + 3600 * 1_000_000_000
+  }
+
+  /// As though this process had sent as many as it takes.
+  private static func hurry(_ log: LogWriter) {
+    for _ in 0..<16 { log.pace.withLock { $0.note(Clock.sinceBoot()) } }
+  }
+
+  private func spaces(_ path: String) throws -> Int {
+    let bytes = try Plain.read(path)
+    return bytes.count - (bytes.lastIndex { $0 != 32 } ?? -1) - 1
+  }
+
+  private func contents(_ spool: Spool) throws -> [String] {
+    var filter = History.Filter()
+    filter.sentOnly = true
+    let backwards = try History(spool).newest(filter, limit: .max).reversed().map { $0.message?.content ?? "" }
+    var forwards: [String] = []
+    try History(spool).forEach(filter) { event in
+      forwards.append(event.message?.content ?? "")
+      return true
+    }
+    #expect(forwards == backwards)
+    return forwards
+  }
+
+  @Test func `room is for those who have sixteen lines synced within a second`() {
+    var pace = LogWriter.Pace()
+    let second = 1_000_000_000
+    #expect(!pace.wantsRoom(at: 0))
+    for time in 1...15 { pace.note(time) }
+    #expect(!pace.wantsRoom(at: 16))
+    pace.note(16)
+    #expect(pace.wantsRoom(at: 17))
+    #expect(!pace.wantsRoom(at: 16 + second))
+    for time in 1...16 { pace.note(6 * second - time) }
+    pace.failed = 5 * second
+    #expect(!pace.wantsRoom(at: 6 * second))
+    #expect(pace.wantsRoom(at: 6 * second + 1))
+  }
+
+  @Test func `lines are written into room, no reader sees it, and closing takes it away`() async throws {
+    let fixture = try Fixture("coder")
+    let path = fixture.path
+    var sent = ["first"]
+    do {
+      let spool = try Spool(at: path)
+      try Self.makeRoom(spool)
+      let segment = try fixture.lastSegment()
+      let size = try #require(Plain.size(segment))
+      #expect(try spaces(segment) > 200_000)
+      // Synced and not, by others, and longer than the room.
+      for number in 0..<20 {
+        sent.append("\(number)")
+        try Self.send(number % 3 == 0 ? fixture.spool : spool, "\(number)", durable: number % 2 == 0)
+      }
+      #expect(Plain.size(segment) == size)
+      await #expect(processExitsWith: .success) { [path = path as String] in
+        try LogRoomTests.send(Spool(at: path), "from another process")
+      }
+      #expect(Plain.size(segment) == size)
+      sent.append("from another process")
+      #expect(try contents(spool) == sent)
+      sent.append(String(repeating: "x", count: 300_000))
+      try Self.send(spool, sent.last!)
+      try Self.makeRoom(spool, "again")
+      sent.append("again")
+      #expect(try spaces(segment) > 200_000)
+      #expect(try contents(spool) == sent)
+      #expect(try Doctor(spool).examine(repairing: false).count == 0)
+    }
+    #expect(try spaces(try fixture.lastSegment()) == 0)
+    #expect(try contents(fixture.spool) == sent)
+    #expect(try fixture.drain() == sent)
+    #expect(try fixture.rebooted().recovery?.tornBytes == 0)
+    #expect(Plain.names(path + "/quarantine").isEmpty)
+  }
+
+  @Test(arguments: ["", #"{"specversion":"1.0","id":"99","so"#])
+  func `room of a process that was killed is taken away, and half a line in it kept aside`(torn: String) async throws {
+    let fixture = try Fixture("coder")
+    await #expect(processExitsWith: .signal(SIGKILL)) { [path = fixture.path as String, torn = torn as String] in
+      let spool = try Spool(at: path)
+      try LogRoomTests.makeRoom(spool)
+      if !torn.isEmpty {
+        _ = try spool.log.page.lock.lock(seconds: 5)
+        let segment = try Layout.segment(of: spool.host, spool.log.page.segmentStart)
+        _ = try spool.root.open(segment, O_WRONLY).writeOnce(Array(torn.utf8), at: spool.log.page.segmentEnd)
+      }
+      kill(getpid(), SIGKILL)
+    }
+    let segment = try fixture.lastSegment()
+    #expect(try spaces(segment) > 200_000)
+    #expect(try contents(fixture.spool) == ["first"])
+    let opened = try fixture.reopened()
+    #expect(try spaces(segment) == 0)
+    #expect(try Plain.read(segment).last == 10)
+    try Self.send(opened, "second")
+    #expect(try contents(opened) == ["first", "second"])
+    let aside = Plain.names(fixture.path + "/quarantine").filter { $0.hasPrefix("torn-") }
+    #expect(try aside.map { try Plain.text(fixture.path + "/quarantine/" + $0) } == (torn.isEmpty ? [] : [torn]))
+  }
+
+  @Test func `a whole line in room that its writer didn't live to count is counted`() async throws {
+    let fixture = try Fixture("coder")
+    await #expect(processExitsWith: .signal(SIGKILL)) { [path = fixture.path as String] in
+      let spool = try Spool(at: path)
+      try LogRoomTests.makeRoom(spool)
+      _ = try spool.log.page.lock.lock(seconds: 5)
+      let page = try spool.log.page
+      let line = LogEvent.line(
+        kind: .botRegistered, subject: "b", source: "/x/1.1", number: 1, time: Timestamp(microseconds: Clock.wall())
+      ) { $0.int(1) }
+      let segment = Layout.segment(of: spool.host, page.segmentStart)
+      _ = try spool.root.open(segment, O_WRONLY).writeOnce(line, at: page.segmentEnd)
+      kill(getpid(), SIGKILL)
+    }
+    try fixture.send("second")
+    #expect(try fixture.events(.botRegistered).map(\.subject) == ["coder", "b"])
+    #expect(try fixture.events(.messageSent).count == 2)
+    #expect(try spaces(try fixture.lastSegment()) == 0)
+  }
+
+  @Test(arguments: ["", #"{"specversion":"1.0","half"#, "gap"])
+  func `room that a power cut left is taken away, and what was torn in it kept aside`(torn: String) throws {
+    let fixture = try Fixture("coder")
+    try Self.makeRoom(fixture.spool)
+    try Self.send(fixture.spool, "second")
+    let segment = try fixture.lastSegment()
+    var bytes = try Plain.read(segment)
+    let end = try fixture.spool.log.page.segmentEnd
+    let last = bytes[..<(end - 1)].lastIndex(of: 10)! + 1
+    if torn == "gap" {
+      // The last line but one of its blocks came to the disk, and the one before it did not.
+      let line = Array(bytes[last..<end])
+      bytes.replaceSubrange((end + 100)..<(end + 100 + line.count), with: line)
+      for index in last..<(last + 60) { bytes[index] = 32 }
+    } else {
+      bytes.replaceSubrange(end..<(end + torn.utf8.count), with: Array(torn.utf8))
+    }
+    try Plain.write(segment, bytes)
+    let spool = try fixture.rebooted()
+    #expect(try spaces(segment) == 0)
+    #expect(spool.recovery?.tornBytes == (torn == "gap" ? 0 : torn.utf8.count))
+    try Self.send(spool, "third")
+    #expect(try contents(spool) == ["first", "second", "third"])
+  }
+
+  @Test func `a copy that was made while there was room has every line, and no room`() throws {
+    let fixture = try Fixture("coder")
+    try Self.makeRoom(fixture.spool)
+    try Self.send(fixture.spool, "second")
+    try shell("cp -a spool copy; cp -a spool torn; rm copy/bots/coder/inbox/*", in: fixture.home.path)
+    #expect(try spaces(try fixture.lastSegment()) > 200_000)
+    for name in ["copy", "torn"] {
+      let copy = fixture.home(name)
+      let segment = copy + (try fixture.lastSegment().dropFirst(fixture.path.count))
+      let spool = try Spool(at: copy)
+      #expect(spool.recovery?.tornBytes == 0)
+      #expect(try spaces(segment) == 0)
+      try Self.send(spool, "third")
+      #expect(try contents(spool) == ["first", "second", "third"])
+      #expect(try spool.entries(of: fixture.bot()).count == 3)
+    }
+  }
+
+  @Test func `a segment that ends has no room left, nor has one that nobody uses`() throws {
+    let fixture = try Fixture("coder") { $0.segmentBytesMax = 600_000 }
+    let spool = fixture.spool
+    var rooms = 0
+    for number in 0..<12 {
+      try Self.hurry(spool.log)
+      try Self.send(spool, String(repeating: "\(number % 10)", count: 90_000), durable: number % 2 == 0)
+      if try spool.log.page.hasRoom { rooms += 1 }
+    }
+    #expect(rooms > 1)
+    let segments = try LogFiles(root: Directory(fixture.path)).allSegments()
+    #expect(segments.count > 1)
+    for segment in segments.dropLast() { #expect(try spaces(fixture.path + "/" + segment.path) == 0) }
+    repeat {
+      try Self.hurry(spool.log)
+      try Self.send(spool, "room")
+    } while try !spool.log.page.hasRoom
+    let last = try fixture.lastSegment()
+    _ = try fixture.reopened()
+    #expect(try spaces(last) > 0)
+    try spool.log.page.roomUsed = Clock.sinceBoot() - 2_000_000_000
+    _ = try fixture.reopened()
+    #expect(try spaces(last) == 0)
+    #expect(try contents(spool).filter { $0.count == 90_000 }.count == 12)
+  }
+
+  @Test func `where the disk has no place for room the lines are appended as ever`() async throws {
+    let fixture = try Fixture("coder")
+    try fixture.send("before")
+    await #expect(processExitsWith: .success) { [path = fixture.path as String] in
+      signal(SIGXFSZ, SIG_IGN)
+      let spool = try Spool(at: path)
+      var limit = rlimit(rlim_cur: 100_000, rlim_max: .max)
+      setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+      try LogRoomTests.hurry(spool.log)
+      for number in 0..<20 { try LogRoomTests.send(spool, "\(number)") }
+      let hasRoom = try spool.log.page.hasRoom
+      #expect(!hasRoom)
+    }
+    #expect(try spaces(try fixture.lastSegment()) == 0)
+    #expect(try contents(fixture.spool) == ["before"] + (0..<20).map { "\($0)" })
+  }
+
+  #if DEBUG
+    @Test(arguments: ["kill-before", "kill-after", "short-write", "5", "28"])
+    func `what was answered with yes is kept, whatever happens while there is room`(fault: String) async throws {
+      let home = try TemporaryDirectory()
+      var calls = 0
+      var number = 0
+      while number <= calls {
+        let path = home("spool\(number)")
+        try Spool.create(at: path)
+        try Spool(at: path).register(Card(name: BotName(parsing: "coder")))
+        let (trace, answered) = (home("trace"), home("answered"))
+        try Plain.write(answered, "")
+        let plan = number == 0 ? "" : "\(fault):\(number)"
+        await #expect(processExitsWith: number == 0 || !fault.hasPrefix("kill") ? .success : .signal(SIGKILL)) {
+          [
+            path = path as String, trace = trace as String, answered = answered as String, plan = plan as String
+          ] in
+          if plan.isEmpty { setenv("SPOOL_FAULT_TRACE", trace, 1) } else { setenv("SPOOL_FAULT", plan, 1) }
+          let spool = try Spool(at: path)
+          if plan.isEmpty { try Plain.write(trace, "opened\n", append: true) }
+          for number in 0..<3 {
+            for _ in 0..<16 { try spool.log.pace.withLock { $0.note(Clock.sinceBoot()) } }
+            guard (try? LogRoomTests.send(spool, "\(number)")) != nil else { continue }
+            try Plain.write(answered, "\(number)\n", append: true)
+          }
+        }
+        if number == 0 {
+          let names = try Plain.text(trace).split(separator: "\n")
+          #expect(names.contains("pwrite"))
+          // Opening is tried elsewhere.
+          number = try #require(names.firstIndex(of: "opened")) + 1
+          calls = names.count - 1
+          #expect(calls > number + 15)
+          continue
+        }
+        let spool = try Spool(at: path)
+        try Self.send(spool, "after")
+        let contents = try contents(spool)
+        let kept = try Plain.text(answered).split(separator: "\n").map(String.init)
+        #expect(Set(kept).isSubset(of: contents), "\(plan)")
+        #expect(Set(contents).count == contents.count, "\(plan)")
+        let segments = try LogFiles(root: Directory(path)).allSegments()
+        for segment in segments { #expect(try spaces("\(path)/\(segment.path)") == 0, "\(plan)") }
+        var merge = try LogMerge(LogFiles(root: Directory(path)))
+        while try merge.next() != nil {}
+        #expect(merge.badLines.isEmpty, "\(plan)")
+        number += 1
+      }
+    }
+  #endif
+
+  @Test func `who follows or reads beside the writers finds every line once, and none damaged`() throws {
+    let fixture = try Fixture("coder") { $0.segmentBytesMax = 3 << 20 }
+    let spool = fixture.spool
+    let isOver = Atomic<Bool>(false)
+    let failures = Mutex<[String]>([])
+    let seen = Mutex<[String]>([])
+    let rooms = Atomic<Int>(0)
+    let left = Atomic<Int>(3)
+    let end = try History(spool).end()
+    var followed = end.merge
+    let writers = (0..<3).map { writer in
+      { @Sendable in
+        do {
+          for number in 0..<600 {
+            if number % 50 == 0 { try Self.hurry(spool.log) }
+            // Over several pages of memory, so that a reader beside it sees the one and not yet the other.
+            let padding = String(repeating: "x", count: number * 7 % 9000)
+            let receipt = try spool.log.append(.botRegistered, "\(writer)-\(number)") { $0.string(padding) }
+            if number % 8 == 0 { try spool.log.waitUntilSynced(receipt!) }
+            if try spool.log.page.hasRoom { rooms.add(1, ordering: .relaxed) }
+          }
+        } catch { failures.withLock { $0.append("\(error)") } }
+        if left.subtract(1, ordering: .sequentiallyConsistent).newValue == 0 {
+          isOver.store(true, ordering: .sequentiallyConsistent)
+        }
+      }
+    }
+    let reader: @Sendable () -> Void = {
+      do {
+        repeat {
+          let wasOver = isOver.load(ordering: .sequentiallyConsistent)
+          var merge = try LogMerge(LogFiles(root: Directory(fixture.path)))
+          var count = 0
+          while try merge.next() != nil { count += 1 }
+          if !merge.badLines.isEmpty { failures.withLock { $0.append("damaged: \(merge.badLines)") } }
+          if wasOver { return seen.withLock { $0.append("\(count)") } }
+        } while true
+      } catch { failures.withLock { $0.append("\(error)") } }
+    }
+    try Thread.run(writers + [reader])
+    #expect(failures.withLock { $0 } == [])
+    #expect(rooms.load(ordering: .relaxed) > 0)
+    #expect(seen.withLock { $0 } == ["1801"])
+    var subjects: [String] = []
+    while let (event, _) = try followed.next() { subjects.append(event.subject) }
+    #expect(subjects.count == 1800 && Set(subjects).count == 1800)
+  }
+}
