@@ -43,11 +43,15 @@ extension Worker {
         task.entry, error: reason, recoverySuggestion: suggestion, isRetryable: isRetryable, delay: delay,
         startedAt: moment(started), by: bot.description)
     }
+    note(failed, of: task, reason)
+  }
+
+  private func note(_ failed: TaskEntry, of task: StoredTask, _ reason: String) {
     guard failed.state.isFinal else {
       summary.requeued += 1
       let now = Timestamp(microseconds: Clock.wall())
-      return report(
-        .requeued(.task(task), reason: reason, delay: failed.notBefore.map { max(0, $0.seconds(since: now)) } ?? 0))
+      let wait = failed.notBefore.map { max(0, $0.seconds(since: now)) } ?? 0
+      return report(.requeued(.task(task), reason: reason, delay: wait))
     }
     summary.dead += 1
     report(.dead(.task(task), reason: reason))
