@@ -28,6 +28,8 @@ public struct EntryName: Sendable, Hashable, Comparable, CustomStringConvertible
   public var bot: BotName? { if case .bot(let bot, _) = place { bot } else { nil } }
   /// The process that works on a task.
   public var worker: Holder? { if case .bot(_, let worker) = place { worker } else { nil } }
+  // Not inlined: the optimiser of Swift 6.3 crashes when it is.
+  @inline(never)
   public var notBefore: Timestamp? { if case .waitingUntil(let moment) = place { moment } else { nil } }
 
   /// The most claims a name can count.
