@@ -93,7 +93,16 @@ enum TaskView {
     case .failed: parts.append(task.record.error ?? "")
     case .assigned, .completed, .cancelled: break
     }
-    return Output.excerpt(parts.filter { !$0.isEmpty }.joined(separator: "; "), 60)
+    return Output.excerpt(shortened(parts.filter { !$0.isEmpty }.joined(separator: "; ")), 60)
+  }
+
+  /// A text with the ids in it as short as lists have them.
+  static func shortened(_ text: String) -> String {
+    text.split(separator: " ", omittingEmptySubsequences: false).map { word in
+      let bare = word.last == "," || word.last == ":" ? word.dropLast() : word
+      guard bare.utf8.count == MessageID.textCount, let id = MessageID(String(bare)) else { return String(word) }
+      return short(id) + word.dropFirst(bare.count)
+    }.joined(separator: " ")
   }
 
   private static func waits(_ task: StoredTask) -> String {

@@ -111,17 +111,6 @@ public struct TaskRecord: Sendable, Hashable {
     }
   }
 
-  /// Whether a bot's card has what it asks for: its domain, unless one of them names none, and each skill at its level.
-  /// Nobody but a join's children end it, and one that names its bot is for that one alone.
-  public func suits(_ card: Card) -> Bool {
-    if isJoin { return false }
-    if let assignTo { return assignTo == card.name }
-    if let domain, let own = card.domain, domain.lowercased() != own.lowercased() { return false }
-    return requiredSkills.allSatisfy { wanted in
-      card.skills.contains { $0.name.lowercased() == wanted.name.lowercased() && $0.level >= wanted.level }
-    }
-  }
-
   public func isOverdue(at now: Timestamp) -> Bool { dueAt.map { $0 < now } ?? false }
 
   /// Seconds since it was begun, until it ended; nil when it hasn't begun.

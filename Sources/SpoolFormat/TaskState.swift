@@ -66,13 +66,16 @@ public enum TaskState: String, Sendable, CaseIterable, Comparable {
       nil
     case (.failed, .retry): .pending
     case (.failed, .cancel): .cancelled
-    case (.failed, .assign), (.failed, .start), (.failed, .progress), (.failed, .block), (.failed, .unblock),
-      (.failed, .complete), (.failed, .fail), (.failed, .release), (.failed, .expire):
+    // Once more, but not before what it waits for is there.
+    case (.failed, .block): .blocked
+    case (.failed, .assign), (.failed, .start), (.failed, .progress), (.failed, .unblock), (.failed, .complete),
+      (.failed, .fail), (.failed, .release), (.failed, .expire):
       nil
     case (.cancelled, .retry): .pending
-    case (.cancelled, .assign), (.cancelled, .start), (.cancelled, .progress), (.cancelled, .block),
-      (.cancelled, .unblock), (.cancelled, .complete), (.cancelled, .fail), (.cancelled, .cancel),
-      (.cancelled, .release), (.cancelled, .expire):
+    case (.cancelled, .block): .blocked
+    case (.cancelled, .assign), (.cancelled, .start), (.cancelled, .progress), (.cancelled, .unblock),
+      (.cancelled, .complete), (.cancelled, .fail), (.cancelled, .cancel), (.cancelled, .release),
+      (.cancelled, .expire):
       nil
     case (.completed, .assign), (.completed, .start), (.completed, .progress), (.completed, .block),
       (.completed, .unblock), (.completed, .complete), (.completed, .fail), (.completed, .retry),

@@ -184,6 +184,118 @@ private struct TaskStage {
     #expect(try listed("--bot", "coder", "--all") == [ids[2]])
   }
 
+  @Test func `an attempt that failed is tried again after its backoff, and the last is final`() throws {
+    let stage = try TaskStage()
+    let id = try stage.add("write", "--max-attempts", "2", "--retry-backoff", "1h")
+    try stage.done("task", "claim", id, "--as", "coder")
+    let again = try stage.run(["task", "fail", id, "no network", "--suggestion", "try the mirror"])
+    #expect(again.isDone && again.error.contains("to be tried again in"), "\(again)")
+    #expect(try stage.run(["task", "claim", "--next", "--as", "coder"]).status == 1)
+    // By its id a person may take it all the same.
+    try stage.done("task", "claim", id, "--as", "coder")
+    let last = try stage.run(["task", "fail", id, "no network still"])
+    #expect(last.isDone && last.error.contains("for good"), "\(last)")
+    let page = try stage.done("task", "show", id)
+    for part in ["failure 1     no network (coder)", "failure 2     no network still", "attempts      2 of 2"] {
+      #expect(page.contains(part), "\(page)")
+    }
+    try stage.done("task", "retry", id)
+    #expect(try stage.state(id) == "pending")
+  }
+
+  @Test func `blocking, unblocking, assigning, releasing and cancelling are told and done`() throws {
+    let stage = try TaskStage()
+    let id = try stage.add("write")
+    let part = String(id.suffix(8))
+    for (arguments, says, state) in [
+      (["assign", part, "coder"], "assigned to coder", "assigned"),
+      (["assign", part, "coder"], "assigned to coder", "assigned"),
+      (["assign", part, "tester"], "assigned to tester", "assigned"),
+      (["release", part], "now pending", "pending"),
+      (["block", part, "no licence"], "spool task unblock", "blocked"),
+      (["unblock", part], "now pending", "pending"),
+      (["claim", part, "--as", "coder"], "in hand", "in_progress"),
+      (["release", "\(id)~1", "--delay", "1h"], "to be tried again in", "pending"),
+      (["cancel", part, "--reason", "done by hand"], "cancelled", "cancelled"),
+      (["retry", part], "brought back", "pending"),
+    ] {
+      let outcome = try stage.run(["task"] + arguments)
+      #expect(outcome.isDone && outcome.error.contains(says), "\(arguments): \(outcome)")
+      #expect(try stage.state(id) == state, "\(arguments)")
+    }
+  }
+
+  @Test func `a transition that isn't allowed is refused with 65, and told what is`() throws {
+    let stage = try TaskStage()
+    let id = try stage.add("write")
+    try stage.finish(id)
+    let open = try stage.add("test")
+    for (arguments, says) in [
+      (["complete", id, "again"], "nothing can be done"), (["cancel", id], "nothing can be done"),
+      (["claim", id, "--as", "coder"], "nothing can be done"), (["release", open], "allowed now: assign, start"),
+      (["complete", open, "early"], "allowed now: assign, start"), (["progress", open, "3"], "allowed now"),
+      (["fail", id, "late"], "nothing can be done"), (["retry", open], "neither failed nor was cancelled"),
+      (["unblock", open], "allowed now"), (["block", id, "why"], "nothing can be done"),
+      (["assign", id, "coder"], "nothing can be done"),
+    ] {
+      let before = Scratch.listing(stage.spool)
+      let outcome = try stage.run(["task"] + arguments)
+      #expect(outcome.status == 65 && outcome.error.contains(says), "\(arguments): \(outcome)")
+      #expect(SpoolMessage.isOneLine(outcome.error) && outcome.error.utf8.count < 400, "\(outcome)")
+      #expect(Scratch.listing(stage.spool) == before, "\(arguments) changed something")
+    }
+  }
+
+  @Test func `cancel and retry say how many came with it, and the tree shows them`() throws {
+    let stage = try TaskStage()
+    let all = try stage.add("release", "--join")
+    let design = try stage.add("design", "--parent", all)
+    let build = try stage.add("build", "--parent", all, "--depends-on", design)
+    _ = try stage.add("test", "--parent", all, "--depends-on", "\(design),\(build)")
+    let tree = try stage.done("task", "tree")
+    let lines = tree.split(separator: "\n").map(String.init)
+    try #require(lines.count == 4, "\(tree)")
+    #expect(lines[0].hasPrefix("release  ") && lines[0].hasSuffix("◌ blocked  0 of 3"), "\(tree)")
+    #expect(lines[1].hasPrefix("└─ design  ") && lines[1].hasSuffix("○ pending"), "\(tree)")
+    #expect(lines[2].hasPrefix("   └→ build  ") && lines[3].hasPrefix("      └→ test  "), "\(tree)")
+    #expect(lines[3].hasSuffix("also after design"), "\(tree)")
+    #expect(!tree.utf8.contains(27), "colours where there is no terminal")
+    let cancelled = try stage.run(["task", "cancel", all])
+    #expect(cancelled.isDone && cancelled.error.contains("and 3 more with it"), "\(cancelled)")
+    #expect(stage.names("cancelled").count == 4)
+    #expect(try stage.run(["task", "tree"]).status == 1)
+    #expect(try stage.done("task", "tree", "--all").split(separator: "\n").count == 4)
+    let back = try stage.run(["task", "retry", all, "--json"])
+    #expect(back.isDone && back.output.split(separator: "\n").count == 4, "\(back)")
+    #expect(try stage.done("task", "tree") == tree)
+  }
+
+  @Test func `a cycle is refused at add, naming it`() throws {
+    let stage = try TaskStage()
+    let all = try stage.add("all", "--wait-for-children")
+    let between = try stage.add("between", "--depends-on", all)
+    let outcome = try stage.run(["task", "add", "part", "--parent", all, "--depends-on", between])
+    #expect(outcome.status == 65 && outcome.error.contains("cycle") && outcome.error.contains(between), "\(outcome)")
+    #expect(stage.names("blocked").count == 2)
+  }
+
+  @Test func `a wait ends with 0, 1 or 2, and prints the result alone`() throws {
+    let stage = try TaskStage()
+    let ids = try ["write", "test"].map { try stage.add($0) }
+    let early = try stage.run(["task", "wait", ids[0], "--timeout", "10ms"])
+    #expect(early.status == 1 && early.output.isEmpty, "\(early)")
+    let waiting = try SpoolCommand.start(["task", "wait", ids[0], "--timeout", "1m"], in: stage.spool)
+    try stage.finish(ids[0], "two\nlines")
+    let done = try waiting.wait(seconds: SpoolCommand.secondsMax)
+    #expect(done.isDone && done.output == "two\nlines\n" && done.error.isEmpty, "\(done)")
+    try stage.done("task", "cancel", ids[1])
+    let failed = try stage.run(["task", "wait", ids[0], ids[1]])
+    #expect(failed.status == 2 && failed.output == "\(ids[0]) completed\n\(ids[1]) cancelled\n", "\(failed)")
+    let stuck = try stage.add("after", "--depends-on", ids[1])
+    let never = try stage.run(["task", "wait", stuck, "--timeout", "1m"])
+    #expect(never.status == 2 && never.error.contains("was cancelled"), "\(never)")
+  }
+
   @Test(arguments: [
     (["task", "compleet", "x"], 64, "did you mean complete"),
     (["task", "add"], 65, "title"), (["task", "add", "a", "b"], 64, "one word too many"),
@@ -204,7 +316,13 @@ private struct TaskStage {
     (["task", "claim", "--next", "--as", "codre"], 67, "did you mean coder"),
     (["task", "progress", "cafecafe"], 64, "PERCENT is missing"),
     (["task", "progress", "cafecafe", "110"], 64, "from 0 to 100"),
-    (["task", "complete", "cafecafe~x"], 1, "no task"),
+    (["task", "complete", "cafecafe~x"], 1, "no task"), (["task", "fail", "cafecafe", "why"], 1, "no task"),
+    (["task", "fail", "cafecafe"], 1, "no task"), (["task", "block", "cafecafe"], 64, "REASON is missing"),
+    (["task", "assign", "cafecafe", "codre"], 67, "did you mean coder"),
+    (["task", "assign", "cafe"], 64, "BOT is missing"),
+    (["task", "cancel", "cafecafe"], 1, "no task"), (["task", "retry"], 64, "ID is missing"),
+    (["task", "tree", "cafecafe"], 1, "no task"), (["task", "wait"], 64, "ID is missing"),
+    (["task", "wait", "cafecafe"], 1, "no task"), (["task", "wait", "cafe", "--timeout", "soon"], 64, "no duration"),
     (["task", "complete", "cafecafe", "--confidence", "2"], 64, "from 0 to 1"),
   ])
   func `mistakes are refused in one line with the cure, and change nothing`(

@@ -48,7 +48,9 @@ extension Spool {
     for entry in waiting.sorted(by: { $0.name < $1.name }) {
       if entry.state == .pending {
         // One that can't be read stops nobody.
-        guard let record = try? record(of: entry), record.suits(card) else { continue }
+        guard let record = try? record(of: entry), !record.isJoin,
+          record.assignTo.map({ $0 == bot }) ?? card.suits(record)
+        else { continue }
       }
       if let started = try start(entry, bot: bot, worker: worker, by: by) { return started }
     }

@@ -3,6 +3,9 @@ import SpoolFormat
 
 /// What becomes of a task that waits, by the states of what it waits for. Pure: the same for whoever asks.
 public enum TaskDependencies {
+  /// Who does, as the log has it, what follows from what others did.
+  static let author = "dependencies"
+
   public enum Verdict: Sendable, Hashable {
     /// Nothing is missing any more.
     case ready
@@ -44,25 +47,24 @@ public enum TaskDependencies {
 extension Spool {
   /// A task was moved: does what follows from it for those that wait for it, and for those that wait for them.
   /// Cost: reads what is in `blocked/`. A coordinator knows who waits for whom, and uses `settle` instead.
-  public func settleDependents(of id: MessageID) throws {
-    var open = [id]
-    var seen: Set<MessageID> = []
-    while let next = open.popLast() {
-      guard seen.insert(next).inserted else { continue }
-      guard let parent = try task(next)?.record.parent else {
-        for entry in try dependents(of: next, parent: nil) where try settle(entry) != nil { open.append(entry.id) }
-        continue
-      }
-      for entry in try dependents(of: next, parent: parent) where try settle(entry) != nil { open.append(entry.id) }
-    }
-  }
+  public func settleDependents(of id: MessageID) throws { try settleDependents(of: [id]) }
 
-  private func dependents(of id: MessageID, parent: MessageID?) throws -> [TaskEntry] {
-    try tasks(in: [.blocked]).filter { entry in
-      if entry.id == parent { return true }
-      // One that can't be read stops nobody else.
-      guard let record = try? record(of: entry) else { return false }
-      return record.dependsOn.contains(id)
+  /// The same for several, which reads what is in `blocked/` once for all of them.
+  public func settleDependents(of ids: [MessageID]) throws {
+    var open = Set(ids)
+    var seen: Set<MessageID> = []
+    while !open.isEmpty {
+      seen.formUnion(open)
+      let found = try findTasks(open)
+      let parents = Set(found.values.compactMap { (try? record(of: $0))?.parent })
+      var moved: Set<MessageID> = []
+      for entry in try tasks(in: [.blocked]) {
+        // One that can't be read stops nobody else.
+        guard let record = try? record(of: entry) else { continue }
+        guard parents.contains(entry.id) || record.dependsOn.contains(where: open.contains) else { continue }
+        if try settle(entry) != nil { moved.insert(entry.id) }
+      }
+      open = moved.subtracting(seen)
     }
   }
 
@@ -95,27 +97,27 @@ extension Spool {
     case .waiting:
       // What kept it from beginning may have been tried again meanwhile.
       guard record.blockedBy != nil else { return nil }
-      return try change(entry, .block, by: "dependencies") { record in
+      return try change(entry, .block, by: TaskDependencies.author) { record in
         record.blockedReason = nil
         record.blockedBy = nil
       }
     case .ready:
-      guard let ready = try unblock(entry, by: "dependencies") else { return nil }
+      guard let ready = try unblock(entry, by: TaskDependencies.author) else { return nil }
       guard let bot = record.assignTo else { return ready }
-      return try assign(ready, to: bot, by: "dependencies")
+      return try assign(ready, to: bot, by: TaskDependencies.author)
     case .failed(let dependency, let state):
       let reason = TaskDependencies.reason(dependency, state)
-      if record.onDependencyFailure == .cancel { return try cancel(entry, reason: reason, by: "dependencies") }
+      if record.onDependencyFailure == .cancel { return try cancel(entry, reason: reason, by: TaskDependencies.author) }
       if record.blockedBy == dependency { return nil }
-      return try block(entry, reason: reason, on: dependency, by: "dependencies")
+      return try block(entry, reason: reason, on: dependency, by: TaskDependencies.author)
     case .joined:
       let children = try children(of: record)
       if let bad = children.first(where: { $0.state != .completed }) {
         return try fail(
           entry, error: "\(bad.record.step ?? bad.record.title) \(Self.outcome(of: bad))", isRetryable: false,
-          by: "dependencies")
+          by: TaskDependencies.author)
       }
-      return try complete(entry, result: Self.results(of: children), by: "dependencies")
+      return try complete(entry, result: Self.results(of: children), by: TaskDependencies.author)
     }
   }
 

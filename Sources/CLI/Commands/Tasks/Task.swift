@@ -13,7 +13,10 @@ extension Verb {
       ID is any unambiguous part of a task's id, or the name of its file. Where a task stands is where its file
       lies: ls $SPOOL_DIR/tasks/in_progress says who works on what, and mv between these directories counts too.
       """,
-    [.taskAdd, .taskList, .taskShow, .taskClaim, .taskProgress, .taskComplete])
+    [
+      .taskAdd, .taskList, .taskShow, .taskTree, .taskClaim, .taskProgress, .taskComplete, .taskFail, .taskBlock,
+      .taskUnblock, .taskRelease, .taskAssign, .taskCancel, .taskRetry, .taskWait,
+    ])
 
   static let notThere = "1 no such task, 65 an id of several"
   static let notAllowed = "65 not from where it stands"
@@ -31,6 +34,12 @@ extension Invocation {
     return try spool.bot(named: name)
   }
 
+  /// A task wherever it stands; one that is named by a claim, or with `--as`, must be in hand.
+  func task(_ text: String, _ spool: Spool) throws -> TaskEntry {
+    guard text.contains("~") || has("--as") else { return try spool.task(named: text) }
+    return try spool.taskInHand(named: text, of: try value("--as").map { try spool.bot(named: $0) })
+  }
+
   /// An option's value as JSON.
   func json(_ name: String) throws -> JSONText? {
     guard let text = value(name) else { return nil }
@@ -44,11 +53,17 @@ extension Invocation {
 }
 
 extension Spool {
-  /// Does what follows from a task's end for those that wait for it. That it couldn't is said, and is no failure of what
-  /// was done: whoever next ends a task, or a coordinator, does it.
-  func settleAndTell(_ entry: TaskEntry) {
-    do { try settleDependents(of: entry.id) } catch {
-      Output.talk("spool: \(error); what waits for \(entry.id) will be looked at again later")
+  /// Does what follows from tasks' ends for those that wait for them. That it couldn't is said, and is no failure of
+  /// what was done: whoever next ends a task, or a coordinator, does it.
+  func settleAndTell(_ entries: [TaskEntry]) {
+    if coordinatorIsUp { return }
+    do { try settleDependents(of: entries.map(\.id)) } catch {
+      Output.talk("spool: \(error); what waits for it will be looked at again later")
     }
+  }
+
+  /// When the attempt that is being made began, as the log has it.
+  func lastStart(of entry: TaskEntry) throws -> Timestamp? {
+    try History(self).trace(entry.id).last { $0.kind == .taskStarted }?.time
   }
 }

@@ -27,13 +27,13 @@ extension Verb {
     let entry = try spool.taskInHand(named: part, of: invocation.holdingBot(spool))
     let result = try result(invocation)
     let author = try invocation.author()
-    let started = try History(spool).trace(entry.id).last { $0.kind == .taskStarted }?.time
+    let started = try spool.lastStart(of: entry)
     let done = try spool.holding(entry) {
       try spool.complete(
         $0, result: result, confidence: confidence, learnings: invocation.all("--learning"), startedAt: started,
         by: author)
     }
-    spool.settleAndTell(done)
+    spool.settleAndTell([done])
     if invocation.isJSON { TaskView.write(done, to: invocation.output) }
     return .done
   }

@@ -1,0 +1,51 @@
+import Spool
+import SpoolFormat
+
+extension Verb {
+  static let waitExits = "0 completed, 1 the wait ended first, 2 failed, cancelled or stuck, 65 an id of several"
+
+  static let taskWait = Verb(
+    name: "task wait", summary: "wait until tasks have ended, and print the result",
+    usage: "ID… [--timeout DURATION]",
+    options: [.value("--timeout", "DURATION", "wait so long at most (default: for ever)")],
+    example: "spool task wait 8f3a --timeout 10m", exits: waitExits + ", 69 no spool",
+    notes: """
+      One that can't begin, because something that it depends on failed, counts as stuck. The result of one is printed
+      as it is, of several a line each; with --json each task as spool task show --json has it.
+      """
+  ) { invocation in
+    guard !invocation.operands.isEmpty else { throw UsageError("ID is missing") }
+    let timeout = try invocation.duration("--timeout")
+    let spool = try invocation.spool()
+    var ids: [MessageID] = []
+    for part in invocation.operands {
+      let id = try spool.task(named: part).id
+      if !ids.contains(id) { ids.append(id) }
+    }
+    let bars = ProgressBars()
+    let tasks = try spool.waitForTasks(ids, seconds: timeout) { bars.show($0) }
+    bars.finish()
+    for task in tasks where invocation.isJSON { invocation.output.object { TaskView.write(task, to: &$0) } }
+    if !invocation.isJSON { tell(tasks, invocation.output) }
+    return exit(tasks)
+  }
+
+  static func exit(_ tasks: [StoredTask]) -> Exit {
+    if tasks.contains(where: { $0.hasEnded && $0.state != .completed }) { return .failed }
+    return tasks.allSatisfy { $0.state == .completed } ? .done : .nothing
+  }
+
+  static func tell(_ tasks: [StoredTask], _ output: Output) {
+    for task in tasks where task.state != .completed {
+      let remark = TaskView.remark(task)
+      Output.talk(
+        "\(TaskView.short(task.id)) \(TaskView.standing(task.entry))\(remark.isEmpty ? "" : ": " + remark)")
+    }
+    if tasks.count == 1, let result = tasks[0].record.result, tasks[0].state == .completed {
+      let text = TaskView.text(result)
+      output.line(output.isTerminal ? text.escapedForTerminal(keepingLines: true) : text)
+    } else if tasks.count > 1 {
+      for task in tasks { output.line("\(task.id) \(task.state.rawValue)") }
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+extension StoredTask {
+  /// It has ended, or can't begin because something that it depends on failed or was cancelled.
+  public var hasEnded: Bool { state.isFinal || (state == .blocked && record.blockedBy != nil) }
+}
+
+extension Spool {
+  /// How often tasks that are waited for are looked at whatever the events say, and where there are none.
+  private static let lookNanoseconds = 2_000_000_000
+  private static let pollNanoseconds = 200_000_000
+  /// Looks at the tasks are this far apart at least, so that a busy spool isn't listed a thousand times a second.
+  private static let restNanoseconds = 50_000_000
+
+  /// Waits until all of some tasks have ended, each completed, failed, cancelled, or stuck behind one that was.
+  /// - Parameters:
+  ///   - seconds: waits so long at most; nil waits for ever.
+  ///   - interruption: ends the wait when it becomes readable.
+  ///   - body: is called with how the tasks stand, at first and whenever something was done to one of them.
+  /// - Returns: how they stand in the end, in the order of `ids`.
+  /// - Throws: `.notFound` when one isn't there, or no longer.
+  public func waitForTasks(
+    _ ids: [MessageID], seconds: Double? = nil, interruption: CInt? = nil, _ body: ([StoredTask]) -> Void = { _ in }
+  ) throws -> [StoredTask] {
+    let watcher = try TaskWatcher(self)
+    let isSeen = try watcher.mechanism != .polling && !root.fileSystem().isNetwork
+    let wanted = Set(ids)
+    let end = seconds.map { Clock.sinceBoot() + Int(min($0, 1e9) * 1e9) }
+    var known: [MessageID: StoredTask] = [:]
+    while true {
+      let looked = Clock.sinceBoot()
+      let found = try findTasks(wanted)
+      for id in ids {
+        guard let entry = found[id], let record = try record(of: entry) else {
+          // Between two states: it is there again in a moment.
+          guard let stored = try task(id) else {
+            throw SpoolError(.notFound, "\(id) is gone", hint: "see: spool trace \(id)")
+          }
+          known[id] = stored
+          continue
+        }
+        known[id] = StoredTask(entry: entry, record: record)
+      }
+      let tasks = ids.compactMap { known[$0] }
+      body(tasks)
+      if tasks.allSatisfy(\.hasEnded) { return tasks }
+      let isOver = try !waitForMoves(
+        of: wanted, watcher, until: min(end ?? .max, looked + (isSeen ? Self.lookNanoseconds : Self.pollNanoseconds)),
+        interruption)
+      if isOver || end.map({ $0 <= Clock.sinceBoot() }) ?? false { return tasks }
+      let rest = looked + Self.restNanoseconds - Clock.sinceBoot()
+      if rest > 0 { usleep(UInt32(rest / 1000)) }
+    }
+  }
+
+  /// Sleeps until one of these tasks may have been moved, or the time has come.
+  /// - Returns: false when it was interrupted.
+  private func waitForMoves(
+    of ids: Set<MessageID>, _ watcher: TaskWatcher, until: Int, _ interruption: CInt?
+  ) throws -> Bool {
+    while true {
+      let left = until - Clock.sinceBoot()
+      if left <= 0 { return true }
+      let descriptors = [watcher.descriptor, interruption].compactMap { $0 }
+      let ready = try doing("cannot wait for tasks") { try Poll.wait(descriptors, nanoseconds: left) }
+      if interruption != nil, ready.last == true { return false }
+      guard watcher.descriptor != nil else { continue }
+      guard let moves = try watcher.takeMoves() else { return true }
+      if moves.contains(where: { ids.contains($0.id) }) { return true }
+    }
+  }
+}
