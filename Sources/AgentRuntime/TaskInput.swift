@@ -1,7 +1,8 @@
 import Spool
 import SpoolFormat
 
-/// What a program is given of a task: the task itself with where it stands, and what those gave that it waited for.
+/// What a program is given of a task: the task itself, its templates expanded, with where it stands, and what those gave
+/// that it waited for.
 struct TaskInput {
   let line: [UInt8]
 
@@ -11,7 +12,12 @@ struct TaskInput {
   /// - Throws: `.badData` when it can't be put together, now or ever.
   init(_ task: StoredTask, _ spool: Spool) throws {
     let others = try Self.others(of: task, spool)
-    var record = task.record
+    var results: [MessageID: JSONText] = [:]
+    for other in others.all { results[other.id] = other.record.result }
+    var record: TaskRecord
+    do { record = try task.record.expanded { results[$0] } } catch {
+      throw SpoolError(.badData, "a template of it can't be filled in: \(error)")
+    }
     // The file must not contradict its path, nor its own results.
     record.extra.removeAll { ["state", "attempt", "bot", "dependencies"].contains($0.name) }
     var writer = JSONWriter(reserving: 4096)
@@ -22,7 +28,7 @@ struct TaskInput {
     writer.member("bot", ifPresent: task.entry.bot?.description)
     writer.key("dependencies")
     writer.beginObject()
-    for (name, other) in others {
+    for (name, other) in others.named {
       writer.key(name)
       writer.beginObject()
       writer.member("id", other.id.description)
@@ -37,31 +43,34 @@ struct TaskInput {
     line = writer.bytes + [10]
   }
 
-  /// What it depends on and, if it waited for them, its children; by the name of the step where there is one.
-  private static func others(of task: StoredTask, _ spool: Spool) throws -> [(name: String, task: StoredTask)] {
+  /// What it waited for: what it depends on and its children if it waited for them, by the name of the step where there
+  /// is one. And with these all that its templates may name.
+  private static func others(
+    of task: StoredTask, _ spool: Spool
+  ) throws -> (named: [(name: String, task: StoredTask)], all: [StoredTask]) {
     let record = task.record
     let given = Dictionary(record.stepNames.map { ($1, $0) }) { min($0, $1) }
-    var names: Set<String> = []
-    var ids: Set<MessageID> = []
-    var others: [(String, StoredTask)] = []
-    var bytes = 0
-    func add(_ other: StoredTask) throws {
-      guard ids.insert(other.id).inserted else { return }
-      bytes += other.record.result?.bytes.count ?? 0
-      guard bytes <= resultsBytesMax else {
-        throw SpoolError(.badData, "the results that it waited for have more than \(resultsBytesMax) bytes together")
-      }
-      let wanted = given[other.id] ?? other.record.step
-      let name = wanted.flatMap { names.contains($0) ? nil : $0 } ?? other.id.description
-      names.insert(name)
-      others.append((name, other))
-    }
-    let found = try spool.findTasks(Set(record.dependsOn))
-    for id in record.dependsOn {
+    let wanted = record.dependsOn + record.stepNames.values.filter { !record.dependsOn.contains($0) }.sorted()
+    var all: [StoredTask] = []
+    let found = try spool.findTasks(Set(wanted))
+    for id in wanted {
       guard let entry = found[id], let body = try spool.record(of: entry) else { continue }
-      try add(StoredTask(entry: entry, record: body))
+      all.append(StoredTask(entry: entry, record: body))
     }
-    if record.waitsForChildren { for child in try spool.children(of: record) { try add(child) } }
-    return others
+    if record.waitsForChildren {
+      for child in try spool.children(of: record) where found[child.id] == nil { all.append(child) }
+    }
+    guard all.reduce(0, { $0 + ($1.record.result?.bytes.count ?? 0) }) <= resultsBytesMax else {
+      throw SpoolError(.badData, "the results that it waited for have more than \(resultsBytesMax) bytes together")
+    }
+    var names: Set<String> = []
+    var named: [(name: String, task: StoredTask)] = []
+    for other in all where record.dependsOn.contains(other.id) || other.record.parent == task.id {
+      let step = given[other.id] ?? other.record.step
+      let name = step.flatMap { names.contains($0) ? nil : $0 } ?? other.id.description
+      names.insert(name)
+      named.append((name, other))
+    }
+    return (named, all)
   }
 }

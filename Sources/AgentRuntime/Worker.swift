@@ -86,7 +86,10 @@ public final class Worker {
   public func run() throws -> WorkerSummary {
     let presence = try spool.announce(
       bot, program: options.arguments[0], takes: options.work == .messages ? .messages : .tasks)
-    defer { presence.end() }
+    defer {
+      presence.end()
+      spool.leaveMoving()
+    }
     do {
       try source.watch()
       while try turn(presence) {}

@@ -121,7 +121,12 @@ static inline int clinux_signal_catch(int number, int pipe) {
   action.sa_handler = clinux_signal_handler;
   action.sa_flags = SA_RESTART;
   clinux_signal_pipe = pipe;
-  return sigaction(number, &action, 0);
+  if (sigaction(number, &action, 0) == -1) return -1;
+  // Whoever started this process may have blocked it, and that is inherited.
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, number);
+  return sigprocmask(SIG_UNBLOCK, &set, 0);
 }
 
 static inline void clinux_signal_release(int number) {

@@ -94,7 +94,7 @@ extension Spool {
   }
 
   /// Removes this process's directory below `tasks/moving/`, if it has one; for a process that is going to end.
-  func leaveMoving() { _ = try? root.removeDirectory(Layout.tasksMoving(by: holder)) }
+  public func leaveMoving() { _ = try? root.removeDirectory(Layout.tasksMoving(by: holder)) }
 
   // MARK: What is done most
 
