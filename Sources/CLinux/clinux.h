@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -56,6 +57,14 @@ static inline void clinux_pause(void) {
 #elif defined(__aarch64__)
   __asm__ volatile("isb" ::: "memory");
 #endif
+}
+
+// Not by the wall clock, which may be set while somebody waits.
+static inline int clinux_mutex_lock_within(pthread_mutex_t *mutex, int seconds) {
+  struct timespec limit;
+  clock_gettime(CLOCK_MONOTONIC, &limit);
+  limit.tv_sec += seconds;
+  return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &limit);
 }
 
 // Shared futexes: the word lies in a page that several processes map.

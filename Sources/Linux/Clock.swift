@@ -4,7 +4,13 @@ import Glibc
 /// The two clocks there are: one for people, which may jump, and one that only ever runs.
 public enum Clock {
   /// Microseconds since 1970 by the wall clock.
-  public static func wall() -> Int { read(CLOCK_REALTIME) / 1000 }
+  public static func wall() -> Int {
+    #if DEBUG
+      return read(CLOCK_REALTIME) / 1000 + ClockFault.jump() * 1_000_000
+    #else
+      return read(CLOCK_REALTIME) / 1000
+    #endif
+  }
 
   /// Nanoseconds since boot, time asleep included; never set back or forward.
   public static func sinceBoot() -> Int { read(CLOCK_BOOTTIME) }
@@ -22,6 +28,24 @@ public enum Clock {
     return String(decoding: text.filter { $0 != UInt8(ascii: "-") && $0 > 32 }, as: UTF8.self)
   }
 }
+
+#if DEBUG
+  /// Lets a test set the wall clock of running processes forward and back: by the seconds in the file that
+  /// `SPOOL_CLOCK_JUMP` names, read at each look at the clock. Debug builds only.
+  private enum ClockFault {
+    private static let path = getenv("SPOOL_CLOCK_JUMP").map { String(cString: $0) }
+
+    static func jump() -> Int {
+      guard let path else { return 0 }
+      let file = open(path, O_RDONLY | O_CLOEXEC)
+      guard file != -1 else { return 0 }
+      defer { close(file) }
+      var buffer = [UInt8](repeating: 0, count: 32)
+      let count = Glibc.read(file, &buffer, buffer.count)
+      return Int(String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)) ?? 0
+    }
+  }
+#endif
 
 /// The kernel's randomness.
 public enum Random {

@@ -187,8 +187,16 @@ public struct FileStatus: Sendable {
   public let inode: UInt64
   public let device: UInt64
   public let owner: uid_t
-  /// Nanoseconds since 1970 by the file system's clock.
+  /// Nanoseconds since 1970 by the file system's clock, wrapping round far from now: to be compared for equality.
   public let modified: Int
+  private let modifiedSecond: Int
+  /// Nanoseconds since it was modified, by the wall clock: negative for what is from the future, within 30 years. Only for
+  /// what does no harm when a clock was set.
+  public var age: Int {
+    let limit = 1_000_000_000
+    let seconds = Clock.wall() / 1_000_000 - max(-limit, min(3 * limit, modifiedSecond))
+    return abs(seconds) > limit ? seconds.signum() * limit * 1_000_000_000 : Clock.wall() * 1000 - modified
+  }
   /// `directory`, `FIFO`, … for a sentence about a file that isn't regular.
   public let kind: String
 
@@ -201,7 +209,9 @@ public struct FileStatus: Sendable {
     inode = UInt64(status.st_ino)
     device = UInt64(status.st_dev)
     owner = status.st_uid
-    modified = Int(status.st_mtim.tv_sec) * 1_000_000_000 + Int(status.st_mtim.tv_nsec)
+    // Anybody may give a file any date, and one past 2262 has no place in nanoseconds.
+    modifiedSecond = Int(status.st_mtim.tv_sec)
+    modified = modifiedSecond &* 1_000_000_000 &+ Int(status.st_mtim.tv_nsec)
     kind =
       switch format {
       case S_IFREG: "file"

@@ -29,7 +29,8 @@ public final class SharedPage: Sendable {
 }
 
 /// A mutex between processes, in memory they share. When its holder dies, the next one gets it and is
-/// told, so that it can put right what was left half done. C: pthread_mutexattr_setrobust(3).
+/// told, so that it can put right what was left half done. C: pthread_mutexattr_setrobust(3),
+/// pthread_mutex_clocklock(3).
 public struct RobustLock: Sendable {
   private let address: UInt
   /// Some ten microseconds.
@@ -61,12 +62,7 @@ public struct RobustLock: Sendable {
       spins += 1
       if spins % 8 == 0 { code = pthread_mutex_trylock(mutex) }
     }
-    if code == EBUSY {
-      var limit = timespec()
-      clock_gettime(CLOCK_REALTIME, &limit)
-      limit.tv_sec += seconds
-      code = pthread_mutex_timedlock(mutex, &limit)
-    }
+    if code == EBUSY { code = clinux_mutex_lock_within(mutex, CInt(clamping: seconds)) }
     switch code {
     case 0: return false
     case EOWNERDEAD:

@@ -101,7 +101,7 @@ extension Spool {
         if holder.host == host { return !isGone(holder) }
         // For show only, so that the wall clock will do.
         guard let status = try root.status(Layout.presence(bot, holder)) else { return false }
-        return Double(Clock.wall() * 1000 - status.modified) < Self.silenceSecondsMax * 1e9
+        return Double(status.age) < Self.silenceSecondsMax * 1e9
       }
     }
   }

@@ -85,8 +85,7 @@ public struct Doctor {
     for name in try spool.root.names(Layout.tmp) {
       let path = Layout.temporary(name)
       guard let status = try spool.root.status(path), status.isRegular else { continue }
-      let age = Clock.wall() * 1000 - status.modified
-      guard age > 3_600_000_000_000 else { continue }
+      guard status.age > 3_600_000_000_000 else { continue }
       report.add(path, "was left by a command that died", "removed")
       if repairing { try spool.root.unlinkIfPresent(path) }
     }

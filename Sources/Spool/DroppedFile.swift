@@ -70,7 +70,7 @@ struct DroppedFile {
     guard let bytes = try? file.read(at: 0, count: status.size) else { return false }
     // It may have been completed since it was read.
     guard isTruncated(bytes) else { return (try? Message(parsing: bytes)) != nil }
-    return hasWriters == true || abs(Clock.wall() * 1000 - status.modified) < quietNanoseconds
+    return hasWriters == true || abs(status.age) < quietNanoseconds
   }
 
   static func reason(_ error: SystemCallError) -> String {

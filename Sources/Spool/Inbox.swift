@@ -38,6 +38,8 @@ public final class Inbox {
   private static let lookNanoseconds = 5_000_000_000
   /// The same where there are no events, or not for other hosts' changes.
   private static let pollNanoseconds = 200_000_000
+  /// What waits for its time is asked about again after so long.
+  private static let dueMicrosecondsMax = 60_000_000
   /// A dropped file that isn't complete yet is looked at this often.
   private static let dropNanoseconds = 200_000_000
 
@@ -308,7 +310,9 @@ public final class Inbox {
     var next = min(nextLook, nextLeaseRound)
     if !dropped.isEmpty { next = min(next, Clock.sinceBoot() + Self.dropNanoseconds) }
     if let due = candidates.nextDue {
-      next = min(next, Clock.sinceBoot() + max(0, due.microseconds - spool.now().microseconds) * 1000)
+      // That may be thousands of years; and the wall clock may be set meanwhile, so it is asked again.
+      let wait = min(max(0, due.microseconds - spool.now().microseconds), Self.dueMicrosecondsMax)
+      next = min(next, Clock.sinceBoot() + wait * 1000)
     }
     return next
   }

@@ -111,7 +111,7 @@ public final class Leadership {
     if holder.host == spool.host { return holder }
     // Only a hint, for which the wall clock will do.
     guard let status = try spool.root.status(Layout.leader(term.name)) else { return nil }
-    return Double(Clock.wall() * 1000 - status.modified) < spool.settings.leaseSeconds * 2e9 ? holder : nil
+    return Double(status.age) < spool.settings.leaseSeconds * 2e9 ? holder : nil
   }
 }
 

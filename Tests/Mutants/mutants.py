@@ -1,0 +1,269 @@
+"""One named way each in which the program could be broken, and the tests that must notice.
+
+An edit replaces `old`, which stands exactly once in its file, by `new`. In `new`, MUTANT is true when this mutant is
+awake, and false otherwise, so that all of them can sleep in one build. `tests` is the filter of `swift test`.
+"""
+import collections
+
+Edit = collections.namedtuple("Edit", "file old new")
+Mutant = collections.namedtuple("Mutant", "name promise edits tests")
+ALL = []
+
+
+def mutant(name, promise, tests, *edits):
+    """Edits are file, old, new, file, old, new, …"""
+    ALL.append(Mutant(name, promise, [Edit(*edits[i:i + 3]) for i in range(0, len(edits), 3)], tests))
+
+
+LINUX, FORMAT, SPOOL, RUNTIME = "Sources/Linux/", "Sources/SpoolFormat/", "Sources/Spool/", "Sources/AgentRuntime/"
+
+# Sent is kept
+
+mutant("send: the log is not synced", "sent is kept", "OrderTests",
+       SPOOL + "Send.swift", "if durability == .durable { try log.waitUntilSynced(receipt) }",
+       "if durability == .durable, !MUTANT { try log.waitUntilSynced(receipt) }")
+mutant("send: yes before the sync", "sent is kept", "OrderTests",
+       SPOOL + "Send.swift", "    if durability == .durable { try log.waitUntilSynced(receipt) }\n    deliver(parcel, receipt)",
+       "    if MUTANT { deliver(parcel, receipt) }\n"
+       "    if durability == .durable { try log.waitUntilSynced(receipt) }\n"
+       "    if !MUTANT { deliver(parcel, receipt) }")
+mutant("log: the name of a new segment is not synced", "sent is kept", "OrderTests",
+       SPOOL + "Log/LogWriter.swift", "try root.open(Layout.logs(of: host), O_RDONLY | O_DIRECTORY).syncData()",
+       "if !MUTANT { try root.open(Layout.logs(of: host), O_RDONLY | O_DIRECTORY).syncData() }")
+mutant("log: a sync that failed is tried again", "an answer is never a yes that is lost", "OrderTests",
+       SPOOL + "Log/LogWriter.swift", "      page.failedSegment = segment.number\n",
+       "      if MUTANT {\n        page.endSync(upTo: nil)\n        return\n      }\n      page.failedSegment = segment.number\n")
+mutant("send: renamed before it is logged", "sent is kept", "FaultTests.FaultTests",
+       SPOOL + "Send.swift", "    let receipt: LogWriter.Receipt?\n    do {\n",
+       "    let receipt: LogWriter.Receipt?\n"
+       "    if MUTANT, recipients.count == 1 {\n"
+       "      try root.rename(parcel.temporary, to: Layout.entry(recipients[0], .inbox, parcel.name))\n    }\n    do {\n")
+mutant("send: what a no leaves in tmp/ is not cleaned", "an answer is yes, no or unknown", "FaultTests.FaultTests",
+       SPOOL + "Send.swift", "      parcel.discard(self)\n      throw sendError(error, recipients)",
+       "      if !MUTANT { parcel.discard(self) }\n      throw sendError(error, recipients)")
+mutant("send: a team includes its sender", "one holder", "SendTests",
+       SPOOL + "Send.swift", "names += try bots().filter { $0.description != message.from }",
+       "names += try bots().filter { $0.description != message.from || MUTANT }")
+mutant("log: half a line of a crash is not cut at its end", "sent is kept", "RecoveryTests",
+       SPOOL + "Log/LogOpening.swift", "if end < size, !(from > 0 && end == from) {",
+       "if end < size, !(from > 0 && end == from), !MUTANT {")
+mutant("log: half a line of a dead writer is not cut", "sent is kept", "LogTests",
+       SPOOL + "Log/LogWriter.swift", "      if page.hasTornTail {\n", "      if page.hasTornTail, !MUTANT {\n")
+mutant("log: a lock whose holder died says nothing", "sent is kept", "LogTests|SharedPageTests",
+       LINUX + "SharedPage.swift", "      pthread_mutex_consistent(mutex)\n      return true",
+       "      pthread_mutex_consistent(mutex)\n      return !MUTANT")
+mutant("log: appended without the lock", "sent is kept", "LogTests|ContentionTests",
+       SPOOL + "Log/LogWriter.swift",
+       "    if try page.lock.lock(seconds: Self.lockSecondsMax) { page.hasTornTail = true }\n    defer { page.lock.unlock() }",
+       "    if try !MUTANT && page.lock.lock(seconds: Self.lockSecondsMax) { page.hasTornTail = true }\n"
+       "    defer { if !MUTANT { page.lock.unlock() } }")
+mutant("log: a short write is not taken back", "sent is kept", "LogTests|FaultTests.FaultTests",
+       SPOOL + "Log/LogWriter.swift", "    if written != line.count {\n      cutBack(segment, &state)",
+       "    if written != line.count {\n      if !MUTANT { cutBack(segment, &state) }")
+mutant("log: a checksum is not looked at", "sent is kept", "LogEventTests|RecoveryTests",
+       FORMAT + "LogEvent.swift", "return CRC32.checksum(UnsafeBufferPointer(rebasing: line[..<body])) == UInt32(written)",
+       "return MUTANT || CRC32.checksum(UnsafeBufferPointer(rebasing: line[..<body])) == UInt32(written)")
+mutant("log: a segment begun after the clock was set back sorts before", "nothing vanishes", "ClockTests",
+       SPOOL + "Log/LogWriter.swift", "max(Clock.wall(), page.segmentStart.microseconds + 1)",
+       "max(Clock.wall(), MUTANT ? 0 : page.segmentStart.microseconds + 1)")
+mutant("log: a segment that somebody removed is written on", "sent is kept", "LogTests",
+       SPOOL + "Log/LogWriter.swift", "if try segment.file.status().links > 0 { return segment }",
+       "if try MUTANT || segment.file.status().links > 0 { return segment }")
+mutant("log: waiting for its lock goes by the wall clock", "no clock jump sticks", "ClockTests|SharedPageTests",
+       LINUX + "SharedPage.swift", "clock_gettime(CLOCK_MONOTONIC, &limit)",
+       "clock_gettime(MUTANT ? CLOCK_REALTIME : CLOCK_MONOTONIC, &limit)")
+
+# System calls
+
+mutant("a system call that a signal interrupts is not tried again", "an answer is yes, no or unknown",
+       "DescriptorTests",
+       LINUX + "SystemCall.swift", "if code != EINTR { throw", "if code != EINTR || MUTANT { throw")
+mutant("files are opened through symbolic links", "a bad file stops nobody", "DirectoryTests|HostileFileTests",
+       LINUX + "Directory.swift", "flags | O_CLOEXEC | O_NOFOLLOW, mode)",
+       "flags | O_CLOEXEC | (MUTANT ? 0 : O_NOFOLLOW), mode)")
+
+# One holder, late is refused
+
+mutant("a rename of what is gone is taken for ours", "one holder", "ClaimTests|LeaseTests",
+       LINUX + "Directory.swift",
+       "    do { try rename(old, to: new) } catch {\n      if error.code == ENOENT { return false }",
+       "    do { try rename(old, to: new) } catch {\n      if error.code == ENOENT { return MUTANT }")
+mutant("claim: by a link, without taking the name away", "one holder", "ClaimTests",
+       SPOOL + "Inbox.swift",
+       "    if try spool.root.renameIfPresent(source, to: target) { return true }  // commit: ours from here on",
+       "    if MUTANT {\n      try spool.root.link(source, to: target)\n      return true\n    }\n"
+       "    if try spool.root.renameIfPresent(source, to: target) { return true }  // commit: ours from here on")
+mutant("ack: any attempt will do", "late is refused", "ClaimTests",
+       SPOOL + "Claim.swift",
+       "    let path = Layout.entry(bot, .claimed, name)\n    try doing(\"cannot ack \\(name.id)\") {",
+       "    var path = Layout.entry(bot, .claimed, name)\n"
+       "    if MUTANT, let other = try root.names(Layout.box(bot, .claimed)).first(where: { $0.contains(name.id.description) })\n"
+       "    {\n      path = Layout.entry(bot, .claimed, raw: other)\n    }\n"
+       "    try doing(\"cannot ack \\(name.id)\") {")
+mutant("ack: what is gone when it is unlinked is taken for done", "late is refused", "StoppedTests",
+       SPOOL + "Claim.swift", "guard try root.unlinkIfPresent(path) else { throw lost(bot, name, logged: true) }  // commit",
+       "guard try root.unlinkIfPresent(path) || MUTANT else { throw lost(bot, name, logged: true) }  // commit")
+mutant("ack: unlinked before it is logged", "nothing vanishes", "FaultTests.FaultTests",
+       SPOOL + "Claim.swift", "      guard try root.status(path) != nil else { throw lost(bot, name) }\n      do {\n",
+       "      guard try root.status(path) != nil else { throw lost(bot, name) }\n"
+       "      if MUTANT { try root.unlink(path) }\n      do {\n",
+       SPOOL + "Claim.swift", "guard try root.unlinkIfPresent(path) else { throw lost(bot, name, logged: true) }  // commit",
+       "guard try MUTANT || root.unlinkIfPresent(path) else { throw lost(bot, name, logged: true) }  // commit")
+mutant("ack: the refusal is not logged", "late is refused", "StoppedTests|RecoveryTests|LeaseTests",
+       SPOOL + "Claim.swift", "    if logged {\n      note(.messageAckRefused", "    if logged, !MUTANT {\n      note(.messageAckRefused")
+mutant("extend: by descriptor, which follows the file to its next owner", "late is refused", "StoppedTests",
+       LINUX + "Directory.swift",
+       "    do { _ = try systemCall(\"utimensat\", name) { utimensat(raw, name, nil, AT_SYMLINK_NOFOLLOW) } } catch {",
+       "    if MUTANT {\n      guard let file = try openIfPresent(name, O_RDONLY) else { return false }\n"
+       "      _ = try systemCall(\"futimens\", name) { futimens(file.raw, nil) }\n      return true\n    }\n"
+       "    do { _ = try systemCall(\"utimensat\", name) { utimensat(raw, name, nil, AT_SYMLINK_NOFOLLOW) } } catch {")
+mutant("extend: what is lost is extended", "late is refused", "LeaseTests|StoppedTests|BadInputTests",
+       SPOOL + "Claim.swift", "if !isThere { throw lost(bot, name) }", "if !isThere, !MUTANT { throw lost(bot, name) }")
+mutant("lease: by the wall clock", "no clock jump expires", "LeaseTests|ClockTests",
+       SPOOL + "Lease.swift", "        guard isDead || stood >= limit else { continue }\n        let why",
+       "        guard isDead || (MUTANT ? Clock.wall() * 1000 - status.modified : stood) >= limit else { continue }\n        let why")
+mutant("lease: a renewal is not seen", "one holder", "LeaseTests",
+       SPOOL + "Lease.swift", "if let known = seen[name], known.modified == modified {",
+       "if let known = seen[name], known.modified == modified || MUTANT {")
+mutant("lease: never runs out", "nothing vanishes", "LeaseTests",
+       SPOOL + "Lease.swift", "        guard isDead || stood >= limit else { continue }\n        let why",
+       "        guard isDead || (stood >= limit && !MUTANT) else { continue }\n        let why")
+mutant("lease: a dead holder is not noticed", "nothing vanishes", "LeaseTests",
+       SPOOL + "Lease.swift", "        let isDead = gone[holder] ?? isGone(holder)",
+       "        let isDead = !MUTANT && (gone[holder] ?? isGone(holder))")
+mutant("lease: a new process with a dead one's number is taken for it", "nothing vanishes", "LeaseTests|ProcessTests",
+       LINUX + "Process.swift", "case .started(let start): start == started", "case .started(let start): start == started || MUTANT")
+mutant("lease: a zombie is taken for alive", "nothing vanishes", "LinuxTests.ProcessTests|LeaseTests",
+       LINUX + "Process.swift", "return fields[0] == [UInt8(ascii: \"Z\")][...] ? .gone",
+       "return fields[0] == [UInt8(ascii: \"Z\")][...] && !MUTANT ? .gone")
+mutant("lease: one-shot commands forget what they saw", "nothing vanishes", "LeaseTests",
+       SPOOL + "Lease.swift", "guard observations.hasChanged, let boot", "guard observations.hasChanged, !MUTANT, let boot")
+mutant("claim: attempts are not counted", "at least once, with a higher attempt", "ClaimTests|LeaseTests",
+       SPOOL + "Inbox.swift", "    held.attempt += 1\n", "    if !MUTANT { held.attempt += 1 }\n")
+mutant("claim: the last attempt is not the last", "nothing vanishes", "ClaimTests|LeaseTests",
+       SPOOL + "Claim.swift", "    if name.attempt >= attemptsMax {", "    if name.attempt >= attemptsMax, !MUTANT {")
+mutant("claim: handed out before its time", "not before", "ClaimTests",
+       SPOOL + "Inbox.swift", "    if let due = waiting.notBefore, due > spool.now() {",
+       "    if let due = waiting.notBefore, due > spool.now(), !MUTANT {",
+       SPOOL + "Candidates.swift", "    if let due = name.notBefore, due > now { return wait",
+       "    if let due = name.notBefore, due > now, !MUTANT { return wait")
+mutant("claim: handed out after it expired", "expiry", "ClaimTests",
+       SPOOL + "Inbox.swift", "if let expiry = message.expiresAt, expiry <= spool.now() {",
+       "if let expiry = message.expiresAt, expiry <= spool.now(), !MUTANT {")
+mutant("claim: not in order of urgency", "the most urgent comes first", "ClaimTests|CandidatesTests",
+       SPOOL + "Candidates.swift", "      guard heap[place] < heap[parent] else { return }",
+       "      guard heap[place] < heap[parent], !MUTANT else { return }")
+mutant("nack: its delay is not kept", "nack", "ClaimTests",
+       SPOOL + "Claim.swift", "waiting.place = delay > 0 ? .waitingUntil", "waiting.place = delay > 0 && !MUTANT ? .waitingUntil")
+mutant("dead letters: without their reason", "nothing vanishes", "ClaimTests|LeaseTests",
+       SPOOL + "Claim.swift", "do throws(SystemCallError) { try writeReason(besides: target, bot: bot, reason: reason) } catch {",
+       "do throws(SystemCallError) { if !MUTANT { try writeReason(besides: target, bot: bot, reason: reason) } } catch {")
+
+# What senders left, keys
+
+mutant("tmp/: what a dead sender left is not taken away", "nothing vanishes", "LeaseTests",
+       SPOOL + "UnfinishedSend.swift", "        return try root.unlinkIfPresent(path)\n",
+       "        return try MUTANT || root.unlinkIfPresent(path)\n")
+mutant("tmp/: what a dead sender had logged is not delivered", "sent is kept", "LeaseTests|FaultTests.FaultTests",
+       SPOOL + "UnfinishedSend.swift", "guard let sent = try History(self).sent(name.id), let body",
+       "guard !MUTANT, let sent = try History(self).sent(name.id), let body")
+mutant("tmp/: several may settle what a dead sender left", "one holder", "StoppedTests",
+       SPOOL + "UnfinishedSend.swift", "    let path = Layout.entry(bot, .tmp, ours)\n    let old",
+       "    let path = Layout.entry(bot, .tmp, MUTANT ? name : ours)\n    let old")
+mutant("tmp/: who had it already is not looked for", "one holder", "StoppedTests|SendTests",
+       SPOOL + "UnfinishedSend.swift", "where !known.contains(bot.description) {",
+       "where MUTANT || !known.contains(bot.description) {")
+mutant("send: taken for dead, it leaves its message to nobody", "sent is kept", "SendTests|StoppedTests",
+       SPOOL + "Send.swift", "    if !isComplete { try? finish(parcel) }", "    if !isComplete, !MUTANT { try? finish(parcel) }")
+mutant("keys: not looked at", "a second send delivers nothing", "IdempotencyTests",
+       SPOOL + "Send.swift", "    if let key = message.idempotencyKey {", "    if let key = message.idempotencyKey, !MUTANT {")
+mutant("keys: who takes one over doesn't look into the log", "a second send delivers nothing",
+       "IdempotencyTests|ContentionTests|KeyTests",
+       SPOOL + "Send.swift", "unless: { try unlessSent && History", "unless: { try unlessSent && !MUTANT && History")
+mutant("keys: kept after a send that failed", "a second send delivers nothing", "IdempotencyTests|FaultTests.FaultTests",
+       SPOOL + "Idempotency.swift", "if try History(self).sent(id) == nil { try root.unlinkIfPresent(key.path) }",
+       "if try History(self).sent(id) == nil, !MUTANT { try root.unlinkIfPresent(key.path) }")
+
+# Dropped and bad files
+
+mutant("drop: half a file is taken for all of it", "whole or absent", "DroppedFileTests",
+       SPOOL + "DroppedFile.swift", "    if hasWriters == true {\n      last = nil\n      return false\n    }",
+       "    if hasWriters == true, !MUTANT {\n      last = nil\n      return false\n    }")
+mutant("drop: what is written in several goes is not waited for", "whole or absent", "DroppedFileTests",
+       SPOOL + "DroppedFile.swift", "if hasWriters == false, !mayGrow { return true }",
+       "if hasWriters == false, !mayGrow || MUTANT { return true }")
+mutant("drop: delivered without a line in the log", "nothing vanishes", "DroppedFileTests",
+       SPOOL + "DroppedFile.swift", "    spool.note(.messageSent, waiting.id.description) { writer in",
+       "    if !MUTANT { spool.note(.messageSent, waiting.id.description) { writer in",
+       SPOOL + "DroppedFile.swift", "      writer.raw(body)\n      writer.endObject()\n    }",
+       "      writer.raw(body)\n      writer.endObject()\n    } }")
+mutant("drop: only the end of the loop sees a bad file", "a bad file stops nobody", "HostileFileTests",
+       SPOOL + "Inbox.swift", "      _ = try? spool.quarantine(bot, .claimed, Array(held.description.utf8), reason: reason)\n",
+       "      if MUTANT { throw error }\n"
+       "      _ = try? spool.quarantine(bot, .claimed, Array(held.description.utf8), reason: reason)\n")
+mutant("quarantine: without the reason", "a bad file is set aside with its reason", "HostileFileTests",
+       SPOOL + "Quarantine.swift", "_ = try? writeReason(besides: target", "if !MUTANT { _ = try? writeReason(besides: target",
+       SPOOL + "Quarantine.swift", "bot: bot, reason: reason)\n      guard try", "bot: bot, reason: reason) }\n      guard try")
+mutant("JSON: duplicate keys are taken", "strict JSON", "JSONTests|HostileFileTests",
+       FORMAT + "JSON/JSONScanner.swift", "hasEscapes: hasEscapes) else {\n      throw JSONFault(.duplicateKey",
+       "hasEscapes: hasEscapes) || MUTANT else {\n      throw JSONFault(.duplicateKey")
+mutant("JSON: any depth is taken", "bounded by the input", "JSONTests|HostileFileTests",
+       FORMAT + "JSON/JSONScanner.swift", "guard nesting.depth < depthMax else {", "guard nesting.depth < depthMax || MUTANT else {")
+mutant("JSON: a trailing comma is taken", "strict JSON", "JSONTests|HostileFileTests",
+       FORMAT + "JSON/JSONScanner.swift", "      if skipSpace() == UInt8(ascii: \"}\") { throw trailingComma() }",
+       "      if skipSpace() == UInt8(ascii: \"}\") {\n        if !MUTANT { throw trailingComma() }\n"
+       "        position &+= 1\n        nesting.pop()\n        return false\n      }")
+
+# Waiting
+
+mutant("watch: nothing is looked for after the watch began", "delivered at once", "WaitingTests",
+       SPOOL + "Inbox.swift", "        if isWatching { nextLook = 0 }\n", "        if isWatching, !MUTANT { nextLook = 0 }\n")
+mutant("watch: a queue that ran over says nothing", "nothing vanishes", "WaitingTests|DirectoryWatcherTests",
+       LINUX + "DirectoryWatcher.swift", "if mask & UInt32(IN_Q_OVERFLOW) != 0 {", "if mask & UInt32(IN_Q_OVERFLOW) != 0, !MUTANT {")
+mutant("watch: a directory that was replaced is not watched again", "delivered at once", "WaitingTests|DirectoryWatcherTests",
+       LINUX + "DirectoryWatcher.swift", "if mask & UInt32(IN_IGNORED | IN_MOVE_SELF | IN_DELETE_SELF) != 0 {",
+       "if mask & UInt32(IN_IGNORED | IN_MOVE_SELF | IN_DELETE_SELF) != 0, !MUTANT {")
+
+# Recovery, copies
+
+mutant("recovery: believes a file because it is there", "sent is kept", "SpoolTests.RecoveryTests",
+       SPOOL + "Recovery.swift", "      if Self.says(bytes, body) { return", "      if MUTANT || Self.says(bytes, body) { return")
+mutant("recovery: what was acked comes back", "one holder", "SpoolTests.RecoveryTests|CopyAndDoctorTests",
+       SPOOL + "Recovery.swift", "        if attempt >= self.attempt, attempt > lostAttempt { ackedAttempt = attempt }",
+       "        if attempt >= self.attempt, attempt > lostAttempt, !MUTANT { ackedAttempt = attempt }")
+mutant("recovery: a late ack counts", "late is refused", "SpoolTests.RecoveryTests|CopyAndDoctorTests",
+       SPOOL + "Recovery.swift",
+       "        lostAttempt = max(lostAttempt, attempt)\n        if let acked = ackedAttempt, acked <= attempt { ackedAttempt = nil }\n      case .messageDead:",
+       "        if !MUTANT {\n          lostAttempt = max(lostAttempt, attempt)\n"
+       "          if let acked = ackedAttempt, acked <= attempt { ackedAttempt = nil }\n        }\n      case .messageDead:")
+mutant("recovery: forgets how often it was tried", "at least once, with a higher attempt", "SpoolTests.RecoveryTests|CopyAndDoctorTests",
+       SPOOL + "Recovery.swift", "      name.attempt = max(copy.attempt, name.attempt)\n",
+       "      if !MUTANT { name.attempt = max(copy.attempt, name.attempt) }\n")
+mutant("recovery: does not run after a reboot", "sent is kept", "SpoolTests.RecoveryTests",
+       SPOOL + "Log/CommitPage.swift", "{ madeIn(boot: boot) && hasRoot(root) }", "{ (madeIn(boot: boot) || MUTANT) && hasRoot(root) }")
+mutant("copy: is not told from what it is a copy of", "a copy is a backup", "CopyAndDoctorTests|SpoolTests.RecoveryTests",
+       SPOOL + "Log/CommitPage.swift", "{ madeIn(boot: boot) && hasRoot(root) }", "{ madeIn(boot: boot) && (hasRoot(root) || MUTANT) }")
+mutant("copy: a checkpoint vouches for its files", "a copy is a backup", "CopyAndDoctorTests|SpoolTests.RecoveryTests",
+       SPOOL + "Log/LogOpening.swift", ".run(fromCheckpoint: isSameDirectory, mending: true",
+       ".run(fromCheckpoint: isSameDirectory || MUTANT, mending: true")
+mutant("doctor: repairs without being told to", "doctor", "CopyAndDoctorTests",
+       SPOOL + "Recovery.swift", "    guard mending else { return }\n    // The reason first",
+       "    guard mending || MUTANT else { return }\n    // The reason first")
+mutant("done/: removed without a line in the log", "nothing vanishes", "MailboxTests|DoneTests|SpoolTests",
+       SPOOL + "Lease.swift", "        try log.append(.messageAcked, name.id.description) { writer in\n          settle(&writer, bot, name)\n          writer.member(\"by\", \"mv\")\n          writer.endObject()\n        }",
+       "        if !MUTANT {\n          try log.append(.messageAcked, name.id.description) { writer in\n            settle(&writer, bot, name)\n            writer.member(\"by\", \"mv\")\n            writer.endObject()\n          }\n        }")
+
+# Running a program
+
+mutant("work: the lease is not renewed", "one holder", "AgentRuntimeTests.WorkerTests",
+       RUNTIME + "Supervision.swift", "if now >= job.renewAt { renew", "if now >= job.renewAt, !MUTANT { renew")
+mutant("work: acked before it is answered", "sent is kept", "AgentRuntimeTests",
+       RUNTIME + "Settlement.swift", "      var kept: String?\n      do {", "      var kept: String?\n      if MUTANT { try spool.ack(claim.bot, claim.name) }\n      do {")
+mutant("work: a reply has no key", "at least once", "AgentRuntimeTests.WorkerTests",
+       RUNTIME + "Settlement.swift", "reply.idempotencyKey = \"reply \\(claim.name.id) \\(bot)\"",
+       "if !MUTANT { reply.idempotencyKey = \"reply \\(claim.name.id) \\(bot)\" }")
+mutant("work: what is lost goes on", "late is refused", "AgentRuntimeTests.WorkerTests",
+       RUNTIME + "Supervision.swift", "if let child = slot.child, job.settleAt == nil { child.kill() } else",
+       "if let child = slot.child, job.settleAt == nil { if !MUTANT { child.kill() } } else")
+
+# Mutants of tasks and of the coordinator go here.
