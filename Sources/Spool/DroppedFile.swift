@@ -25,7 +25,8 @@ struct DroppedFile {
   init(name: [UInt8]) { self.name = name }
 
   /// Looks at the file: adopts it, sets it aside, or leaves it for later.
-  mutating func examine(_ spool: Spool, _ bot: BotName) throws -> Verdict {
+  /// - Parameter looksAgain: somebody stays to see how it stands later; otherwise its age must tell.
+  mutating func examine(_ spool: Spool, _ bot: BotName, looksAgain: Bool) throws -> Verdict {
     guard name.allSatisfy({ $0 != 0 }), String(validating: name, as: UTF8.self) != nil else {
       return try setAside(spool, bot, "its name is not UTF-8")
     }
@@ -36,7 +37,8 @@ struct DroppedFile {
       guard let file = try spool.root.openIfPresent(path, O_RDONLY | O_NONBLOCK) else { return .gone }
       // Asked before reading: what is read after everybody has closed the file is all there is.
       let hasWriters = file.hasWriters()
-      let size = try file.status().size
+      let opened = try file.status()
+      let size = opened.size
       guard size <= Message.bytesMax else {
         return try setAside(spool, bot, "\(size) bytes, and a message may have \(Message.bytesMax)")
       }
@@ -45,7 +47,7 @@ struct DroppedFile {
         return try adopt(Message(parsing: bytes), bytes, spool, bot)
       } catch let error as FormatError {
         if try file.status().links == 0 { return .gone }
-        let isFinal = isQuiet(size, status.modified, hasWriters, mayGrow: Self.isTruncated(bytes))
+        let isFinal = isQuiet(opened, hasWriters, mayGrow: Self.isTruncated(bytes), looksAgain: looksAgain)
         return isFinal ? try setAside(spool, bot, error.description) : .incomplete
       }
     } catch let error as SystemCallError {
@@ -83,17 +85,20 @@ struct DroppedFile {
     }
   }
 
-  private mutating func isQuiet(_ size: Int, _ modified: Int, _ hasWriters: Bool?, mayGrow: Bool) -> Bool {
+  private mutating func isQuiet(
+    _ status: FileStatus, _ hasWriters: Bool?, mayGrow: Bool, looksAgain: Bool
+  ) -> Bool {
     let now = Clock.sinceBoot()
-    if last?.size != size || last?.modified != modified { last = (size, modified, now) }
+    if last?.size != status.size || last?.modified != status.modified { last = (status.size, status.modified, now) }
     if hasWriters == true {
       last = nil
       return false
     }
     if hasWriters == false, !mayGrow { return true }
-    let age = Clock.wall() * 1000 - modified
     let quiet = hasWriters == nil ? Self.quietUnknownNanoseconds : Self.quietNanoseconds
-    return now - last!.since >= quiet || age >= 4 * quiet
+    // Its date may be anything, and the clock may have been set since: by those alone nothing is given up that could
+    // still grow, unless this is the only look that there will be.
+    return now - last!.since >= quiet || (!looksAgain && status.age >= 4 * quiet)
   }
 
   private func setAside(_ spool: Spool, _ bot: BotName, _ reason: String) throws -> Verdict {
