@@ -16,6 +16,8 @@
       let arguments: [String]
       /// Whether a message is there and claimed before, and the claim is the second argument.
       var isAboutClaim = false
+      /// Whether a sender died after its line was in the log, and left its file.
+      var isAboutLeftover = false
       var recipients = ["a"]
       var callsMin = 15
 
@@ -25,7 +27,11 @@
           testDescription: "send to all", arguments: ["send", "a,b", "payload", "--from", "z"], recipients: ["a", "b"]),
         Command(
           testDescription: "send with a key", arguments: ["send", "a", "payload", "--from", "z", "--key", "k"]),
+        Command(
+          testDescription: "settling what a dead sender left", arguments: ["doctor", "--repair"], isAboutLeftover: true,
+          recipients: ["a", "b"]),
         Command(testDescription: "ack", arguments: ["ack"], isAboutClaim: true),
+        Command(testDescription: "extend", arguments: ["extend"], isAboutClaim: true, callsMin: 10),
         Command(testDescription: "nack", arguments: ["nack"], isAboutClaim: true),
         Command(testDescription: "nack --dead", arguments: ["nack", "--dead"], isAboutClaim: true),
       ]
@@ -33,19 +39,20 @@
 
     @Test(arguments: Command.all)
     func `a command stopped at any system call changes nothing that was done without it`(command: Command) throws {
-      let calls = try Self.calls(of: command)
+      let range = try Self.calls(of: command)
+      let calls = range.count
       #expect(calls >= command.callsMin, "\(command.testDescription) makes only \(calls) calls")
       let results = Mutex(Results())
       // Most of the time is spent waiting for leases to run out.
-      let next = Atomic<Int>(1)
+      let next = Atomic<Int>(range.lowerBound)
       let group = DispatchGroup()
       for _ in 0..<8 {
         group.enter()
         Thread.detachNewThread {
           while true {
             let number = next.add(1, ordering: .relaxed).oldValue
-            guard number <= calls else { break }
-            let place = "\(command.testDescription) stopped at call \(number) of \(calls)"
+            guard number <= range.upperBound else { break }
+            let place = "\(command.testDescription) stopped at call \(number) of \(range)"
             do { try Self.run(command, at: number, place, results) } catch {
               results.withLock { $0.found.append("\(place): \(error)") }
             }
@@ -84,10 +91,15 @@
       }
     }
 
-    private static func calls(of command: Command) throws -> Int {
+    /// Those of its system calls that matter, numbered from 1.
+    private static func calls(of command: Command) throws -> ClosedRange<Int> {
       let stage = try Stopped(command, at: nil)
       #expect(try stage.end().isDone)
-      return try String(contentsOfFile: stage.trace, encoding: .utf8).split(separator: "\n").count
+      let calls = try String(contentsOfFile: stage.trace, encoding: .utf8).split(separator: "\n")
+      guard command.isAboutLeftover else { return 1...calls.count }
+      // The doctor does much else.
+      let first = try #require(calls.firstIndex(of: "renameat"))
+      return try first...(#require(calls.lastIndex(of: "linkat")) + 8)
     }
   }
 
@@ -103,6 +115,8 @@
     /// By bot: each time that the message was handed out, and whether it had been acked with yes before.
     private var handedOut: [String: [Bool]] = [:]
     private var acked: [String: Int] = [:]
+    /// Whether somebody got it before the command went on.
+    private var wasLostMeanwhile = false
     private static let lease = 0.1
 
     init(_ command: StoppedTests.Command, at number: Int?) throws {
@@ -116,6 +130,17 @@
         try bystander.send(message, durability: .relaxed)
         let inbox = try Inbox(bystander, BotName(parsing: "a"), detached: true)
         arguments.insert(try #require(try inbox.claim()).token, at: 1)
+      }
+      if command.isAboutLeftover {
+        let send = ["send", "a,b", "payload", "--from", "z", "--durable"]
+        _ = try SpoolCommand.run(["send", "b", "the first, which makes the log", "--from", "z"], in: path)
+        _ = try SpoolCommand.run(["receive", "b", "--ack"], in: path)
+        let calls = try SpoolCommand.run(send, in: path, environment: ["SPOOL_FAULT_TRACE": "\(scratch.path)/send"])
+        for bot in ["a", "b"] { _ = try SpoolCommand.run(["receive", bot, "--ack"], in: path) }
+        let trace = try String(contentsOfFile: "\(scratch.path)/send", encoding: .utf8).split(separator: "\n")
+        let synced = try #require(trace.lastIndex(of: "fdatasync")) + 1
+        let died = try SpoolCommand.run(send, in: path, environment: ["SPOOL_FAULT": "kill-after:\(synced)"])
+        #expect(calls.isDone && died.isKilled, "\(calls) \(died)")
       }
       let fault = number.map { ["SPOOL_FAULT": "stop-before:\($0)"] } ?? ["SPOOL_FAULT_TRACE": "\(scratch.path)/trace"]
       running = try SpoolCommand.start(arguments, in: path, environment: fault)
@@ -156,6 +181,7 @@
     }
 
     func end() throws -> SpoolCommand.Outcome {
+      wasLostMeanwhile = !handedOut.isEmpty
       running.kill(SIGCONT)
       return try running.wait(seconds: SpoolCommand.secondsMax)
     }
@@ -164,6 +190,7 @@
       var found = SpoolReader(path).violations(settled: true)
       for bot in command.recipients {
         let times = handedOut[bot] ?? []
+        if command.isAboutLeftover, times.isEmpty { found.append("\(bot) never got it") }
         if times.contains(true) { found.append("\(bot) got it after its ack") }
         if command.isAboutClaim {
           found += judgeClaim(outcome, wasHandedOut: !times.isEmpty)
@@ -178,6 +205,7 @@
       guard outcome.isDone || outcome.status == 3 else { return ["it ended otherwise"] }
       switch command.testDescription {
       case "nack": return wasHandedOut ? [] : ["nobody got it"]
+      case "extend": return outcome.isDone && wasLostMeanwhile ? ["it renewed what was another's"] : []
       default:
         return outcome.isDone == wasHandedOut ? ["done is \(outcome.isDone), and handed out \(wasHandedOut)"] : []
       }

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import TestSupport
 import Testing
 
@@ -29,6 +30,37 @@ import Testing
     let before = Plain.names("/proc/self/fd").count
     for _ in 0..<200 { _ = try openedNumber() }
     #expect(Plain.names("/proc/self/fd").count < before + 100)
+  }
+
+  @Test func `a call that a signal interrupts is tried again`() throws {
+    let pipe = try Pipe()
+    var action = sigaction()
+    action.__sigaction_handler.sa_handler = { _ in }
+    sigaction(SIGUSR2, &action, nil)
+    let reader = Atomic<UInt>(0)
+    let isDone = Atomic<Bool>(false)
+    let outcome = Mutex<String>("")
+    let (reading, writing) = (pipe.readEnd.raw, pipe.writeEnd.raw)
+    try Thread.run([
+      { @Sendable in
+        reader.store(UInt(pthread_self()), ordering: .releasing)
+        do {
+          let bytes = try Descriptor(raw: dup(reading), path: "pipe").read(maximum: 10)
+          outcome.withLock { $0 = String(decoding: bytes ?? [], as: UTF8.self) }
+        } catch { outcome.withLock { $0 = "\(error)" } }
+        isDone.store(true, ordering: .releasing)
+      },
+      { @Sendable in
+        while reader.load(ordering: .acquiring) == 0 { usleep(1000) }
+        // Twenty, for some may come before it sleeps.
+        for _ in 0..<20 where !isDone.load(ordering: .acquiring) {
+          pthread_kill(pthread_t(reader.load(ordering: .acquiring)), SIGUSR2)
+          usleep(5000)
+        }
+        _ = Glibc.write(writing, "hello", 5)
+      },
+    ])
+    #expect(outcome.withLock { $0 } == "hello")
   }
 
   @Test func `an error names the call, the path and the reason`() throws {
