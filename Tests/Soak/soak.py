@@ -76,8 +76,9 @@ class Soak:
         self.history(op, **members)
 
     def run(self, *arguments, spool=None, ok=(0,)):
-        result = subprocess.run([COMMAND, *arguments, "--spool", spool or self.spool], stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
+        result = subprocess.run([COMMAND, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True, timeout=120,
+                                env={**os.environ, "SPOOL_DIR": spool or self.spool})
         if result.returncode not in ok:
             raise SystemExit(f"soak: spool {' '.join(arguments)}: {result.returncode}: {result.stderr}{result.stdout}")
         return result
@@ -195,6 +196,8 @@ def main():
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     arguments = parser.parse_args()
     print(f"soak: {arguments.seconds:g} s, seed {arguments.seed}", flush=True)
+    # Ended from outside, it still ends all that it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     soak = Soak(arguments.seed)
     faults = ["it didn't come to its end"]
     try:
