@@ -38,7 +38,7 @@ work() {
 begin() { printf 'examples: %s\n' "$1"; }
 
 spool init "$SPOOL_DIR" 2>/dev/null
-for bot in user coder echo editor writer modelled py; do spool register "$bot" >/dev/null; done
+for bot in user coder echo editor writer modelled py counter; do spool register "$bot" >/dev/null; done
 
 begin "every example says in its first comment how it is run"
 for file in examples/*.sh examples/*.py; do
@@ -94,6 +94,17 @@ has "$(spool request modelled "one" --from user --conversation "$conversation" -
   *'CONTEXT: {"K":1}'*"USER: ONE" "the answer of a command"
 has "$(spool request modelled "two" --from user --conversation "$conversation" --wait 30s)" \
   *"USER: ONE"*"MODELLED: "*"USER: TWO" "the answer, with what was said before"
+
+begin "primes.py"
+work counter --tasks --slots 2 -- python3 examples/primes.py
+low=$(spool task add "the first half" --to counter --context '{"from": 1, "to": 20000}')
+high=$(spool task add "the second half" --to counter --context '{"from": 20001, "to": 40000}')
+sum=$(spool task add "all of them" --to counter --depends-on "$low,$high")
+equal "$(spool task wait "$sum" --timeout 50s)" 4203 "how many primes there are up to 40000"
+has "$(spool trace "$high" --json)" *'"type":"task.progressed"*' "its trace"
+id=$(spool task add "without bounds" --to counter)
+if spool task wait "$id" --timeout 50s 2>/dev/null; then fail "counted without bounds"; fi
+equal "$(spool task show "$id" --json | jq -r '.state, .error, .attempt')" $'failed\nthere are no bounds\n1' "why it failed"
 
 begin "three-bots.sh"
 result=$(bounded examples/three-bots.sh "the squares of 2 to 4")
