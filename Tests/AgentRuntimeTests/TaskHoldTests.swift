@@ -211,10 +211,12 @@ import Testing
     let (bad, good) = (try team.give("bad") { $0.priority = Priority(value: 9)! }, try team.give("good"))
     let entry = try #require(try team.spool.findTask(bad))
     try team.write("half a ta", to: "spool/" + entry.path)
-    let (summary, events) = try team.work(team.taskScript("true"))
-    #expect(summary == WorkerSummary(claimed: 1, acked: 1))
-    #expect(try team.spool.findTask(good)?.state == .completed)
+    let worker = try RunningWorker(team, team.taskScript("true"))
+    try team.wait(for: good, .completed)
+    try team.wait(for: team.give("one more"), .completed)
+    #expect(try worker.stop() == WorkerSummary(claimed: 2, acked: 2))
     #expect(try team.spool.findTask(bad) == entry)
+    let events = worker.events
     #expect(events.problems.count == 1 && events.problems[0].contains(entry.path), "\(events.problems)")
   }
 

@@ -18,8 +18,9 @@ public final class TaskInbox {
   private let card: Card
   /// The next one is the last.
   private var candidates: [TaskEntry] = []
-  /// Pending ones that aren't for this bot, and those that can't be read.
-  private var passed: Set<EntryName> = []
+  /// Whether pending ones are for this bot, as far as they were read.
+  private var verdicts: [EntryName: Bool] = [:]
+  private var unreadable: Set<EntryName> = []
   private var nextDue: Timestamp?
   private var problems: [String] = []
   private var watcher: DirectoryWatcher?
@@ -30,6 +31,8 @@ public final class TaskInbox {
   /// By the clock since boot, nanoseconds.
   private var lastLook = 0
   private var nextLook = 0
+  /// When to look again though there is something to take.
+  private var afterLook = 0
   private var nextCheck = 0
   private var nextLeaseRound = 0
 
@@ -37,6 +40,8 @@ public final class TaskInbox {
   private static let lookNanoseconds = 5_000_000_000
   /// The same where there are no events.
   private static let pollNanoseconds = 500_000_000
+  /// How often it looks at most while it has found something.
+  private static let busyNanoseconds = 20_000_000
   /// How often what is in hand is looked at though nobody rang: a person's `mv` doesn't.
   private static let checkNanoseconds = 2_000_000_000
   /// Pending tasks that are read in one look: the worker has leases to renew between two of them.
@@ -89,7 +94,7 @@ public final class TaskInbox {
     let hasRung = try takeEvents()
     let now = Clock.sinceBoot()
     if now >= nextLeaseRound {
-      nextLeaseRound = now + min(2_000_000_000, max(100_000_000, Int(lease * 1e9) / 4))
+      nextLeaseRound = now + min(2_000_000_000, leaseNanoseconds / 4)
       try expire()
     }
     guard hasRung || now >= nextCheck else { return false }
@@ -97,9 +102,13 @@ public final class TaskInbox {
     return true
   }
 
+  private var leaseNanoseconds: Int { max(400_000_000, Int(lease * 1e9)) }
+
   private func expire() throws {
     // What comes back from `expireTasks` may be anybody's: a name in `pending/` doesn't say.
     let ours = Set(try spool.tasks(in: [.inProgress]).filter { $0.bot == bot }.map(\.id))
+    // What is begun meanwhile is seen soon enough to be taken back after one lease more.
+    if ours.isEmpty { nextLeaseRound = Clock.sinceBoot() + min(Self.lookNanoseconds, leaseNanoseconds) }
     for entry in try spool.expireTasks(of: bot, &observations) {
       if entry.state.isFinal {
         try spool.settleAfter(entry)
@@ -114,7 +123,7 @@ public final class TaskInbox {
   /// The record of a task that is there and can be read.
   private func readable(_ entry: TaskEntry) throws -> TaskRecord? {
     do { return try spool.record(of: entry) } catch let error as SpoolError where error.code == .badData {
-      if passed.insert(entry.name).inserted { problems.append(error.description) }
+      if unreadable.insert(entry.name).inserted { problems.append(error.description) }
       return nil
     }
   }
@@ -124,7 +133,7 @@ public final class TaskInbox {
     // Should it fail, not at once again.
     nextLook = began + Self.pollNanoseconds
     nextDue = nil
-    var found = try spool.tasks(in: [.assigned]).filter { $0.bot == bot && !passed.contains($0.name) }
+    var found = try spool.tasks(in: [.assigned]).filter { $0.bot == bot && !unreadable.contains($0.name) }
     var isComplete = true
     if takesPending || !spool.coordinatorIsUp { isComplete = try lookAtPending(&found) }
     candidates = found.sorted { $1.name < $0.name }
@@ -134,25 +143,27 @@ public final class TaskInbox {
     let pause = hasEvents ? Self.lookNanoseconds : Self.pollNanoseconds
     // Most of the time must be left for what was found.
     nextLook = isComplete ? end + max(pause, 20 * (end - began)) : end
+    afterLook = end + max(Self.busyNanoseconds, 20 * (end - began))
   }
 
   /// - Returns: whether all were looked at.
   private func lookAtPending(_ found: inout [TaskEntry]) throws -> Bool {
     let pending = try spool.tasks(in: [.pending])
-    passed.formIntersection(pending.map(\.name))
     let now = spool.now()
     var reads = 0
-    for entry in pending where !passed.contains(entry.name) {
-      if let due = entry.notBefore, due > now {
-        nextDue = min(nextDue ?? due, due)
-        continue
+    var known: [EntryName: Bool] = [:]
+    defer { verdicts = known }
+    for entry in pending where !unreadable.contains(entry.name) {
+      if let due = entry.notBefore, due > now { nextDue = min(nextDue ?? due, due) }
+      var isOurs = verdicts[entry.name]
+      if isOurs == nil, reads < Self.readsMax {
+        reads += 1
+        isOurs = try readable(entry).map(self.isOurs)
       }
-      if reads == Self.readsMax { return false }
-      reads += 1
-      guard let record = try readable(entry) else { continue }
-      if isOurs(record) { found.append(entry) } else { passed.insert(entry.name) }
+      known[entry.name] = isOurs
+      if isOurs == true, entry.notBefore.map({ $0 <= now }) ?? true { found.append(entry) }
     }
-    return true
+    return reads < Self.readsMax
   }
 
   private func isOurs(_ record: TaskRecord) -> Bool {
@@ -170,7 +181,13 @@ public final class TaskInbox {
       // In this order: should it be replaced in between, the next look notices.
       watchedInode = try inboxInode()
       isWatching = try watcher!.watch(Layout.box(bot, .inbox))
-      if takesPending { _ = try watcher!.watch(Layout.tasks(.pending)) }
+      if takesPending {
+        try spool.makingTaskDirectories { () throws(SystemCallError) in
+          guard try watcher!.watch(Layout.tasks(.pending)) else {
+            throw SystemCallError("inotify_add_watch", Layout.tasks(.pending), ENOENT)
+          }
+        }
+      }
       if isWatching { nextLook = 0 }
     }
   }
@@ -220,6 +237,7 @@ extension Spool {
 
   /// What follows for others from a task's end, where no coordinator sees to that.
   public func settleAfter(_ entry: TaskEntry) throws {
-    if !coordinatorIsUp { try settleDependents(of: entry.id) }
+    // Most often nothing waits; looking for the task among all that there are costs more.
+    if !coordinatorIsUp, try !tasks(in: [.blocked]).isEmpty { try settleDependents(of: entry.id) }
   }
 }
