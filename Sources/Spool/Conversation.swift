@@ -20,10 +20,14 @@ extension Spool {
 
   /// Sends a request and waits for its answer: the first message in the sender's inbox whose `in_reply_to` is the
   /// request's id. Others are left where they are. The answer is acked.
-  /// - Parameter seconds: how long to wait at most.
+  /// - Parameters:
+  ///   - seconds: how long to wait at most.
+  ///   - meanwhile: called with the request's id once a second at least while nothing has come.
   /// - Returns: the answer (of type `error` when the bot gave the request up), or nil when the time was over; the id
   ///   of the request in any case.
-  public func request(_ message: Message, waiting seconds: Double) throws -> (id: MessageID, answer: Message?) {
+  public func request(
+    _ message: Message, waiting seconds: Double, meanwhile: (MessageID) -> Void = { _ in }
+  ) throws -> (id: MessageID, answer: Message?) {
     guard let from = message.from else {
       throw SpoolError(.badData, "a request needs a sender whose inbox gets the answer")
     }
@@ -44,6 +48,7 @@ extension Spool {
       if let answer = try takeAnswer(to: wanted, sender, &seen) { return (id, answer) }
       let now = Clock.sinceBoot()
       if now >= deadline { return (id, nil) }
+      meanwhile(id)
       let step = hasEvents ? 1_000_000_000 : 100_000_000
       try doing("cannot wait for an answer") {
         _ = try Poll.wait([watcher.descriptor].compactMap { $0 }, nanoseconds: min(deadline - now, step))

@@ -4,7 +4,7 @@ import SpoolFormat
 
 /// Says that this process runs a bot: a file in `presence/` whose modification time is the heartbeat.
 /// Its name is the holder's; it holds one JSON line with `pid`, `host`, `started`, `program` and `takes`.
-public final class Presence {
+public final class Presence: Sendable {
   private let spool: Spool
   private let bot: BotName
   private let path: String

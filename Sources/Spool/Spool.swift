@@ -124,6 +124,14 @@ public final class Spool: Sendable {
 
   var log: LogWriter { get throws { try writer.get() } }
 
+  /// Why this process can't write to the spool; nil when it can.
+  public var logProblem: String? { if case .failure(let error) = writer { error.description } else { nil } }
+
+  /// What the spool lies on.
+  public func fileSystem() throws -> FileSystem {
+    try doing("cannot look at the file system") { try root.fileSystem() }
+  }
+
   /// Writes what happened, where nobody's yes depends on it: a full disk must not stop receiving.
   func note(_ kind: LogEvent.Kind, _ subject: String, data: (inout JSONWriter) -> Void) {
     _ = try? log.append(kind, subject, data: data)

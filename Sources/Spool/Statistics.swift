@@ -20,7 +20,8 @@ public struct Statistics: Sendable {
     public let p90: Int
     public let p99: Int
 
-    init?(_ values: [Int]) {
+    /// Nil of nothing.
+    public init?(of values: [Int]) {
       guard !values.isEmpty else { return nil }
       let sorted = values.sorted()
       func at(_ share: Double) -> Int { sorted[min(sorted.count - 1, Int(share * Double(sorted.count)))] }
@@ -50,8 +51,8 @@ public struct Statistics: Sendable {
       return true
     }
     conversations = keys.count
-    for (bot, sample) in samples { bots[bot, default: PerBot()].latency = Percentiles(sample.values) }
-    latency = Percentiles(samples.values.flatMap(\.values))
+    for (bot, sample) in samples { bots[bot, default: PerBot()].latency = Percentiles(of: sample.values) }
+    latency = Percentiles(of: samples.values.flatMap(\.values))
     for bot in try spool.bots() {
       let counts = try spool.count(bot)
       bots[bot.description, default: PerBot()].waiting = counts.waiting

@@ -28,6 +28,11 @@ public struct Message: Sendable, Hashable {
   public struct Field: Sendable, Hashable {
     public let name: String
     public let value: JSONText
+
+    public init(name: String, value: JSONText) {
+      self.name = name
+      self.value = value
+    }
   }
 
   public init(content: String? = nil) { self.content = content }

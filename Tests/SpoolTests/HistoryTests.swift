@@ -308,9 +308,9 @@ import Testing
     #expect(statistics.logBytes == bytes.reduce(0, +))
     let none = try Statistics(of: fixture.spool, since: Timestamp(microseconds: .max))
     #expect(none.messages == 0 && none.bots["a"]?.dead == 1)
-    #expect(Statistics.Percentiles([]) == nil)
-    #expect(Statistics.Percentiles(Array(1...100).shuffled())?.p50 == 51)
-    #expect(Statistics.Percentiles(Array(1...100))?.p99 == 100)
-    #expect(Statistics.Percentiles([7])?.p90 == 7)
+    #expect(Statistics.Percentiles(of: []) == nil)
+    #expect(Statistics.Percentiles(of: Array(1...100).shuffled())?.p50 == 51)
+    #expect(Statistics.Percentiles(of: Array(1...100))?.p99 == 100)
+    #expect(Statistics.Percentiles(of: [7])?.p90 == 7)
   }
 }

@@ -3,7 +3,7 @@ import SpoolFormat
 
 extension Verb {
   static let initialize = Verb(
-    name: "init", summary: "make a spool in an empty or new directory", usage: "[DIR]",
+    name: "init", summary: "make a spool in an empty or new directory (else $SPOOL_DIR, else here)", usage: "[DIR]",
     options: [
       .value("--lease", "DURATION", "how long a claim stands without being renewed (60s)"),
       .value("--attempts", "N", "claims of one message before it is dead-lettered (5)"),
@@ -13,7 +13,7 @@ extension Verb {
     exits: "0 made, or there already; 69 there in a later format; 73 the directory has other things in it"
   ) { invocation in
     try invocation.expect(atMost: 1)
-    let path = invocation.operands.first ?? invocation.value("--spool") ?? "."
+    let path = invocation.operands.first ?? invocation.value("--spool") ?? Invocation.environment("SPOOL_DIR") ?? "."
     let lease = try invocation.duration("--lease")
     let attempts = try invocation.number("--attempts", in: 1...EntryName.attemptMax)
     let durability = try invocation.value("--durability").map { try Durability(parsing: $0) }

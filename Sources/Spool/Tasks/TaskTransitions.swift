@@ -8,8 +8,10 @@ import SpoolFormat
 extension Spool {
   /// Gives a pending task to a bot, or an assigned one to another.
   @discardableResult
-  public func assign(_ entry: TaskEntry, to bot: BotName, by: String? = nil) throws -> TaskEntry? {
-    guard let assigned = try move(entry, .assign, bot: bot, by: by) else { return nil }
+  public func assign(
+    _ entry: TaskEntry, to bot: BotName, by: String? = nil, reason: String? = nil
+  ) throws -> TaskEntry? {
+    guard let assigned = try move(entry, .assign, bot: bot, by: by, reason: reason) else { return nil }
     ring(bot)
     return assigned
   }
