@@ -1,16 +1,17 @@
 import Spool
 import SpoolFormat
 
-/// What a program is given of a task: the task itself, its templates expanded, with where it stands, and what those gave
+/// What a program (or whoever claims it by hand) is given of a task: the task itself, its templates expanded, with where it stands, and what those gave
 /// that it waited for.
-struct TaskInput {
-  let line: [UInt8]
+public struct TaskInput {
+  /// A JSON object on a line, line feed included.
+  public let line: [UInt8]
 
   /// Bytes that the results of others may have together.
   static let resultsBytesMax = 256 << 20
 
   /// - Throws: `.badData` when it can't be put together, now or ever.
-  init(_ task: StoredTask, _ spool: Spool) throws {
+  public init(_ task: StoredTask, _ spool: Spool) throws {
     let others = try Self.others(of: task, spool)
     var results: [MessageID: JSONText] = [:]
     for other in others.all { results[other.id] = other.record.result }

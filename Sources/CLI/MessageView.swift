@@ -58,7 +58,7 @@ enum MessageView {
       let subject = event.kind == .messageQuarantined ? "\(Output.excerpt(event.subject, 60)) " : ""
       return "\(subject)by \(bot(event))\(reason)"
     case .topicSubscribed, .topicUnsubscribed: return "\(event.subject) #\(event.text("topic") ?? "")"
-    default: return Output.excerpt(event.subject, 64)
+    default: return event.kind.isOfTask ? TaskView.details(event) : Output.excerpt(event.subject, 64)
     }
   }
 

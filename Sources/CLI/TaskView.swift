@@ -120,4 +120,46 @@ enum TaskView {
   static func text(_ result: JSONText) -> String {
     result.value.string ?? result.value.prettyPrinted()
   }
+
+  // MARK: Events
+
+  /// What an event of the log says of a task, less when and which.
+  static func details(_ event: LogEvent) -> String {
+    let bot = event.text("bot").map { Output.excerpt($0, 64) }
+    let by = event.text("by").map { Output.excerpt($0, 64) }
+    let author = by.map { $0 == bot ? "" : " by \($0)" } ?? ""
+    let reason = event.text("reason").map { ": \(Output.excerpt(shortened($0)))" } ?? ""
+    let attempt = event.number("attempt") ?? 0
+    let record = event.taskBytes.flatMap { try? TaskRecord(parsing: $0) }
+    let title = record.map { Output.excerpt($0.title, 60) } ?? ""
+    switch event.kind {
+    case .taskAdded: return "\(title)\(author)\(state(event, unless: .pending))"
+    case .taskAssigned: return "to \(bot ?? "?")\(author)"
+    case .taskStarted: return "by \(bot ?? "?"), attempt \(attempt)"
+    case .taskProgressed:
+      let says = event.text("text").map { " " + Output.excerpt($0) } ?? ""
+      return "\(event.number("progress").map { "\($0)%" } ?? "")\(says) by \(bot ?? "?")"
+    case .taskCompleted:
+      let result = record?.result.map { ": " + Output.excerpt($0.value.string ?? $0.description) } ?? ""
+      return "\(title) by \(bot ?? by ?? "?")\(result)"
+    case .taskFailed:
+      let error = record?.error.map { ": \(Output.excerpt(shortened($0)))" } ?? reason
+      return "\(title) by \(bot ?? by ?? "?")\(attempt > 0 ? ", attempt \(attempt)" : "")\(error)"
+    case .taskRetried:
+      return "attempt \(attempt)\(bot.map { " of \($0)" } ?? "")\(author)\(reason)\(state(event, unless: .pending))"
+    case .taskExpired, .taskReleased: return "from \(bot ?? "?")\(author)\(reason)"
+    case .taskMoved, .taskRestored:
+      let from = event.text("from").map { " from \(Output.excerpt($0, 20))" } ?? ""
+      return "to \(event.text("state").map { Output.excerpt($0, 20) } ?? "?")\(from)\(author)\(reason)"
+    default:
+      let why =
+        event.kind == .taskBlocked && reason.isEmpty ? record?.blockedReason.map { ": \(Output.excerpt($0))" } : nil
+      return "\(event.text("by").map { "by \(Output.excerpt($0, 64))" } ?? "")\(why ?? reason)"
+    }
+  }
+
+  private static func state(_ event: LogEvent, unless usual: TaskState) -> String {
+    guard let entry = event.entry, entry.state != usual else { return "" }
+    return ", \(standing(entry))"
+  }
 }

@@ -34,7 +34,7 @@ struct EventMatcher: Sendable {
   }
 
   func matches(_ event: LogEvent) -> Bool {
-    if filter.sentOnly, event.kind != .messageSent { return false }
+    if filter.sentOnly, event.kind != .messageSent, !(filter.withTasks && event.kind.isOfTask) { return false }
     if isTooOld(event) { return false }
     if let until = filter.until, event.time > until { return false }
     let needsMessage =
@@ -43,7 +43,8 @@ struct EventMatcher: Sendable {
     guard needsMessage else { return filter.type.map { $0 == event.kind.description } ?? true }
     if let type = filter.type, type.contains("."), type != event.kind.description { return false }
     return event.data.withSlice { data in
-      let message = data["message"]
+      // A task's body is read as a message's.
+      let message = data["message"] ?? data["task"]
       if let bot = filter.bot, !concerns(bot, event, data, message) { return false }
       if let from = filter.from, message?.sender != from { return false }
       if let to = filter.to, !isAddressed(to, data, message) { return false }
@@ -57,14 +58,14 @@ struct EventMatcher: Sendable {
   }
 
   private func concerns(_ bot: String, _ event: LogEvent, _ data: JSONSlice, _ message: JSONSlice?) -> Bool {
-    event.subject == bot || data["bot"]?.string == bot || message?.sender == bot
+    event.subject == bot || data["bot"]?.string == bot || data["by"]?.string == bot || message?.sender == bot
       || isAddressed(bot, data, message)
   }
 
   private func isAddressed(_ to: String, _ data: JSONSlice, _ message: JSONSlice?) -> Bool {
     var found = false
     data["recipients"]?.forEachElement { if $0.string == to { found = true } }
-    if let target = message?.first(of: ["to", "recipient_id"]) {
+    if let target = message?.first(of: ["to", "recipient_id", "assign_to"]) {
       if target.string == to { found = true }
       target.forEachElement { if $0.string == to { found = true } }
     }
@@ -73,8 +74,7 @@ struct EventMatcher: Sendable {
 
   private static let addresses: [StaticString] = [
     "id", "from", "to", "created_at", "in_reply_to", "conversation", "priority", "sender_id", "recipient_id",
-    "timestamp",
-    "response_to_id", "conversation_id",
+    "timestamp", "response_to_id", "conversation_id", "created_by", "parent", "depends_on", "children", "submitted_by",
   ]
 
   /// Whether the phrase occurs in what the message says: its content, data, context, and fields of its own.
@@ -91,7 +91,7 @@ struct EventMatcher: Sendable {
 
 /// Fields of a message as it stands in the log, under their own names or those that `Message` reads as well.
 extension JSONSlice {
-  var sender: String? { first(of: ["from", "sender_id", "agent"])?.string }
+  var sender: String? { first(of: ["from", "sender_id", "agent", "created_by"])?.string }
   var messageType: String? { first(of: ["type", "message_type", "action"])?.string }
   var conversation: String? { first(of: ["conversation", "conversation_id"])?.string }
 

@@ -27,6 +27,8 @@ public struct History: Sendable {
     public var phrases: [String] = []
     /// Only messages, as they were sent.
     public var sentOnly = false
+    /// With `sentOnly`: tasks, too, whenever something was said in them.
+    public var withTasks = false
 
     public init() {}
   }
@@ -190,7 +192,8 @@ public struct History: Sendable {
   /// - Throws: `.notFound`; `.badData` when it stands for several.
   public func identifier(_ part: String) throws -> MessageID {
     if let id = MessageID(part) { return id }
-    if let name = EntryName(part.split(separator: "/").last.map(String.init) ?? part) { return name.id }
+    let last = part.split(separator: "/").last.map(String.init) ?? part
+    if let name = EntryName(last) ?? EntryName(last, of: .task) { return name.id }
     guard part.utf8.count >= 4, part.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
       throw SpoolError(
         .badData, "\"\(part.escapedForTerminal())\" is no id", hint: "give at least four of its characters")
@@ -211,7 +214,7 @@ public struct History: Sendable {
     }
     if let only = found.first, found.count == 1 { return only }
     guard !found.isEmpty else {
-      throw SpoolError(.notFound, "no message has \(part) in its id", hint: "see: spool log")
+      throw SpoolError(.notFound, "no message or task has \(part) in its id", hint: "see: spool log")
     }
     let shown = found.sorted().prefix(3).map(\.description).joined(separator: ", ")
     throw SpoolError(.badData, "\(part) stands for \(found.count) messages: \(shown)", hint: "give more of the id")

@@ -16,6 +16,8 @@ public final class Spool: Sendable {
   let root: Directory
   let process: ProcessIdentity
   let writer: Result<LogWriter, SpoolError>
+  /// Whether this process has a directory below `tasks/moving/`.
+  let hasMovingDirectory = Atomic(false)
 
   /// Opens a spool. After a reboot, or in a copy, the first to open it repairs it before this returns.
   /// A spool on a read-only file system can be opened, and read.
@@ -42,6 +44,8 @@ public final class Spool: Sendable {
       recovery = nil
     }
   }
+
+  deinit { if hasMovingDirectory.load(ordering: .relaxed) { leaveMoving() } }
 
   /// Makes a spool in a directory that is empty or not there yet.
   /// A directory that is a spool already is left as it is, and its settings stay; returns whether it was made now.

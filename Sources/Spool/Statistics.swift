@@ -11,6 +11,11 @@ public struct Statistics: Sendable {
     public var waiting = 0
     public var claimed = 0
     public var dead = 0
+    public var tasksCompleted = 0
+    /// Attempts at tasks that failed, for good or not, or ran out.
+    public var tasksFailed = 0
+    /// Tasks that it has, begun or not, now.
+    public var tasksInHand = 0
     /// From sending to the first claim, microseconds; nil when it never claimed.
     public var latency: Percentiles?
   }
@@ -34,6 +39,8 @@ public struct Statistics: Sendable {
   public private(set) var messages = 0
   public private(set) var conversations = 0
   public private(set) var quarantined = 0
+  /// Tasks now, by state.
+  public private(set) var tasks: [TaskState: Int] = [:]
   public private(set) var logBytes = 0
   public private(set) var latency: Percentiles?
 
@@ -59,6 +66,8 @@ public struct Statistics: Sendable {
       bots[bot.description, default: PerBot()].claimed = counts.claimed
       bots[bot.description, default: PerBot()].dead = counts.dead
     }
+    for (bot, count) in try spool.tasksInHand() { bots[bot.description, default: PerBot()].tasksInHand = count }
+    tasks = try spool.taskCounts()
     quarantined = try spool.quarantined().count
     try doing("cannot look at the log") {
       for segment in try LogFiles(root: spool.root).allSegments() {
@@ -95,6 +104,12 @@ public struct Statistics: Sendable {
       samples[bot] = sample
     case .messageAcked:
       if let bot = event.text("bot") { bots[bot, default: PerBot()].acked += 1 }
+    case .taskCompleted:
+      if let bot = event.text("bot") { bots[bot, default: PerBot()].tasksCompleted += 1 }
+    case .taskFailed, .taskRetried, .taskExpired:
+      // Somebody's retry of one that had failed is no failure.
+      guard let bot = event.text("bot"), event.text("from") == TaskState.inProgress.rawValue else { return }
+      bots[bot, default: PerBot()].tasksFailed += 1
     default: break
     }
   }

@@ -92,6 +92,51 @@ private func compare(_ text: String, _ name: String) throws {
     try compare(story.text, "story")
   }
 
+  @Test func `what the verbs of tasks print is as recorded`() throws {
+    let scratch = try Scratch(inMemory: true)
+    let spool = "\(scratch.path)/spool"
+    var story = Story(spool: spool)
+    story.tell(["init", spool])
+    story.tell(["task", "list"])
+    story.tell(["register", "coder", "--domain", "development", "--skill", "swift:expert"])
+    let options = ["--domain", "development", "--skill", "swift:advanced", "--requirement", "fast", "--by", "planner"]
+    story.tell(["task", "add", "write a \u{1b}[2Jparser", "--priority", "high"] + options)
+    let parser = story.lastLine
+    story.tell(["task", "add", "test it", "--depends-on", parser, "--due", "2099-01-01T00:00:00Z", "--json"])
+    story.tell(["task", "list"], json: true)
+    story.tell(["task", "claim", "--next", "--as", "coder"])
+    let claim = story.lastLine
+    story.tell(["task", "progress", claim, "40", "the scanner is done"])
+    story.tell(["task", "show", parser], json: true)
+    story.tell(["task", "tree"])
+    story.tell(["task", "fail", claim, "no network", "--suggestion", "try the mirror", "--delay", "0s"])
+    story.tell(["task", "claim", parser, "--as", "coder", "--json"])
+    story.tell(["task", "complete", claim, "too late"])
+    story.tell(["task", "complete", parser, "in parser.swift", "--confidence", "0.9", "--learning", "use rename"])
+    story.tell(["task", "cancel", parser])
+    story.tell(["task", "wait", parser], json: true)
+    story.tell(["task", "list", "--all"])
+    story.tell(["task", "show", parser])
+    story.tell(["trace", parser])
+    story.tell(["search", "rename"])
+    let file = "\(spool)/tmp/flow.json"
+    try Scratch.write(#"{"steps":[{"name":"a"},{"name":"b","depends_on":["c"]}]}"#, to: file)
+    story.tell(["workflow", "check", file])
+    try Scratch.write(
+      #"{"title":"both","steps":[{"name":"b","depends_on":["a"],"title":"{{a.result}}"},{"name":"a"}]}"#, to: file)
+    story.tell(["workflow", "check", file], json: true)
+    story.tell(["workflow", "submit", file, "--key", "k"])
+    let workflow = story.lastLine
+    story.tell(["workflow", "submit", file, "--key", "k", "--json"])
+    story.tell(["workflow", "show", workflow], json: true)
+    story.tell(["workflow", "wait", workflow, "--timeout", "1ms"])
+    story.tell(["task", "cancel", workflow, "--reason", "enough"])
+    story.tell(["workflow", "wait", workflow])
+    story.tell(["log", "--type", "task.cancelled"])
+    story.tell(["stats"], json: true)
+    try compare(story.text, "story-tasks")
+  }
+
   /// Commands and what they print, with what differs from run to run given names.
   private struct Story {
     let spool: String
@@ -136,6 +181,7 @@ private func compare(_ text: String, _ name: String) throws {
       text = text.replacing(#/pi\.0\.[0-9a-f]+/#, with: "pi.0.RANDOM")
       text = text.replacing(#/pi[.\/]\d+\.[0-9a-f]+/#, with: "PROCESS")
       text = text.replacing(#/\b\d+(\.\d+)? ?(µs|ms|s|min|h)\b/#, with: "DURATION")
+      text = text.replacing(#/due in \d+ d/#, with: "due in DURATION")
       text = text.replacing(#/"(waited_us|p50|p90|p99|log_bytes|pid)":\d+/#) { "\"\($0.output.1)\":N" }
       text = text.replacing(#/"id":"[0-9a-f]{32}"/#, with: "\"id\":\"IDENTITY\"")
       text = text.replacing(#/file system: .*/#, with: "file system: KIND")

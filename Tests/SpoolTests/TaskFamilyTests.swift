@@ -86,6 +86,31 @@ private struct Workflow {
     #expect(try work.states == [.completed, .completed, .completed, .completed])
   }
 
+  @Test func `what comes after a step that can't begin can't either, and all of them come back with the first`() throws
+  {
+    let work = try Workflow()
+    func add(_ policy: TaskRecord.DependencyFailure) throws -> MessageID {
+      var record = TaskRecord(title: "test")
+      record.dependsOn = [work.build]
+      record.parent = work.all
+      record.onDependencyFailure = policy
+      return try work.spool.addTask(record).id
+    }
+    let tests = try [add(.block), add(.cancel)]
+    try work.finish(work.design, false)
+    let later = try add(.cancel)
+    for id in tests + [later] {
+      let task = try #require(try work.spool.task(id))
+      #expect(task.state == .blocked && task.record.blockedBy == work.build, "\(task)")
+      #expect(task.record.blockedReason == "\(work.build), which it depends on, can't begin")
+    }
+    #expect(try work.state(work.all) == .failed)
+    _ = try work.retry(work.design)
+    for id in tests + [later] { #expect(try work.spool.task(id)?.record.blockedBy == nil) }
+    for id in [work.design, work.build, work.docs] + tests + [later] { try work.finish(id, true) }
+    #expect(try work.state(work.all) == .completed)
+  }
+
   @Test func `a join that failed brings back its children`() throws {
     let work = try Workflow()
     try work.finish(work.design, true)

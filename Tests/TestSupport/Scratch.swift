@@ -40,6 +40,11 @@ public final class Scratch: Sendable {
   public static func write(_ text: String, to path: String) throws { try write(Data(text.utf8), to: path) }
   public static func write(_ data: Data, to path: String) throws { try data.write(to: URL(fileURLWithPath: path)) }
 
+  /// What a file says; nothing when it isn't there.
+  public static func text(_ path: String) -> String {
+    FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) } ?? ""
+  }
+
   public static func names(_ path: String) -> [String] {
     ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
   }

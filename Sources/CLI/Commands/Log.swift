@@ -79,17 +79,22 @@ extension Verb {
   }
 
   static let search = Verb(
-    name: "search", summary: "find messages by what they say, newest first", usage: "WORD… [--from BOT] [--since WHEN]",
+    name: "search", summary: "find messages and tasks by what they say, newest first",
+    usage: "WORD… [--from BOT] [--since WHEN]",
     options: filterOptions.map { $0.name == "--limit" ? .value("--limit", "N", "at most so many (20)") : $0 },
     example: "spool search parser '\"race condition\"' --from tester", exits: "0 found, 1 none, 69 no spool"
   ) { invocation in
     guard !invocation.operands.isEmpty else { throw UsageError("WORD is missing") }
     var filter = try filter(invocation)
     filter.sentOnly = true
+    filter.withTasks = true
     filter.phrases = invocation.operands.flatMap(phrases)
     guard !filter.phrases.isEmpty else { throw UsageError("there is no word to search for") }
     let limit = try invocation.number("--limit", in: 1...1_000_000_000) ?? 20
-    let found = try History(try invocation.spool()).newest(filter, limit: limit)
+    // Whatever changes a task says all of it again: the newest is enough.
+    var tasks: Set<String> = []
+    let found = try History(try invocation.spool()).newest(filter, limit: limit * 4)
+      .filter { !$0.kind.isOfTask || tasks.insert($0.subject).inserted }.prefix(limit)
     for event in found {
       if invocation.isJSON {
         MessageView.write(event, to: invocation.output)

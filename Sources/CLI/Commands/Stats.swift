@@ -3,7 +3,7 @@ import SpoolFormat
 
 extension Verb {
   static let stats = Verb(
-    name: "stats", summary: "count messages, by bot and type, and how long they waited", usage: "[--since WHEN]",
+    name: "stats", summary: "count messages and tasks, by bot, and how long they waited", usage: "[--since WHEN]",
     options: [.value("--since", "WHEN", "a time, or a duration such as 1d ago")],
     example: "spool stats --since 1d", exits: "0 done, 69 no spool"
   ) { invocation in
@@ -19,20 +19,28 @@ extension Verb {
       guard let latency else { return ["", "", ""] }
       return [latency.p50, latency.p90, latency.p99].map { TimeText.short(microseconds: $0) }
     }
+    let hasTasks = statistics.tasks.values.contains { $0 > 0 }
     let rows = statistics.bots.sorted { $0.key < $1.key }.map { name, bot in
       [
         Output.excerpt(name, 32), "\(bot.sent)", "\(bot.received)", "\(bot.acked)", "\(bot.waiting)", "\(bot.claimed)",
         "\(bot.dead)",
       ]
-        + times(bot.latency)
+        + (hasTasks ? ["\(bot.tasksInHand)", "\(bot.tasksCompleted)", "\(bot.tasksFailed)"] : []) + times(bot.latency)
     }
-    output.table(["BOT", "SENT", "RECEIVED", "ACKED", "WAITING", "CLAIMED", "DEAD", "P50", "P90", "P99"], rows)
+    let tasks = hasTasks ? ["TASKS", "DONE", "FAILED"] : []
+    output.table(
+      ["BOT", "SENT", "RECEIVED", "ACKED", "WAITING", "CLAIMED", "DEAD"] + tasks + ["P50", "P90", "P99"], rows)
     let types = statistics.types.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map {
       "\(Output.excerpt($0.key, 32)) \($0.value)"
     }
     output.line("")
     output.line(
       "\(statistics.messages) messages in \(statistics.conversations) conversations: \(types.joined(separator: ", "))")
+    if hasTasks {
+      let states = TaskState.allCases.filter { statistics.tasks[$0, default: 0] > 0 }
+      let counts = states.map { "\(statistics.tasks[$0]!) \(TaskView.name($0))" }.joined(separator: ", ")
+      output.line("\(statistics.tasks.values.reduce(0, +)) tasks: \(counts); FAILED: attempts that did")
+    }
     let (whole, part) = (statistics.logBytes * 10 / (1 << 20)).quotientAndRemainder(dividingBy: 10)
     output.line(
       "\(whole).\(part) MiB of log, \(statistics.quarantined) in quarantine; P50, P90, P99: from sending to claim")
@@ -54,6 +62,13 @@ extension Verb {
       writer.member("quarantined", statistics.quarantined)
       writer.member("log_bytes", statistics.logBytes)
       latency(&writer, statistics.latency)
+      writer.key("tasks")
+      writer.beginObject()
+      for state in TaskState.allCases {
+        writer.key(state.rawValue)
+        writer.int(statistics.tasks[state, default: 0])
+      }
+      writer.endObject()
       writer.key("types")
       writer.beginObject()
       for (type, count) in statistics.types.sorted(by: { $0.key < $1.key }) {
@@ -72,6 +87,9 @@ extension Verb {
         writer.member("waiting", bot.waiting)
         writer.member("claimed", bot.claimed)
         writer.member("dead", bot.dead)
+        writer.member("tasks", bot.tasksInHand)
+        writer.member("tasks_completed", bot.tasksCompleted)
+        writer.member("attempts_failed", bot.tasksFailed)
         latency(&writer, bot.latency)
         writer.endObject()
       }

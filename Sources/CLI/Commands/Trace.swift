@@ -3,8 +3,8 @@ import SpoolFormat
 
 extension Verb {
   static let trace = Verb(
-    name: "trace", summary: "show everything that ever happened to a message", usage: "ID",
-    example: "spool trace 8f3a", exits: "0 done, 1 no such message, 65 an id of several, 69 no spool"
+    name: "trace", summary: "show everything that ever happened to a message or a task", usage: "ID",
+    example: "spool trace 8f3a", exits: "0 done, 1 no such message or task, 65 an id of several, 69 no spool"
   ) { invocation in
     try invocation.expect(atMost: 1)
     let part = try invocation.operand(0, "ID")
@@ -19,7 +19,11 @@ extension Verb {
         invocation.output.line(MessageView.line(event))
       }
     }
-    if !invocation.isJSON { Output.talk("the whole message: spool show \(MessageView.short(id.description))") }
+    let isTask = events.contains { $0.kind.isOfTask }
+    if !invocation.isJSON {
+      Output.talk(
+        "the whole \(isTask ? "task: spool task" : "message: spool") show \(MessageView.short(id.description))")
+    }
     return .done
   }
 
@@ -32,7 +36,9 @@ extension Verb {
     let spool = try invocation.spool()
     let id = try History(spool).identifier(part)
     guard let (message, recipients) = try spool.message(id) else {
-      throw SpoolError(.notFound, "no message \(id)", hint: "see: spool log")
+      let isTask = try spool.findTask(id) != nil
+      throw SpoolError(
+        .notFound, "no message \(id)", hint: isTask ? "it is a task: spool task show \(id)" : "see: spool log")
     }
     if invocation.isJSON {
       invocation.output.write(message.encoded + [10])

@@ -23,19 +23,32 @@ extension Spool {
     record.id = id
     if let bot = record.assignTo { try require(bot) }
     let state = try firstState(&record, others)
-    var name = EntryName(urgency: record.priority.urgency, id: id)
+    return try add(record, as: state, by: by, durability: durability ?? settings.durability)!
+  }
+
+  /// Adds a task whose first state is known.
+  /// - Parameter onlyOnce: not if the log has it already; needed where two may add the same.
+  /// - Returns: nil when it was added before.
+  func add(
+    _ record: TaskRecord, as state: TaskState, by: String?, durability: Durability, onlyOnce: Bool = false
+  ) throws -> TaskEntry? {
+    var record = record
+    var name = EntryName(urgency: record.priority.urgency, id: record.id!)
     if state == .assigned, let bot = record.assignTo {
       name.attempt = 1
       name.place = .bot(bot, nil)
       record.assignedAt = record.createdAt
     }
     let entry = TaskEntry(state: state, name: name)
-    try write(entry, record, by, durability ?? settings.durability)
+    guard try write(entry, record, by, durability, onlyOnce) else { return nil }
     if state == .assigned { ring(record.assignTo) }
     return entry
   }
 
-  private func write(_ entry: TaskEntry, _ record: TaskRecord, _ by: String?, _ durability: Durability) throws {
+  /// - Returns: whether it was added now.
+  private func write(
+    _ entry: TaskEntry, _ record: TaskRecord, _ by: String?, _ durability: Durability, _ onlyOnce: Bool
+  ) throws -> Bool {
     let body = try Self.file(of: record)
     let held = EntryName(urgency: entry.name.urgency, id: entry.id, place: .held(holder))
     let temporary = Layout.taskTemporary(held)
@@ -49,16 +62,24 @@ extension Spool {
       }
       let receipt: LogWriter.Receipt?
       do {
-        receipt = try log.append(.taskAdded, entry.id.description, reserving: body.count + 512) { writer in
+        receipt = try log.append(
+          .taskAdded, entry.id.description, reserving: body.count + 512,
+          unless: onlyOnce ? { try History(self).lastOfTask(entry.id) != nil } : nil
+        ) { writer in
           self.writeEvent(entry, by: by, reason: nil, body: body, to: &writer)
         }
       } catch {
         _ = try? root.unlink(temporary)
         throw error
       }
-      if durability == .durable, let receipt { try log.waitUntilSynced(receipt) }
+      guard let receipt else {
+        _ = try? root.unlink(temporary)
+        return false
+      }
+      if durability == .durable { try log.waitUntilSynced(receipt) }
       // Should it be gone, somebody took us for dead, and put it in its place by what the log says.
       _ = try root.renameIfPresent(temporary, to: entry.path)  // visible
+      return true
     } catch let error as SystemCallError {
       throw SpoolError("cannot add the task, and nothing was added", error)
     }
@@ -94,7 +115,11 @@ extension Spool {
     }
     var states = others
     let unknown = Set(record.dependsOn + [record.parent].compactMap { $0 }).subtracting(others.keys)
-    for (id, entry) in try findTasks(unknown) { states[id] = entry.state }
+    var stuck: Set<MessageID> = []
+    for (id, entry) in try findTasks(unknown) {
+      states[id] = try standing(entry)
+      if states[id] != entry.state { stuck.insert(id) }
+    }
     if let missing = record.dependsOn.first(where: { states[$0] == nil }) {
       throw SpoolError(.notFound, "no task \(missing) to depend on", hint: "see: spool task list")
     }
@@ -102,14 +127,15 @@ extension Spool {
     case .ready: return record.assignTo == nil ? .pending : .assigned
     case .waiting, .joined: return .blocked
     case .failed(let dependency, let state):
-      guard record.onDependencyFailure == .block else {
+      let isStuck = stuck.contains(dependency)
+      guard record.onDependencyFailure == .block || isStuck else {
         throw SpoolError(
           .badData,
           "\(dependency), which it depends on, is \(state.rawValue) already, and it would be cancelled at once",
           hint: "see: spool task show \(dependency)")
       }
       record.blockedBy = dependency
-      record.blockedReason = TaskDependencies.reason(dependency, state)
+      record.blockedReason = TaskDependencies.reason(dependency, isStuck ? .blocked : state)
       return .blocked
     }
   }

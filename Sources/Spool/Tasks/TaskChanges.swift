@@ -1,6 +1,7 @@
 import Glibc
 import Linux
 import SpoolFormat
+import Synchronization
 
 /// Transitions with new content. The process writes the new file into its own directory below `tasks/moving/`, takes the
 /// old one out of its state by renaming it there (the race is won here), logs what it does, and renames the new one into
@@ -89,11 +90,12 @@ extension Spool {
     do { return try root.open(path, O_WRONLY | O_CREAT | O_EXCL) } catch {
       guard error.code == ENOENT else { throw error }
       try makingTaskDirectories { () throws(SystemCallError) in try root.makeDirectory(Layout.tasksMoving(by: holder)) }
+      hasMovingDirectory.store(true, ordering: .relaxed)
       return try root.open(path, O_WRONLY | O_CREAT | O_EXCL)
     }
   }
 
-  /// Removes this process's directory below `tasks/moving/`, if it has one; for a process that is going to end.
+  /// Removes this process's directory below `tasks/moving/`; should it have another use for it, it makes it again.
   public func leaveMoving() { _ = try? root.removeDirectory(Layout.tasksMoving(by: holder)) }
 
   // MARK: What is done most

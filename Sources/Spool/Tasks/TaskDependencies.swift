@@ -40,7 +40,13 @@ public enum TaskDependencies {
   }
 
   public static func reason(_ dependency: MessageID, _ state: TaskState) -> String {
-    "\(dependency), which it depends on, \(state == .failed ? "failed" : "was cancelled")"
+    let what =
+      switch state {
+      case .failed: "failed"
+      case .blocked: "can't begin"
+      default: "was cancelled"
+      }
+    return "\(dependency), which it depends on, \(what)"
   }
 }
 
@@ -68,7 +74,7 @@ extension Spool {
     }
   }
 
-  /// Where those stand that a task waits for. Of a child that can't go on because of another that failed: `failed`.
+  /// Where those stand that a task waits for. Of one that can't go on because of another that failed: `failed`.
   public typealias Standings = (dependencies: [MessageID: TaskState], children: [TaskState])
 
   /// Does with a blocked task what the states of those that it waits for say.
@@ -87,7 +93,13 @@ extension Spool {
   private func standings(_ record: TaskRecord) throws -> Standings {
     let found = try findTasks(Set(record.dependsOn))
     let children = record.waitsForChildren || record.isJoin ? try children(of: record) : []
-    return (found.mapValues(\.state), children.map(Self.standingForParent))
+    return (try found.mapValues(standing), children.map(Self.standingForParent))
+  }
+
+  /// As those see a task that wait for it.
+  func standing(_ entry: TaskEntry) throws -> TaskState {
+    guard entry.state == .blocked, let record = try? record(of: entry) else { return entry.state }
+    return Self.standingForParent(StoredTask(entry: entry, record: record))
   }
 
   private func carryOut(
@@ -106,9 +118,13 @@ extension Spool {
       guard let bot = record.assignTo else { return ready }
       return try assign(ready, to: bot, by: TaskDependencies.author)
     case .failed(let dependency, let state):
-      let reason = TaskDependencies.reason(dependency, state)
-      if record.onDependencyFailure == .cancel { return try cancel(entry, reason: reason, by: TaskDependencies.author) }
-      if record.blockedBy == dependency { return nil }
+      // One that can't begin may be brought back, and nothing is lost with it yet.
+      let isStuck = try findTask(dependency)?.state == .blocked
+      let reason = TaskDependencies.reason(dependency, isStuck ? .blocked : state)
+      if record.onDependencyFailure == .cancel, !isStuck {
+        return try cancel(entry, reason: reason, by: TaskDependencies.author)
+      }
+      if record.blockedBy == dependency, record.blockedReason == reason { return nil }
       return try block(entry, reason: reason, on: dependency, by: TaskDependencies.author)
     case .joined:
       let children = try children(of: record)

@@ -16,26 +16,29 @@ extension Spool {
 
   /// Waits until all of some tasks have ended, each completed, failed, cancelled, or stuck behind one that was.
   /// - Parameters:
+  ///   - others: tasks that `body` is told of as well, and whose end isn't waited for.
   ///   - seconds: waits so long at most; nil waits for ever.
   ///   - interruption: ends the wait when it becomes readable.
   ///   - body: is called with how the tasks stand, at first and whenever something was done to one of them.
   /// - Returns: how they stand in the end, in the order of `ids`.
   /// - Throws: `.notFound` when one isn't there, or no longer.
   public func waitForTasks(
-    _ ids: [MessageID], seconds: Double? = nil, interruption: CInt? = nil, _ body: ([StoredTask]) -> Void = { _ in }
+    _ ids: [MessageID], watching others: [MessageID] = [], seconds: Double? = nil, interruption: CInt? = nil,
+    _ body: ([StoredTask]) -> Void = { _ in }
   ) throws -> [StoredTask] {
     let watcher = try TaskWatcher(self)
     let isSeen = try watcher.mechanism != .polling && !root.fileSystem().isNetwork
-    let wanted = Set(ids)
+    let wanted = Set(ids + others)
     let end = seconds.map { Clock.sinceBoot() + Int(min($0, 1e9) * 1e9) }
     var known: [MessageID: StoredTask] = [:]
     while true {
       let looked = Clock.sinceBoot()
       let found = try findTasks(wanted)
-      for id in ids {
+      for id in ids + others {
         guard let entry = found[id], let record = try record(of: entry) else {
           // Between two states: it is there again in a moment.
           guard let stored = try task(id) else {
+            if others.contains(id) { continue }
             throw SpoolError(.notFound, "\(id) is gone", hint: "see: spool trace \(id)")
           }
           known[id] = stored
@@ -44,7 +47,7 @@ extension Spool {
         known[id] = StoredTask(entry: entry, record: record)
       }
       let tasks = ids.compactMap { known[$0] }
-      body(tasks)
+      body(tasks + others.compactMap { known[$0] })
       if tasks.allSatisfy(\.hasEnded) { return tasks }
       let isOver = try !waitForMoves(
         of: wanted, watcher, until: min(end ?? .max, looked + (isSeen ? Self.lookNanoseconds : Self.pollNanoseconds)),

@@ -66,6 +66,15 @@ extension Spool {
     }
   }
 
+  /// How many tasks each bot has, begun or not; those without any are left out.
+  public func tasksInHand() throws -> [BotName: Int] {
+    var counts: [BotName: Int] = [:]
+    for entry in try tasks(in: [.assigned, .inProgress]) {
+      if let bot = entry.bot { counts[bot, default: 0] += 1 }
+    }
+    return counts
+  }
+
   /// What a task's file says; nil when it is there no longer.
   /// - Throws: `.badData` when it can't be read as a task.
   public func record(of entry: TaskEntry) throws -> TaskRecord? {

@@ -1,3 +1,4 @@
+import AgentRuntime
 import Spool
 import SpoolFormat
 
@@ -14,7 +15,8 @@ extension Verb {
     notes: """
       The claim is the name of the task's file, and bears its attempt: progress, complete and fail that are
       given it, and not only the id, are refused when that attempt is over. It has no lease: it stands until
-      you say how it ended, release it, or somebody takes it away.
+      you say how it ended, release it, or somebody takes it away. With --json it comes with the task as
+      spool work --tasks gives it to a program: with the results that it waited for.
       """
   ) { invocation in
     try invocation.expect(atMost: 1)
@@ -33,22 +35,30 @@ extension Verb {
       let named = try spool.task(named: invocation.operands[0])
       entry = try spool.claimTask(named, for: bot, by: invocation.value("--by"))
     }
-    let record = try spool.record(of: entry)
+    let task = try spool.record(of: entry).map { StoredTask(entry: entry, record: $0) }
     if invocation.isJSON {
       invocation.output.object { writer in
         writer.member("claim", entry.name.description)
         writer.member("attempt", entry.attempt)
         writer.member("path", "\(spool.path)/\(entry.path)")
-        guard let record else { return }
+        guard let task else { return }
         writer.key("task")
-        record.write(to: &writer)
+        writer.raw(input(task, spool))
       }
     } else {
       let short = TaskView.short(entry.id)
-      Output.talk("\(bot) has \(short) in hand: \(Output.excerpt(record?.title ?? "", 100))")
+      Output.talk("\(bot) has \(short) in hand: \(Output.excerpt(task?.record.title ?? "", 100))")
       Output.talk("read it with: spool task show \(short); end it with: spool task complete \(short) RESULT")
       invocation.output.line(entry.name.description)
     }
     return .done
+  }
+
+  /// As a program gets it: with the results that it waited for. That a template in it can't be filled in is said.
+  private static func input(_ task: StoredTask, _ spool: Spool) -> JSONText {
+    do { return JSONText(trusted: try TaskInput(task, spool).line.dropLast()) } catch {
+      Output.talk("spool: \(error)")
+      return JSONText(trusted: task.record.encoded)
+    }
   }
 }

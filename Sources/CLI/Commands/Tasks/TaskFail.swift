@@ -33,7 +33,9 @@ extension Verb {
     if failed.state == .failed { spool.settleAndTell([failed]) }
     invocation.report(
       failed,
-      failed.state == .failed ? "failed for good, in attempt \(failed.attempt)" : TaskView.standing(failed))
+      failed.state == .failed
+        ? "failed for good, in attempt \(failed.attempt)"
+        : "attempt \(failed.attempt) failed; now \(TaskView.standing(failed))")
     return .done
   }
 }

@@ -31,6 +31,15 @@ private struct TaskPage {
   private let now = TimeText.now()
 
   init(_ task: StoredTask, _ spool: Spool) throws {
+    var task = task
+    // Of a step, what its templates stand for as soon as that is there.
+    if !task.record.stepNames.isEmpty {
+      var results: [MessageID: JSONText] = [:]
+      for (id, entry) in try spool.findTasks(Set(task.record.stepNames.values)) {
+        results[id] = try? spool.record(of: entry)?.result
+      }
+      task.record = (try? task.record.expanded { results[$0] }) ?? task.record
+    }
     self.task = task
     self.spool = spool
     events = try History(spool).trace(task.id)

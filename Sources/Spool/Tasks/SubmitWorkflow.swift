@@ -1,0 +1,239 @@
+import Linux
+import SpoolFormat
+
+/// A workflow as tasks: a parent that joins its steps, and a task for each step.
+///
+/// The parent goes first, and bears the whole workflow and the ids of its steps: with its line in the log the workflow is
+/// submitted (before it, nothing is). Then the steps, each before those that it depends on, so that none begins before
+/// all that come after it are there. Of a submit that was killed in between the rest is added by whoever looks, once its
+/// process is gone: see `finishSubmitting`.
+extension Spool {
+  /// Who adds the steps of a parent, and what they are, as fields of its file.
+  private static let workflowField = "workflow"
+  private static let submitterField = "submitted_by"
+
+  /// What became of a workflow that was submitted.
+  public struct SubmittedWorkflow: Sendable {
+    public let parent: MessageID
+    /// In the order in which they can be done.
+    public let steps: [(name: String, id: MessageID)]
+    /// False when the key had been used before: these are the tasks of then.
+    public let isNew: Bool
+  }
+
+  /// Adds the tasks of a workflow.
+  /// - Parameter key: a second submit with it, by the same author, adds nothing (but what a killed first one left out).
+  /// - Throws: `.noSuchBot`; `.badData`; `.tryAgain`, with nothing submitted or, when it says so, with steps to be
+  ///   added later.
+  public func submit(
+    _ workflow: Workflow, _ origin: Workflow.Origin, key: String? = nil, durability: Durability? = nil
+  ) throws -> SubmittedWorkflow {
+    for step in workflow.steps {
+      guard let bot = step.assignTo else { continue }
+      do { try require(bot) } catch let error as SpoolError {
+        throw SpoolError(error.code, "step \(step.name): \(error.message)", hint: error.hint)
+      }
+    }
+    let durability = durability ?? settings.durability
+    let plan = try WorkflowPlan(workflow, origin, parent: newIdentifier(), self)
+    guard let key else {
+      try submit(plan, durability)
+      return plan.submitted(isNew: true)
+    }
+    return try submitOnce(plan, key, durability)
+  }
+
+  /// - Parameter onlyOnce: somebody else may be submitting the same.
+  /// - Returns: whether the parent was added now.
+  @discardableResult
+  private func submit(_ plan: WorkflowPlan, _ durability: Durability, onlyOnce: Bool = false) throws -> Bool {
+    let author = plan.parent.createdBy
+    guard try add(plan.parent, as: .blocked, by: author, durability: .relaxed, onlyOnce: onlyOnce) != nil else {
+      return false
+    }
+    try addSteps(plan, Set(plan.steps.map { $0.id! }), durability, onlyOnce: false)
+    return true
+  }
+
+  /// Adds those steps of a plan that are missing, the first one last. One sync at the end is for all of them.
+  private func addSteps(
+    _ plan: WorkflowPlan, _ missing: Set<MessageID>, _ durability: Durability, onlyOnce: Bool
+  ) throws {
+    let records = plan.steps.filter { missing.contains($0.id!) }
+    var added = 0
+    do {
+      for (place, record) in records.enumerated().reversed() {
+        let state: TaskState = !record.dependsOn.isEmpty ? .blocked : record.assignTo == nil ? .pending : .assigned
+        let entry = try add(
+          record, as: state, by: record.createdBy, durability: place == 0 ? durability : .relaxed, onlyOnce: onlyOnce)
+        added += 1
+        if onlyOnce, let entry, state == .blocked { try settle(entry) }
+      }
+    } catch let error as SpoolError {
+      let id = plan.parent.id!
+      throw SpoolError(
+        error.code, "\(id) is submitted, but \(records.count - added) of its steps couldn't be added: \(error.message)",
+        hint: "they are added by: spool workflow show \(id)", cause: error.cause)
+    }
+  }
+
+  // MARK: Once
+
+  private static let otherSubmitterSecondsMax = 5.0
+
+  private func submitOnce(_ plan: WorkflowPlan, _ text: String, _ durability: Durability) throws -> SubmittedWorkflow {
+    guard 1...Message.labelBytesMax ~= text.utf8.count else {
+      throw SpoolError(.badData, "an idempotency key has 1 to \(Message.labelBytesMax) bytes")
+    }
+    // No recipient of a message has such a name.
+    let key = IdempotencyKey(text: text, from: plan.parent.createdBy, recipients: ["#workflow"])
+    let deadline = Clock.sinceBoot() + Int(Self.otherSubmitterSecondsMax * 1e9)
+    while true {
+      let isOurs = try doing("cannot keep the idempotency key") {
+        try key.take(for: plan.parent.id!, by: holder, in: root)
+      }
+      if isOurs {
+        do { try submit(plan, durability) } catch {
+          giveBack(key, plan.parent.id!)
+          throw error
+        }
+        return plan.submitted(isNew: true)
+      }
+      guard let owner = try doing("cannot read the idempotency key", { try key.owner(in: root) }) else { continue }
+      if try History(self).lastOfTask(owner.id) != nil { return try submitted(before: owner.id) }
+      if owner.holder.map({ isAway($0, since: owner.id.time) }) ?? true {
+        let taken = try WorkflowPlan(plan.workflow, plan.origin, parent: owner.id, self)
+        if try submit(taken, durability, onlyOnce: true) { return taken.submitted(isNew: true) }
+        return try submitted(before: owner.id)
+      }
+      guard Clock.sinceBoot() < deadline else {
+        throw SpoolError(
+          .tryAgain, "somebody else is submitting with this key", hint: "try again when \(owner.holder!) has ended")
+      }
+      _ = try? Poll.wait([], nanoseconds: 5_000_000)
+    }
+  }
+
+  /// With nothing in the log the key is free again; where that isn't certain it stays, and the log decides.
+  private func giveBack(_ key: IdempotencyKey, _ id: MessageID) {
+    do {
+      if try History(self).lastOfTask(id) == nil { try root.unlinkIfPresent(key.path) }
+    } catch {}
+  }
+
+  private func submitted(before id: MessageID) throws -> SubmittedWorkflow {
+    // It may have died between the parent's line and its place.
+    if try findTask(id) == nil { try settleWhatDiedAdding() }
+    guard let parent = try task(id) else {
+      throw SpoolError(.notFound, "\(id), which was submitted with this key, is gone", hint: "see: spool trace \(id)")
+    }
+    try finishSubmitting(parent)
+    let names = try workflow(of: parent.record)?.steps.map(\.name) ?? []
+    return SubmittedWorkflow(
+      parent: id, steps: zip(names, parent.record.children).map { ($0, $1) }, isNew: false)
+  }
+
+  /// A process that will not go on; of another host, one that has had long enough.
+  private func isAway(_ holder: Holder, since moment: Timestamp) -> Bool {
+    if holder == self.holder || isGone(holder) { return true }
+    return holder.host != host && now().seconds(since: moment) > max(settings.leaseSeconds, 60)
+  }
+
+  // MARK: Finishing
+
+  /// Adds the steps that a submit which was killed left out. Nothing happens when all are there, or it is at it still.
+  /// - Returns: how many were added.
+  @discardableResult
+  public func finishSubmitting(_ parent: StoredTask) throws -> Int {
+    guard parent.state == .blocked, let workflow = try workflow(of: parent.record) else { return 0 }
+    let children = Set(parent.record.children)
+    guard try findTasks(children).count < children.count else { return 0 }
+    let submitter = parent.record.text(of: Self.submitterField).flatMap { Holder($0) }
+    if let submitter, !isAway(submitter, since: parent.id.time) { return 0 }
+    // Of two who finish it, one changes the parent.
+    if submitter != holder {
+      let me = holder.description
+      guard
+        try change(
+          parent.entry, .block, by: parent.record.createdBy, reason: "its submitting is finished",
+          { $0.setExtra(Self.submitterField, JSONText(string: me)) }) != nil
+      else { return 0 }
+    }
+    try settleWhatDiedAdding()
+    let missing = children.subtracting(try findTasks(children).keys)
+    let plan = WorkflowPlan(workflow, parent.record)
+    try addSteps(plan, missing, settings.durability, onlyOnce: true)
+    return missing.count
+  }
+
+  /// What the log has and a dead process left in `tmp/` gets to its place; added once more it would be there twice.
+  private func settleWhatDiedAdding() throws {
+    var observations = TaskObservations()
+    try settleMoves(&observations)
+  }
+
+  /// The workflow that a task is the parent of; nil for any other task.
+  /// - Throws: `.badData` when somebody spoiled it.
+  public func workflow(of record: TaskRecord) throws -> Workflow? {
+    guard record.isJoin, let text = record.extra(Self.workflowField) else { return nil }
+    let workflow: Workflow
+    do { workflow = try Workflow(parsing: text.bytes) } catch {
+      throw SpoolError(.badData, "the workflow in \(record.id?.description ?? "a task") can't be read: \(error)")
+    }
+    return workflow.steps.count == record.children.count ? workflow : nil
+  }
+
+  /// A workflow with the ids of its tasks.
+  fileprivate struct WorkflowPlan {
+    let workflow: Workflow
+    let origin: Workflow.Origin
+    let parent: TaskRecord
+    let steps: [TaskRecord]
+
+    init(_ workflow: Workflow, _ origin: Workflow.Origin, parent id: MessageID, _ spool: Spool) throws {
+      let workflow = workflow.sorted
+      var origin = origin
+      origin.createdAt = origin.createdAt ?? id.time
+      self.workflow = workflow
+      self.origin = origin
+      // Younger than the parent, and in the order of the steps.
+      let ids = workflow.steps.indices.map { place in
+        MessageID(
+          time: Timestamp(microseconds: id.time.microseconds + 1 + place), random: UInt64.random(in: .min ... .max))
+      }
+      var parent = workflow.parentRecord(id: id, stepIDs: ids, origin: origin)
+      parent.setExtra(Spool.workflowField, JSONText(trusted: workflow.encoded))
+      parent.setExtra(Spool.submitterField, JSONText(string: spool.holder.description))
+      self.parent = parent
+      steps = workflow.records(ids: ids, parent: id, origin: origin)
+      // All that can be wrong is found before there is anything.
+      for record in steps { _ = try Spool.file(of: record) }
+    }
+
+    /// As it was submitted.
+    init(_ workflow: Workflow, _ parent: TaskRecord) {
+      self.workflow = workflow
+      origin = Workflow.Origin(
+        createdBy: parent.createdBy, createdAt: parent.createdAt, conversation: parent.conversation,
+        priority: parent.priority)
+      self.parent = parent
+      steps = workflow.records(ids: parent.children, parent: parent.id, origin: origin)
+    }
+
+    func submitted(isNew: Bool) -> SubmittedWorkflow {
+      SubmittedWorkflow(
+        parent: parent.id!, steps: steps.map { ($0.step ?? "", $0.id!) }, isNew: isNew)
+    }
+  }
+}
+
+extension TaskRecord {
+  fileprivate func extra(_ name: String) -> JSONText? { extra.first { $0.name == name }?.value }
+
+  fileprivate func text(of name: String) -> String? { extra(name)?.value.string }
+
+  fileprivate mutating func setExtra(_ name: String, _ value: JSONText) {
+    extra.removeAll { $0.name == name }
+    extra.append(Message.Field(name: name, value: value))
+  }
+}
