@@ -43,6 +43,7 @@ enum Target {
   case atLeast(Double, of: String)
   case atMost(Double, of: String)
   case below(Double)
+  case above(Double)
 
   /// The name that stands for `Work.floor`.
   static let floor = "floor"
@@ -68,6 +69,8 @@ struct Outcome {
     case .atMost(let bound, let other):
       let measured = quotient(value, reference(other))
       return ("<= \(short(bound)) x \(other)", measured, measured.map { $0 <= bound })
+    case .above(let bound):
+      return (">= \(short(bound)) \(work.unit)", value, value.map { $0 >= bound })
     case .below(let bound):
       return ("<= \(short(bound)) \(work.unit)", value, value.map { $0 <= bound })
     }

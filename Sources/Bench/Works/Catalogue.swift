@@ -41,5 +41,23 @@ struct CatalogueEntry: Sendable {
       name: "command", what: "spool send as a whole process, durable; floor: true and one synced append",
       make: Work.command),
     CatalogueEntry(name: "idle-memory", what: "resident memory of an idle spool work", make: Work.idleMemory),
+    CatalogueEntry(
+      name: "tasks",
+      what: "10,000 tasks, 50 workers, 620 bots: add, assign, start, complete; relaxed; floor: bare calls"
+    ) { .tasks($0, $1, .relaxed, atLeast: 2000) },
+    CatalogueEntry(name: "tasks-durable", what: "the same, durable") { .tasks($0, $1, .durable, atLeast: 1000) },
+    CatalogueEntry(
+      name: "assignment", what: "from adding a task to its assignment, p99, 10,000 others pending",
+      make: Work.assignment),
+    CatalogueEntry(
+      name: "task-growth", what: "a task's time with 100,000 completed; floor: with 1,000 completed",
+      make: Work.taskGrowth),
+    CatalogueEntry(
+      name: "coordinator-start", what: "until a coordinator assigns, with 100,000 tasks there",
+      make: Work.coordinatorStart),
+    CatalogueEntry(
+      name: "coordinator-memory", what: "its resident memory, 10,000 of them alive", make: Work.coordinatorMemory),
+    CatalogueEntry(
+      name: "coordinator-idle", what: "its processor time when nothing happens", make: Work.coordinatorIdle),
   ]
 }

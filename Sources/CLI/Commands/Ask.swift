@@ -1,0 +1,113 @@
+import Coordinator
+import Glibc
+import Linux
+import Spool
+import SpoolFormat
+
+extension Verb {
+  static let ask = Verb(
+    name: "ask", summary: "give the coordinator a request, and wait for the answer", usage: "TEXT|-|--file F",
+    options: [
+      .value("--from", "BOT", "who asks, and gets the answer (else $SPOOL_BOT, else you)"),
+      .value("--priority", "P", "1 to 10, low, normal, high, urgent"),
+      .value("--conversation", "ID", "what it belongs to"),
+      .value("--timeout", "DURATION", "how long to wait at most (1h)"),
+      .flag("--no-wait", "don't wait: print the request's id"),
+      .value("--file", "F", "take the text from a file"),
+    ],
+    example: "spool ask \"Build and test a feature to track user engagement\"",
+    exits: "0 answered (prints the answer), 1 the wait ended or it could not be done, 69 no spool"
+  ) { invocation in
+    try invocation.expect(atMost: 1)
+    let spool = try invocation.spool()
+    var message = Message(content: try invocation.text(operand: 0))
+    message.to = [Coordinator.bot.description]
+    message.type = .request
+    message.conversation = invocation.value("--conversation")
+    message.priority = try invocation.value("--priority").map { try Priority(parsing: $0) }
+    let sender = try BotName(parsing: try invocation.sender())
+    message.from = sender.description
+    let seconds = try invocation.duration("--timeout") ?? 3600
+    try Coordinator.register(spool)
+    if try !spool.exists(sender) {
+      var card = Card(name: sender)
+      card.description = "asks by spool ask"
+      try spool.register(card)
+    }
+    if !spool.coordinatorIsUp { Output.talk("no coordinator is running; the request waits for one: spool coordinate") }
+    if invocation.has("--no-wait") {
+      let id = try spool.send(message)
+      if invocation.isJSON {
+        invocation.output.object { writer in
+          writer.member("id", id.description)
+          writer.member("goal", Goal.id(for: id).description)
+        }
+      } else {
+        invocation.output.line("\(id)")
+      }
+      return .done
+    }
+    let progress = GoalProgress(spool)
+    let (id, answer) = try spool.request(message, waiting: seconds) { progress.show($0) }
+    progress.clear()
+    guard let answer else {
+      Output.talk("spool: no answer yet; the request stands: spool task tree \(Goal.id(for: id))")
+      return .nothing
+    }
+    show(answer, id, invocation)
+    return answer.type == .error ? .nothing : .done
+  }
+
+  private static func show(_ answer: Message, _ id: MessageID, _ invocation: Invocation) {
+    if invocation.isJSON {
+      invocation.output.object { writer in
+        writer.member("id", id.description)
+        MessageView.write(answer, to: &writer)
+      }
+    } else {
+      let says = answer.content ?? answer.data?.description ?? ""
+      invocation.output.line(invocation.output.isTerminal ? says.escapedForTerminal(keepingLines: true) : says)
+    }
+  }
+}
+
+/// How far a request is, on one line of a terminal that is drawn again and again; nothing elsewhere.
+private final class GoalProgress {
+  private let spool: Spool
+  private let isTerminal = isatty(2) == 1
+  private var shown = ""
+
+  init(_ spool: Spool) { self.spool = spool }
+
+  func show(_ request: MessageID) {
+    guard isTerminal else { return }
+    draw((try? line(request)) ?? shown)
+  }
+
+  private func line(_ request: MessageID) throws -> String {
+    guard let goal = try spool.task(Goal.id(for: request)) else { return "waiting for the coordinator…" }
+    let children = try spool.children(of: goal.record)
+    guard !children.isEmpty else { return "waiting for answers…" }
+    let done = children.count { $0.state.isFinal }
+    let width = 20
+    let filled = done * width / children.count
+    let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
+    let busy = children.filter { $0.state == .inProgress }.map { child in
+      let percent = child.record.progress.map { " \($0)%" } ?? ""
+      return "\(child.entry.bot?.description ?? "?"): \(child.record.step ?? child.record.title)\(percent)"
+    }
+    return "\(bar) \(done)/\(children.count)  \(busy.joined(separator: ", "))"
+  }
+
+  private func draw(_ line: String) {
+    shown = line
+    let text = "\r\u{1b}[K" + Output.excerpt(line, 100)
+    let bytes = Array(text.utf8)
+    _ = Glibc.write(2, bytes, bytes.count)
+  }
+
+  func clear() {
+    guard isTerminal, !shown.isEmpty else { return }
+    _ = Glibc.write(2, "\r\u{1b}[K", 4)
+  }
+}

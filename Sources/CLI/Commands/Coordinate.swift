@@ -1,0 +1,110 @@
+import Coordinator
+import Glibc
+import Linux
+import Spool
+import SpoolFormat
+
+extension Verb {
+  static let coordinate = Verb(
+    name: "coordinate", summary: "plan, delegate, watch, retry and answer: the bot named coordinator", usage: "",
+    options: [
+      .value("--analyzer", "PROGRAM", "analyses requests: text in, the JSON of spool analyze out"),
+      .value("--planner", "PROGRAM", "plans: request and analysis as JSON in, a workflow out"),
+      .value("--synthesizer", "PROGRAM", "puts the answers of a discussion together: JSON in, text out"),
+      .value("--discussion", "DURATION", "how long a discussion is open (30s)"),
+      .value("--program-timeout", "DURATION", "how long each of these programs may take (2m)"),
+      .flag("--until-idle", "end when no task lives and no request waits"),
+    ],
+    example: "spool coordinate\nspool coordinate --planner ./plan.sh",
+    exits: "0 stopped, or replaced by another, 69 no spool",
+    notes: """
+      Give tasks to bots that run with spool work BOT --tasks, and ask it with spool ask. A second one stands by, and takes
+      over when the first dies. Programs are given to sh -c. The words that requests are analysed by may be changed in
+      coordinator/vocabulary.json: spool analyze --vocabulary prints those that are built in.
+      """
+  ) { invocation in
+    try invocation.expect(atMost: 0)
+    var options = CoordinatorOptions()
+    func program(_ name: String) -> [String] { invocation.value(name).map { ["/bin/sh", "-c", $0] } ?? [] }
+    options.analyzer = program("--analyzer")
+    options.planner = program("--planner")
+    options.synthesizer = program("--synthesizer")
+    options.discussionSeconds = try invocation.duration("--discussion") ?? options.discussionSeconds
+    options.programSeconds = try invocation.duration("--program-timeout") ?? options.programSeconds
+    options.stopsWhenIdle = invocation.has("--until-idle")
+    options.catchesSignals = true
+    let spool = try invocation.spool()
+    let log = CoordinatorLog(invocation)
+    let coordinator = try Coordinator(spool, options) { log.show($0) }
+    try coordinator.run()
+    return .done
+  }
+}
+
+/// What a coordinator does, a line each: on a terminal all of it, else what goes wrong; with `--json` on standard output.
+private final class CoordinatorLog {
+  private let output: Output
+  private let isJSON: Bool
+  private let isTerminal = isatty(2) == 1
+
+  init(_ invocation: Invocation) {
+    output = invocation.output
+    isJSON = invocation.isJSON
+  }
+
+  func show(_ event: CoordinatorEvent) {
+    if isJSON { return write(event) }
+    if let line = line(event) { Output.talk(line) }
+  }
+
+  private func short(_ id: String) -> String { MessageView.short(id) }
+
+  private func line(_ event: CoordinatorEvent) -> String? {
+    switch event {
+    case .problem(let text): return text
+    case .replaced: return "another coordinator took over; this one stops"
+    case .standingBy(let leader): return "standing by: \(leader) coordinates"
+    case .escalated(let task, let title): return "\(short(task)) \(Output.excerpt(title)): told human"
+    case .movedByHand(let task, let title, let to, let wasPutBack):
+      return "\(short(task)) \(Output.excerpt(title)): moved by hand, \(wasPutBack ? "put back to" : "now") \(to)"
+    default: break
+    }
+    guard isTerminal else { return nil }
+    switch event {
+    case .leading: return "coordinating; Ctrl-C ends it"
+    case .assigned(let task, let title, let bot, let why):
+      return "\(short(task)) \(Output.excerpt(title)) → \(bot) (\(why))"
+    case .ended(let task, let title, let state): return "\(short(task)) \(Output.excerpt(title)): \(state)"
+    case .request(let id, let approach, let tasks): return "\(short(id)) \(approach), \(tasks) to do"
+    case .answered(let id): return "\(short(id)) answered"
+    default: return nil
+    }
+  }
+
+  private func write(_ event: CoordinatorEvent) {
+    output.object { writer in
+      func begin(_ name: String, _ members: KeyValuePairs<StaticString, String>) {
+        writer.member("event", name)
+        for (key, value) in members { writer.member(key, value) }
+      }
+      switch event {
+      case .leading: begin("leading", [:])
+      case .standingBy(let leader): begin("standing_by", ["leader": leader])
+      case .replaced: begin("replaced", [:])
+      case .assigned(let task, let title, let bot, let why):
+        begin("assigned", ["task": task, "title": title, "bot": bot, "why": why])
+      case .ended(let task, let title, let state): begin("ended", ["task": task, "title": title, "state": state])
+      case .movedByHand(let task, let title, let to, let wasPutBack):
+        begin("moved_by_hand", ["task": task, "title": title, "state": to])
+        writer.member("was_put_back", wasPutBack)
+      case .request(let id, let approach, let tasks):
+        begin("request", ["id": id, "approach": approach])
+        writer.member("tasks", tasks)
+      case .answered(let id): begin("answered", ["id": id])
+      case .escalated(let task, let title): begin("escalated", ["task": task, "title": title])
+      case .problem(let text): begin("problem", ["reason": text])
+      }
+    }
+    output.flush()
+  }
+}

@@ -1,0 +1,75 @@
+import Coordinator
+import Spool
+import SpoolFormat
+
+extension Verb {
+  static let status = Verb(
+    name: "status", summary: "how the spool does: who is there, what is to be done, and what works", usage: "",
+    example: "spool status", exits: "0 done, 69 no spool"
+  ) { invocation in
+    try invocation.expect(atMost: 0)
+    let status = try StatusReport(of: try invocation.spool())
+    if invocation.isJSON {
+      invocation.output.object { status.write(to: &$0) }
+    } else {
+      show(status, invocation.output)
+    }
+    return .done
+  }
+
+  private static func show(_ status: StatusReport, _ output: Output) {
+    output.line("coordinator  \(status.coordinator ?? "none is running: spool coordinate")")
+    output.line("watching     \(status.watching) on \(status.fileSystem)")
+    output.line("log          \(status.logProblem.map { Output.excerpt($0) } ?? "ok")")
+    let counts = TaskState.allCases.compactMap { state in
+      status.tasks[state].flatMap { $0 > 0 ? "\($0) \(state.rawValue)" : nil }
+    }
+    output.line("tasks        \(counts.isEmpty ? "none" : counts.joined(separator: ", "))")
+    if let rate = status.successRate { output.line("success      \(Int((rate * 100).rounded())) %") }
+    if let age = status.queueAgeSeconds {
+      output.line("queue        the oldest has been ready for \(TimeText.short(microseconds: Int(age * 1e6)))")
+    }
+    if let latency = status.assignmentLatency {
+      let times = [latency.p50, latency.p90, latency.p99].map { TimeText.short(microseconds: $0) }
+      output.line("assignment   p50 \(times[0]), p90 \(times[1]), p99 \(times[2])")
+    }
+    guard !status.agents.isEmpty else { return }
+    output.line("")
+    output.table(
+      ["BOT", "STATE", "TAKES", "TASKS", "MESSAGES", "DOMAIN"],
+      status.agents.map { agent in
+        [
+          agent.name, agent.state.rawValue, agent.takes.joined(separator: "+"),
+          "\(agent.assigned + agent.inProgress) of \(agent.capacity)", "\(agent.waiting + agent.claimed)",
+          Output.excerpt(agent.domain ?? "", 30),
+        ]
+      })
+  }
+
+  static let learnings = Verb(
+    name: "learnings", summary: "what ended tasks taught, newest first", usage: "[WORD…]",
+    options: [
+      .value("--domain", "DOMAIN", "of this field only"), .value("--limit", "N", "how many at most (20)"),
+    ],
+    example: "spool learnings pagination --domain development", exits: "0 found some, 1 none, 69 no spool"
+  ) { invocation in
+    let found = try Learnings(try invocation.spool()).search(
+      invocation.operands, domains: invocation.all("--domain"),
+      limit: invocation.number("--limit", in: 1...1_000_000) ?? 20)
+    for learning in found {
+      if invocation.isJSON {
+        invocation.output.object { writer in
+          writer.member("domain", learning.domain)
+          writer.member("time", learning.time)
+          writer.member("task", learning.task)
+          writer.member("bot", ifPresent: learning.bot)
+          writer.member("text", learning.text)
+        }
+      } else {
+        let who = learning.bot.map { " \($0)" } ?? ""
+        invocation.output.line("\(learning.domain)\(who): \(learning.text.escapedForTerminal())")
+      }
+    }
+    return found.isEmpty ? .nothing : .done
+  }
+}

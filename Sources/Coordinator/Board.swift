@@ -1,0 +1,118 @@
+import Spool
+import SpoolFormat
+
+/// What a coordinator knows of the tasks: those that live with what they say, those that have ended by their state alone.
+/// Kept up to date by moves; the directories are the truth.
+struct Board {
+  struct Live {
+    var entry: TaskEntry
+    /// Without what is long and isn't needed to decide.
+    var record: TaskRecord
+    /// When it was first seen in the state it is in; nanoseconds since boot.
+    var since: Int
+  }
+
+  private(set) var live: [MessageID: Live] = [:]
+  private(set) var ended: [MessageID: TaskState] = [:]
+  /// Blocked tasks by what they depend on.
+  private var dependents: [MessageID: Set<MessageID>] = [:]
+  private var children: [MessageID: Set<MessageID>] = [:]
+  /// Tasks that wait for their children.
+  private var waitingParents = 0
+  private(set) var inState: [TaskState: Int] = [:]
+  /// Tasks that each bot has.
+  private var loads: [BotName: Int] = [:]
+
+  func state(of id: MessageID) -> TaskState? { live[id]?.entry.state ?? ended[id] }
+
+  func isKnown(_ entry: TaskEntry) -> Bool {
+    if let known = live[entry.id] { return known.entry == entry }
+    return ended[entry.id] == entry.state
+  }
+
+  /// - Parameter record: nil for one that has ended, which isn't read.
+  mutating func note(_ entry: TaskEntry, _ record: TaskRecord?, now: Int) {
+    let id = entry.id
+    count(state(of: id), -1)
+    count(entry.state, 1)
+    countLoad(live[id]?.entry, -1)
+    countLoad(entry, 1)
+    if entry.state.isFinal {
+      unlink(id)
+      ended[id] = entry.state
+      return
+    }
+    ended[id] = nil
+    guard var record = record ?? live[id]?.record else { return }
+    record.description = nil
+    record.context = nil
+    record.result = nil
+    record.requirements = []
+    record.constraints = []
+    record.extra = []
+    let isNew = live[id] == nil
+    let since = live[id].flatMap { $0.entry.state == entry.state ? $0.since : nil } ?? now
+    live[id] = Live(entry: entry, record: record, since: since)
+    guard isNew else { return }
+    for dependency in record.dependsOn { dependents[dependency, default: []].insert(id) }
+    if let parent = record.parent { children[parent, default: []].insert(id) }
+    if record.waitsForChildren || record.isJoin { waitingParents += 1 }
+    for child in record.children { children[id, default: []].insert(child) }
+  }
+
+  /// It is there no longer.
+  mutating func forget(_ id: MessageID) {
+    count(state(of: id), -1)
+    countLoad(live[id]?.entry, -1)
+    unlink(id)
+    ended[id] = nil
+  }
+
+  /// It waits for nothing any more.
+  private mutating func unlink(_ id: MessageID) {
+    for dependency in live[id]?.record.dependsOn ?? [] {
+      dependents[dependency]?.remove(id)
+      if dependents[dependency]?.isEmpty == true { dependents[dependency] = nil }
+    }
+    children[id] = nil
+    if let record = live[id]?.record, record.waitsForChildren || record.isJoin { waitingParents -= 1 }
+    live[id] = nil
+  }
+
+  private mutating func count(_ state: TaskState?, _ change: Int) {
+    if let state { inState[state, default: 0] += change }
+  }
+
+  private mutating func countLoad(_ entry: TaskEntry?, _ change: Int) {
+    guard let entry, let bot = entry.bot, entry.state == .assigned || entry.state == .inProgress else { return }
+    loads[bot, default: 0] += change
+  }
+
+  /// Tasks that are assigned to a bot, or that it works on.
+  func load(of bot: BotName) -> Int { loads[bot] ?? 0 }
+
+  // MARK: Who waits for whom
+
+  /// Those that a move of this one may concern: who depends on it, and its parent.
+  func waiting(for id: MessageID, parent: MessageID?) -> [TaskEntry] {
+    var found = dependents[id] ?? []
+    if let parent { found.insert(parent) }
+    return found.compactMap { live[$0]?.entry }.filter { $0.state == .blocked }
+  }
+
+  var hasWaitingParents: Bool { waitingParents > 0 }
+
+  func standings(_ record: TaskRecord) -> Spool.Standings {
+    var states: [MessageID: TaskState] = [:]
+    for id in record.dependsOn { states[id] = state(of: id) }
+    guard record.waitsForChildren || record.isJoin, let id = record.id else { return (states, []) }
+    let standings = (children[id] ?? []).compactMap { child -> TaskState? in
+      guard let known = live[child] else { return ended[child] }
+      return known.entry.state == .blocked && known.record.blockedBy != nil ? .failed : known.entry.state
+    }
+    return (states, standings)
+  }
+
+  /// After the directories were listed: those known that weren't seen there.
+  func missing(from seen: Set<MessageID>) -> [MessageID] { live.keys.filter { !seen.contains($0) } }
+}

@@ -1,0 +1,71 @@
+import Spool
+import SpoolFormat
+
+/// A request on its way to its answer: a task of the coordinator's own, whose children are the plan. All that is known of it
+/// is in its file, so that whoever coordinates next can carry on.
+public struct Goal {
+  /// The message that asked.
+  public let request: MessageID
+  /// Who gets the answer; nil when nobody can.
+  public let from: String?
+  /// What was asked, whole.
+  public let text: String
+  /// As the analysis gave it.
+  public let approach: String
+  /// The workflow, as it was planned.
+  public let plan: JSONText?
+  /// Of a discussion: the bots that were asked, and the messages that asked them.
+  public let asked: [String]
+
+  public init(
+    request: MessageID, from: String?, text: String, approach: String, plan: JSONText? = nil, asked: [String] = []
+  ) {
+    self.request = request
+    self.from = from
+    self.text = text
+    self.approach = approach
+    self.plan = plan
+    self.asked = asked
+  }
+
+  private static let field = "goal"
+
+  /// Nil for a task that is no goal.
+  public init?(_ record: TaskRecord) {
+    guard let field = record.extra.first(where: { $0.name == Self.field }),
+      let id = field.value.value["request"]?.string.flatMap({ MessageID($0) }),
+      let text = field.value.value["text"]?.string, let approach = field.value.value["approach"]?.string
+    else { return nil }
+    let value = field.value.value
+    self.init(
+      request: id, from: value["from"]?.string, text: text, approach: approach, plan: value["plan"]?.text,
+      asked: (value["asked"]?.array ?? []).compactMap(\.string))
+  }
+
+  /// As a field of the task's file.
+  var field: Message.Field {
+    var writer = JSONWriter()
+    writer.beginObject()
+    writer.member("request", request.description)
+    writer.member("from", ifPresent: from)
+    writer.member("text", text)
+    writer.member("approach", approach)
+    writer.member("plan", ifPresent: plan)
+    if !asked.isEmpty { writer.member("asked", asked) }
+    writer.endObject()
+    return Message.Field(name: Self.field, value: writer.text)
+  }
+
+  /// The id of the goal of a request: the same, whoever makes it and however often.
+  public static func id(for request: MessageID) -> MessageID { id(of: "goal", for: request) }
+
+  /// The id of a step of its plan.
+  static func id(ofStep name: String, for request: MessageID) -> MessageID { id(of: "step \(name)", for: request) }
+
+  /// FNV-1a of 64 bits over the name and the request's id (Fowler, Noll and Vo; draft-eastlake-fnv).
+  private static func id(of name: String, for request: MessageID) -> MessageID {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for byte in "\(name) \(request)".utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    return MessageID(time: request.time, random: hash)
+  }
+}

@@ -1,0 +1,48 @@
+import Spool
+import SpoolFormat
+
+/// Finds out which moves nobody logged: those that a person made with `mv`, or a program that died right after its rename.
+/// A program logs its move within moments; what isn't in the log by then was done by somebody unknown.
+struct HandMoves {
+  private struct Noticed {
+    let entry: TaskEntry
+    let from: TaskEntry?
+    /// Nanoseconds since boot.
+    let at: Int
+  }
+
+  private var noticed: [MessageID: Noticed] = [:]
+  /// What the log said last of tasks lately: the line may come before the event.
+  private var logged: [MessageID: (entry: TaskEntry, at: Int)] = [:]
+
+  /// Nanoseconds that a program may take from its rename to its line: it may have been stopped in between, and a line
+  /// too many does no harm.
+  static let patience = 1_000_000_000
+
+  /// How long what was logged is kept in mind.
+  private static let memory = 10_000_000_000
+
+  mutating func notice(_ entry: TaskEntry, from: TaskEntry?, now: Int) {
+    if logged[entry.id]?.entry == entry {
+      noticed[entry.id] = nil
+    } else {
+      noticed[entry.id] = Noticed(entry: entry, from: from, at: now)
+    }
+  }
+
+  mutating func noteLogged(_ entry: TaskEntry, now: Int) {
+    logged[entry.id] = (entry, now)
+    if noticed[entry.id]?.entry == entry { noticed[entry.id] = nil }
+  }
+
+  /// When to ask again; nil when nothing is open.
+  var nextDue: Int? { noticed.isEmpty ? nil : (noticed.values.map(\.at).min() ?? 0) + Self.patience }
+
+  /// The moves that nobody has logged in time, each told once.
+  mutating func take(now: Int) -> [(entry: TaskEntry, from: TaskEntry?)] {
+    logged = logged.filter { now - $0.value.at < Self.memory }
+    let due = noticed.filter { now - $0.value.at >= Self.patience }
+    for id in due.keys { noticed[id] = nil }
+    return due.values.sorted { $0.entry.id < $1.entry.id }.map { ($0.entry, $0.from) }
+  }
+}

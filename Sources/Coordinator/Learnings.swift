@@ -1,0 +1,68 @@
+import Spool
+import SpoolFormat
+
+/// What tasks taught: `coordinator/learnings/DOMAIN.jsonl`, a line each with `time`, `task`, `bot` and `text`.
+public struct Learnings {
+  public struct Learning: Sendable, Hashable {
+    public let domain: String
+    public let time: String
+    public let task: String
+    public let bot: String?
+    public let text: String
+  }
+
+  private let spool: Spool
+  private static let directory = "learnings"
+
+  public init(_ spool: Spool) { self.spool = spool }
+
+  /// Keeps what an ended task taught. Kept twice it does no harm: readers take each once.
+  func keep(_ record: TaskRecord, bot: String?, time: Timestamp) throws {
+    guard !record.learnings.isEmpty, let id = record.id else { return }
+    var lines: [UInt8] = []
+    for text in record.learnings {
+      var writer = JSONWriter()
+      writer.beginObject()
+      writer.key("time")
+      writer.moment(time)
+      writer.member("task", id.description)
+      writer.member("bot", ifPresent: bot)
+      writer.member("text", text)
+      writer.endObject()
+      lines += writer.bytes + [10]
+    }
+    try spool.appendToCoordinatorFile(Self.directory, Self.fileName(record.domain), lines)
+  }
+
+  /// A domain may be any words; a file's name may not.
+  private static func fileName(_ domain: String?) -> String {
+    let kept = (domain ?? "general").lowercased().utf8.prefix(100).map { byte -> UInt8 in
+      97...122 ~= byte || 48...57 ~= byte || byte == 45 || byte == 95 ? byte : 45
+    }
+    return String(decoding: kept, as: UTF8.self) + ".jsonl"
+  }
+
+  /// Those that say all the words, newest first; of these domains only, if any are named. No words are all learnings.
+  public func search(_ words: [String], domains: [String] = [], limit: Int = .max) throws -> [Learning] {
+    let wanted = Set(domains.map { Self.fileName($0) })
+    let words = words.map { $0.lowercased() }
+    var found: Set<Learning> = []
+    for name in try spool.coordinatorFiles(in: Self.directory) where wanted.isEmpty || wanted.contains(name) {
+      guard name.hasSuffix(".jsonl"), let bytes = try spool.readCoordinatorFile("\(Self.directory)/\(name)") else {
+        continue
+      }
+      let domain = String(name.dropLast(6))
+      for line in bytes.split(separator: 10) {
+        // Half a line of a writer that died is nobody's learning.
+        guard let value = try? JSONValue(parsing: Array(line)), let text = value["text"]?.string else { continue }
+        let said = text.lowercased() + " " + domain
+        guard words.allSatisfy({ said.contains($0) }) else { continue }
+        found.insert(
+          Learning(
+            domain: domain, time: value["time"]?.string ?? "", task: value["task"]?.string ?? "",
+            bot: value["bot"]?.string, text: text))
+      }
+    }
+    return Array(found.sorted { ($0.time, $0.text) > ($1.time, $1.text) }.prefix(limit))
+  }
+}

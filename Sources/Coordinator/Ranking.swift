@@ -1,0 +1,44 @@
+import CoordinatorPolicy
+import Spool
+import SpoolFormat
+
+/// The words that requests are analysed by.
+public enum VocabularyFile {
+  public static let name = "vocabulary.json"
+
+  /// What a person wrote into `coordinator/vocabulary.json`; the built-in words without one.
+  /// - Throws: `.badData`, with what is wrong in which line.
+  public static func read(_ spool: Spool) throws -> Vocabulary {
+    guard let bytes = try spool.readCoordinatorFile(name) else { return .builtIn }
+    do { return try Vocabulary(parsing: bytes) } catch {
+      throw SpoolError(.badData, "coordinator/\(name): \(error)", hint: "see: spool analyze --vocabulary")
+    }
+  }
+}
+
+/// How the bots that take tasks now would be chosen for a request: for people, who want to know why.
+public struct Ranking {
+  private let spool: Spool
+  private var scheduler = Scheduler()
+
+  /// Cost: a look at every bot, and at the tasks that live.
+  public init(_ spool: Spool) throws {
+    self.spool = spool
+    var roster = Roster()
+    _ = try roster.refresh(spool)
+    var loads: [BotName: Int] = [:]
+    for entry in try spool.tasks(in: [.assigned, .inProgress]) {
+      if let bot = entry.bot { loads[bot, default: 0] += 1 }
+    }
+    scheduler.learn(try Outcomes(spool).team)
+    for (bot, member) in roster.members where member.takesTasks && bot != Coordinator.bot {
+      scheduler.setBot(member.card, load: loads[bot] ?? 0, isAlive: true)
+    }
+  }
+
+  /// For each of its domains the bots, best first, those that can't at the end.
+  public func ranks(for analysis: Analysis) -> [(domain: String?, scores: [BotScore])] {
+    let domains: [String?] = analysis.domains.isEmpty ? [nil] : analysis.domains
+    return domains.map { domain in (domain, scheduler.scores(TaskNeeds(domain: domain))) }
+  }
+}

@@ -1,0 +1,160 @@
+import Linux
+import Spool
+import SpoolFormat
+
+/// How a spool does at the moment: what works, who is there, what is to be done, and how fast it is. Made from what anybody
+/// can see, with or without a coordinator.
+public struct StatusReport: Sendable {
+  public struct Agent: Sendable {
+    public enum State: String, Sendable { case working, idle, offline }
+    public let name: String
+    public let domain: String?
+    public let state: State
+    /// `tasks`, `messages`; empty when nobody runs it.
+    public let takes: [String]
+    public let capacity: Int
+    public let assigned: Int
+    public let inProgress: Int
+    /// Messages.
+    public let waiting: Int
+    public let claimed: Int
+  }
+
+  public let agents: [Agent]
+  public let tasks: [TaskState: Int]
+  /// Of the tasks that were completed or failed, the part that was completed; nil when there are none.
+  public let successRate: Double?
+  /// Seconds that the oldest task has been ready and nobody's; nil when none is.
+  public let queueAgeSeconds: Double?
+  /// Microseconds from being added to being assigned, of the tasks assigned last.
+  public let assignmentLatency: Statistics.Percentiles?
+  /// `inotify`, `dnotify` or `polling`.
+  public let watching: String
+  public let fileSystem: String
+  /// Why the log can't be written; nil when it can.
+  public let logProblem: String?
+  /// Who coordinates; nil when nobody does.
+  public let coordinator: String?
+
+  /// How many assignments the latency is taken from.
+  private static let assignmentsMax = 500
+
+  /// Cost: a listing of all tasks, a look at every bot, and the end of the log.
+  public init(of spool: Spool) throws {
+    var held: [BotName: (assigned: Int, inProgress: Int)] = [:]
+    var oldest: Timestamp?
+    let now = Timestamp(microseconds: Clock.wall())
+    for entry in try spool.tasks(in: TaskState.live) {
+      switch entry.state {
+      case .assigned: if let bot = entry.bot { held[bot, default: (0, 0)].assigned += 1 }
+      case .inProgress: if let bot = entry.bot { held[bot, default: (0, 0)].inProgress += 1 }
+      case .pending:
+        guard entry.notBefore.map({ $0 <= now }) ?? true else { continue }
+        oldest = min(oldest ?? entry.id.time, entry.id.time)
+      default: break
+      }
+    }
+    var agents: [Agent] = []
+    for bot in try spool.bots() { agents.append(try Self.agent(bot, held[bot] ?? (0, 0), spool)) }
+    self.agents = agents
+    tasks = try spool.taskCounts()
+    let (completed, failed) = (tasks[.completed] ?? 0, tasks[.failed] ?? 0)
+    successRate = completed + failed == 0 ? nil : Double(completed) / Double(completed + failed)
+    queueAgeSeconds = oldest.map { max(0, now.seconds(since: $0)) }
+    assignmentLatency = try Self.assignmentLatency(spool)
+    let system = try spool.fileSystem()
+    fileSystem = system.name
+    watching = try TaskWatcher(spool).mechanism.rawValue + (system.isNetwork ? " and polling" : "")
+    logProblem = spool.logProblem
+    coordinator = try spool.coordinator()?.description
+  }
+
+  private static func agent(_ bot: BotName, _ held: (assigned: Int, inProgress: Int), _ spool: Spool) throws -> Agent {
+    let card = try? spool.card(of: bot)
+    var takes: Set<String> = []
+    for holder in try spool.presence(of: bot) { takes.insert(spool.takes(bot, holder).rawValue) }
+    let counts = try spool.count(bot)
+    let isBusy = held.inProgress > 0 || counts.claimed > 0
+    return Agent(
+      name: bot.description, domain: card?.domain, state: isBusy ? .working : takes.isEmpty ? .offline : .idle,
+      takes: takes.sorted(), capacity: card?.capacity ?? 1, assigned: held.assigned, inProgress: held.inProgress,
+      waiting: counts.waiting, claimed: counts.claimed)
+  }
+
+  private static func assignmentLatency(_ spool: Spool) throws -> Statistics.Percentiles? {
+    var filter = History.Filter()
+    filter.type = LogEvent.Kind.taskAssigned.description
+    let waits = try History(spool).newest(filter, limit: assignmentsMax).compactMap { event -> Int? in
+      guard let id = MessageID(event.subject), event.number("attempt") == 1 else { return nil }
+      return max(0, event.time.microseconds - id.time.microseconds)
+    }
+    return Statistics.Percentiles(of: waits)
+  }
+
+  /// How many agents are in each state.
+  public var agentCounts: [Agent.State: Int] {
+    Dictionary(agents.map { ($0.state, 1) }, uniquingKeysWith: +)
+  }
+
+  /// In a sentence.
+  public var summary: String {
+    let agents = StatusCount.text(agentCounts.map { ($0.key.rawValue, $0.value) })
+    let counts = StatusCount.text(TaskState.allCases.map { ($0.rawValue, tasks[$0] ?? 0) })
+    return "agents: \(agents); tasks: \(counts); coordinator: \(coordinator ?? "none")"
+  }
+
+  private enum StatusCount {
+    static func text(_ counts: [(String, Int)]) -> String {
+      let some = counts.filter { $0.1 > 0 }.sorted { $0.0 < $1.0 }
+      return some.isEmpty ? "none" : some.map { "\($0.1) \($0.0)" }.joined(separator: ", ")
+    }
+  }
+
+  /// The members of a JSON object.
+  public func write(to writer: inout JSONWriter) {
+    writer.key("components")
+    writer.beginObject()
+    writer.member("watching", watching)
+    writer.member("file_system", fileSystem)
+    writer.member("log", logProblem ?? "ok")
+    writer.key("coordinator")
+    writer.beginObject()
+    writer.member("up", coordinator != nil)
+    writer.member("holder", ifPresent: coordinator)
+    writer.endObject()
+    writer.endObject()
+    writer.key("tasks")
+    writer.beginObject()
+    for state in TaskState.allCases {
+      writer.key(state.rawValue)
+      writer.int(tasks[state] ?? 0)
+    }
+    writer.endObject()
+    if let successRate { writer.member("success_rate", successRate) }
+    if let queueAgeSeconds { writer.member("queue_age_seconds", queueAgeSeconds) }
+    if let assignmentLatency {
+      writer.key("assignment_us")
+      writer.beginObject()
+      writer.member("p50", assignmentLatency.p50)
+      writer.member("p90", assignmentLatency.p90)
+      writer.member("p99", assignmentLatency.p99)
+      writer.endObject()
+    }
+    writer.key("agents")
+    writer.beginArray()
+    for agent in agents {
+      writer.beginObject()
+      writer.member("name", agent.name)
+      writer.member("domain", ifPresent: agent.domain)
+      writer.member("state", agent.state.rawValue)
+      writer.member("takes", agent.takes)
+      writer.member("capacity", agent.capacity)
+      writer.member("assigned", agent.assigned)
+      writer.member("in_progress", agent.inProgress)
+      writer.member("waiting", agent.waiting)
+      writer.member("claimed", agent.claimed)
+      writer.endObject()
+    }
+    writer.endArray()
+  }
+}

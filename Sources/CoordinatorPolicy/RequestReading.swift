@@ -1,0 +1,254 @@
+/// What the words of one request say.
+struct RequestReading {
+  private let tokens: Tokens
+  private let matches: [Lexicon.Match]
+  private let vocabulary: Vocabulary
+  private let cues: [Vocabulary.Cue: [Lexicon.Match]]
+
+  init(_ tokens: Tokens, _ matches: [Lexicon.Match], _ vocabulary: Vocabulary) {
+    self.tokens = tokens
+    self.matches = matches
+    self.vocabulary = vocabulary
+    var cues: [Vocabulary.Cue: [Lexicon.Match]] = [:]
+    for match in matches { if case .cue(let cue) = match.meaning { cues[cue, default: []].append(match) } }
+    self.cues = cues
+  }
+
+  func first(_ cue: Vocabulary.Cue) -> String? { cues[cue]?.first?.text }
+
+  private func isQuestion(_ position: Int) -> Bool { tokens.isQuestion[tokens.all[position].sentence] }
+  private func isAtStart(_ position: Int) -> Bool {
+    position == 0 || tokens.all[position - 1].sentence != tokens.all[position].sentence
+  }
+
+  // MARK: - Domains
+
+  private struct Tally {
+    /// Words that say that its work is to be done.
+    var actions: [Lexicon.Match] = []
+    /// Verbs that may mean it, without an object of a domain.
+    var verbs: [Lexicon.Match] = []
+    var things: [Lexicon.Match] = []
+
+    var weight: Int { 2 * actions.count + things.count }
+  }
+
+  /// Places in the vocabulary of the domains that count, in its order.
+  func domains(_ reasons: inout [String]) -> [Int] {
+    let topicStart = topicStarts()
+    func isTopic(_ match: Lexicon.Match) -> Bool {
+      topicStart[tokens.all[match.position].sentence].map { match.position >= $0 } ?? false
+    }
+    let counted = tally(matches.filter { !isTopic($0) })
+    let chosen = choose(counted)
+    let tallies = chosen.isEmpty ? tally(matches) : counted
+    var domains = chosen.isEmpty ? choose(tallies) : chosen
+    for index in domains {
+      let words = (tallies[index].actions + tallies[index].verbs + tallies[index].things).map(\.text)
+      reasons.append("\(vocabulary.domains[index].name): \(Self.quoted(words))")
+    }
+    for match in matches {
+      guard case .implication(let index) = match.meaning else { continue }
+      for need in implied(by: vocabulary.implications[index], domains) {
+        domains.append(need)
+        let reason = vocabulary.implications[index].reason
+        reasons.append("\(vocabulary.domains[need].name): \"\(match.text)\", and \(reason)")
+      }
+    }
+    return domains.sorted()
+  }
+
+  /// Where in each sentence begins what it is only about.
+  private func topicStarts() -> [Int: Int] {
+    var starts: [Int: Int] = [:]
+    for match in cues[.topicMarks] ?? [] {
+      let sentence = tokens.all[match.position].sentence
+      starts[sentence] = min(starts[sentence] ?? .max, match.position)
+    }
+    return starts
+  }
+
+  private func tally(_ matches: [Lexicon.Match]) -> [Tally] {
+    var tallies = [Tally](repeating: Tally(), count: vocabulary.domains.count)
+    let objects = objects(matches)
+    // Words before the object of a verb only say which one it is: a *test* report.
+    let attributes = Set(objects.values.flatMap { $0.attributes })
+    for match in matches {
+      switch match.meaning {
+      case .action(let index):
+        if attributes.contains(match.position) {
+          tallies[index].things.append(match)
+        } else {
+          tallies[index].actions.append(match)
+        }
+      case .thing(let index): tallies[index].things.append(match)
+      case .verb(let index): if objects[match.position] == nil { tallies[index].verbs.append(match) }
+      case .implication, .cue: continue
+      }
+    }
+    for (verb, object) in objects {
+      for case let match in matches where match.position == object.position {
+        guard case .thing(let index) = match.meaning else { continue }
+        let text = tokens.all[verb].word + " … " + match.text
+        tallies[index].actions.append(
+          Lexicon.Match(position: verb, count: match.count, meaning: match.meaning, text: text))
+      }
+    }
+    for index in tallies.indices { tallies[index].actions.sort { $0.position < $1.position } }
+    return tallies
+  }
+
+  private struct Object {
+    var position: Int
+    var attributes: [Int]
+  }
+
+  /// Words that the object of a verb may be away from it.
+  private static let objectWordsMax = 6
+
+  /// For the position of each verb of many trades the last thing in the words that follow it, up to one that ends an
+  /// object.
+  private func objects(_ matches: [Lexicon.Match]) -> [Int: Object] {
+    let ends = Set((cues[.objectEnds] ?? []).map(\.position))
+    var things: Set<Int> = []
+    var actions: Set<Int> = []
+    var verbs: Set<Int> = Set((cues[.making] ?? []).map(\.position))
+    for match in matches {
+      switch match.meaning {
+      case .thing: things.insert(match.position)
+      case .action: actions.insert(match.position)
+      case .verb: verbs.insert(match.position)
+      case .implication, .cue: continue
+      }
+    }
+    var objects: [Int: Object] = [:]
+    for verb in verbs where !actions.contains(verb) {
+      var object: Object?
+      var passed: [Int] = []
+      for place in verb + 1..<max(verb + 1, min(verb + 1 + Self.objectWordsMax, tokens.all.count)) {
+        let token = tokens.all[place]
+        if token.isAfterBreak || token.sentence != tokens.all[verb].sentence || ends.contains(place) { break }
+        if things.contains(place) { object = Object(position: place, attributes: passed) }
+        if actions.contains(place) { passed.append(place) }
+      }
+      objects[verb] = object
+    }
+    return objects
+  }
+
+  private func choose(_ tallies: [Tally]) -> [Int] {
+    let hasThings = tallies.contains { !$0.things.isEmpty }
+    var tallies = tallies
+    for index in tallies.indices where !tallies[index].things.isEmpty || !hasThings {
+      tallies[index].actions += tallies[index].verbs
+    }
+    let acting = tallies.indices.filter { !tallies[$0].actions.isEmpty }
+    // A verb says too little to be told by when it stands alone with many others.
+    let candidates = acting.isEmpty ? tallies.indices.filter { !tallies[$0].things.isEmpty } : acting
+    let most = candidates.map { tallies[$0].weight }.max() ?? 0
+    return candidates.filter { tallies[$0].weight * 10 >= most }
+  }
+
+  private func implied(by implication: Vocabulary.Implication, _ domains: [Int]) -> [Int] {
+    let names = domains.map { vocabulary.domains[$0].name }
+    guard !implication.onlyWhenMaking || cues[.making] != nil,
+      implication.with.isEmpty || implication.with.contains(where: names.contains)
+    else { return [] }
+    return implication.needs.compactMap { need in
+      names.contains(need) ? nil : vocabulary.domains.firstIndex { $0.name == need }
+    }
+  }
+
+  /// At most four, each once.
+  private static func quoted(_ words: [String]) -> String {
+    var shown: [String] = []
+    for word in words where shown.count < 4 && !shown.contains("\"\(word)\"") { shown.append("\"\(word)\"") }
+    return shown.joined(separator: ", ")
+  }
+
+  // MARK: - Complexity
+
+  func complexity(_ domainCount: Int, isDiscussed: Bool, _ reasons: inout [String]) -> Analysis.Complexity {
+    var points = domainCount
+    if let cue = first(.making), domainCount > 0 {
+      points += 1
+      reasons.append("something is made (\"\(cue)\")")
+    }
+    if let cue = first(.large) {
+      points += 1
+      reasons.append("it is large (\"\(cue)\")")
+    }
+    if let cue = first(.small) {
+      points -= 1
+      reasons.append("it is small (\"\(cue)\")")
+    }
+    if isDiscussed { points += 1 }
+    let count = tokens.all.count
+    if count > 60 {
+      points += count > 300 ? 2 : 1
+      reasons.append("it takes \(count) words to say")
+    }
+    return points <= 0 ? .low : points < 3 ? .medium : .high
+  }
+
+  // MARK: - Approach
+
+  /// The words that ask for opinions.
+  var discussionCue: String? {
+    if let match = cues[.debate]?.first { return match.text }
+    if let match = cues[.discussion]?.first(where: { isQuestion($0.position) }) { return match.text }
+    return cues[.discussionOpeners]?.first { isAtStart($0.position) && isQuestion($0.position) }?.text
+  }
+
+  /// Words that a greeting, or a question that is answered at once, has at most.
+  private static let smallTalkWordsMax = 12
+
+  /// Why a text without a domain is to be answered at once; nil when it isn't.
+  var smallTalk: String? {
+    guard tokens.all.count <= Self.smallTalkWordsMax else { return nil }
+    if let greeting = cues[.greetings]?.first(where: { isAtStart($0.position) }) {
+      return "small talk (\"\(greeting.text)\")"
+    }
+    if tokens.isQuestion.contains(true) { return "a short question of no domain" }
+    return tokens.all.count <= 2 ? "too short to be work" : nil
+  }
+
+  /// The words that give an order.
+  var sequenceCue: String? {
+    let words = (cues[.sequence] ?? []) + (cues[.sequenceReversed] ?? [])
+    return words.min { $0.position < $1.position }?.text ?? gate.map { $0.text }
+  }
+
+  /// A check at the end of the work: `with security review`.
+  private var gate: Lexicon.Match? {
+    let marks = cues[.gateMarks] ?? []
+    return cues[.gates]?.first { gate in
+      marks.contains { mark in
+        1...3 ~= gate.position - mark.position
+          && tokens.all[mark.position].sentence == tokens.all[gate.position].sentence
+      }
+    }
+  }
+
+  /// The domains' names in the order in which their words come; by their stages when that would be wrong.
+  func inOrderOfWork(_ domains: [Int]) -> [String] {
+    let isReversed = cues[.sequenceReversed] != nil
+    var mentioned: [Int: Int] = [:]
+    for match in matches {
+      let index: Int
+      switch match.meaning {
+      case .action(let domain), .verb(let domain): index = domain
+      case .thing(let domain): index = domain
+      case .implication, .cue: continue
+      }
+      if mentioned[index] == nil { mentioned[index] = match.position }
+    }
+    let isSaid = cues[.sequence] != nil && !isReversed && domains.allSatisfy { mentioned[$0] != nil }
+    let order = domains.sorted { left, right in
+      isSaid
+        ? (mentioned[left]!, left) < (mentioned[right]!, right)
+        : (vocabulary.domains[left].stage, left) < (vocabulary.domains[right].stage, right)
+    }
+    return order.map { vocabulary.domains[$0].name }
+  }
+}

@@ -1,0 +1,169 @@
+import Glibc
+import Linux
+import Spool
+import SpoolFormat
+import TestSupport
+import Testing
+
+@testable import Coordinator
+
+@Suite struct CoordinatorTests {
+  @Test func `a task goes to the bot of its field, and never more than it takes on`() throws {
+    let stage = try Stage()
+    let coder = try stage.bot("coder", domain: "development", capacity: 2)
+    try stage.bot("writer", domain: "writing", capacity: 9)
+    let tasks = try (0..<3).map { _ in try stage.add { $0.domain = "development" } }
+    #expect(try stage.turns { try stage.spool.tasks(in: [.assigned]).count == 2 })
+    #expect(try stage.spool.tasks(in: [.assigned]).allSatisfy { $0.bot == coder })
+    try stage.work()
+    #expect(try stage.turns { try stage.spool.tasks(in: [.assigned]).map(\.id) == [tasks[2].id] })
+  }
+
+  @Test func `what a dead bot hadn't begun goes to another, and what it had begun as well`() throws {
+    let stage = try Stage()
+    let (one, two) = (try stage.bot("one", capacity: 2), try BotName(parsing: "two"))
+    let begun = try stage.add("begun")
+    let waiting = try stage.add("waiting")
+    #expect(try stage.turns { try stage.spool.tasks(in: [.assigned]).count == 2 })
+    let gone = Holder(host: stage.spool.host, pid: 1_999_999, start: 1)
+    let entry = try #require(try stage.spool.findTask(begun.id))
+    _ = try stage.spool.start(entry, bot: one, worker: gone)
+    TemporaryDirectory.removeTree("\(stage.path)/bots/one/presence")
+    try stage.bot("two", capacity: 2)
+    #expect(
+      try stage.turns {
+        let found = try stage.spool.findTasks([begun.id, waiting.id])
+        return found[begun.id]?.bot == two && found[waiting.id]?.bot == two
+      })
+    #expect(try stage.spool.findTask(begun.id)?.attempt == 2)
+    #expect(try stage.spool.findTask(waiting.id)?.attempt == 1)
+  }
+
+  @Test func `a task past its time is taken away, and its late result refused`() throws {
+    let stage = try Stage()
+    let coder = try stage.bot("coder")
+    let task = try stage.add {
+      $0.timeoutSeconds = 0.05
+      $0.attemptsMax = 1
+    }
+    #expect(try stage.turns { try stage.state(task) == .assigned })
+    let assigned = try #require(try stage.spool.findTask(task.id))
+    let started = try #require(try stage.spool.start(assigned, bot: coder, worker: stage.spool.holder))
+    #expect(try stage.turns { try stage.state(task) == .failed })
+    #expect(try stage.spool.complete(started, result: nil) == nil)
+  }
+
+  @Test func `a move by hand is logged as somebody's, and acted on`() throws {
+    let stage = try Stage()
+    let first = try stage.add("first") { $0.requiredSkills = [Card.Skill(name: "flying", level: .expert)] }
+    let second = try stage.add("second") {
+      $0.dependsOn = [first.id]
+      $0.onDependencyFailure = .cancel
+    }
+    #expect(try stage.turns { stage.coordinator.board.live.count == 2 })
+    #expect(rename("\(stage.path)/\(first.path)", "\(stage.path)/tasks/cancelled/\(first.name)") == 0)
+    #expect(try stage.turns { try stage.state(second) == .cancelled })
+    #expect(try stage.turns { try !stage.events(.taskMoved).isEmpty })
+    let event = try #require(try stage.events(.taskMoved).first)
+    #expect(event.text("by") == "unknown" && event.text("from") == "pending" && event.text("state") == "cancelled")
+    #expect(try stage.events(.taskMoved).count == 1)
+  }
+
+  @Test func `a move by hand that no task can make is undone, and done work isn't done again`() throws {
+    let stage = try Stage()
+    try stage.bot("coder")
+    let task = try stage.add()
+    #expect(try stage.turns { try stage.state(task) == .assigned })
+    try stage.work()
+    #expect(try stage.turns { stage.coordinator.board.ended[task.id] == .completed })
+    let done = try #require(try stage.spool.findTask(task.id))
+    #expect(rename("\(stage.path)/\(done.path)", "\(stage.path)/tasks/pending/\(done.name)") == 0)
+    #expect(try stage.turns { try stage.spool.findTask(task.id) == done })
+    #expect(try stage.events(.taskAssigned).count == 1)
+    #expect(try stage.events(.taskMoved).first?.text("reason")?.contains("put back") == true)
+  }
+
+  @Test func `what programs moved isn't taken for a move by hand`() throws {
+    let stage = try Stage()
+    try stage.bot("coder", capacity: 50)
+    for _ in 0..<30 { _ = try stage.add() }
+    #expect(
+      try stage.turns {
+        try stage.work()
+        return try stage.spool.tasks(in: [.completed]).count == 30
+      })
+    let until = Clock.sinceBoot() + 2 * HandMoves.patience
+    #expect(try stage.turns { Clock.sinceBoot() > until })
+    #expect(try stage.events(.taskMoved).isEmpty)
+  }
+
+  @Test func `whoever coordinates next goes on where the last one stopped`() throws {
+    let stage = try Stage()
+    let first = try stage.add("first")
+    let second = try stage.add("second") { $0.dependsOn = [first.id] }
+    try stage.bot("coder")
+    // Done while nobody coordinates, and nobody told the dependent.
+    let started = try #require(try stage.spool.start(first, bot: BotName(parsing: "coder"), worker: nil))
+    _ = try stage.spool.complete(started, result: nil)
+    let next = try stage.restarted()
+    #expect(try stage.turns(next) { try stage.state(second) == .assigned })
+  }
+
+  @Test func `records are kept, and are the same when they are made again from the log`() throws {
+    let stage = try Stage()
+    try stage.bot("coder", domain: "development", capacity: 20)
+    for number in 0..<10 { _ = try stage.add("\(number)") { $0.domain = "development" } }
+    #expect(
+      try stage.turns {
+        try stage.work { Int($0.title)! % 3 == 0 ? nil : "done" }
+        return stage.coordinator.outcomes.team.together.all.tried == 10
+      })
+    let team = stage.coordinator.outcomes.team
+    #expect(team.together.all.succeeded == 6)
+    stage.coordinator.outcomes.save()
+    #expect(try stage.restarted().outcomes.team == team)
+    #expect(unlink("\(stage.path)/coordinator/records.json") == 0)
+    let relearned = try stage.restarted()
+    #expect(try stage.turns(relearned) { relearned.outcomes.isCurrent })
+    #expect(relearned.outcomes.team == team)
+  }
+
+  @Test func `a task that failed for good is told to human, once`() throws {
+    let stage = try Stage()
+    try stage.bot("coder")
+    try stage.spool.register(Card(name: Coordinator.human))
+    let task = try stage.add { $0.attemptsMax = 1 }
+    #expect(try stage.turns { try stage.state(task) == .assigned })
+    try stage.work { _ in nil }
+    #expect(try stage.turns { try stage.messages(to: "human").count == 1 })
+    let message = try #require(try stage.messages(to: "human").first)
+    #expect(message.type == .error && message.content?.contains("it can't be done") == true)
+  }
+
+  @Test func `learnings are kept by domain, found again, and each once`() throws {
+    let stage = try Stage()
+    try stage.bot("coder")
+    let task = try stage.add { $0.domain = "development" }
+    #expect(try stage.turns { try stage.state(task) == .assigned })
+    let assigned = try #require(try stage.spool.findTask(task.id))
+    let started = try #require(try stage.spool.start(assigned, bot: assigned.bot!, worker: nil))
+    _ = try stage.spool.complete(started, result: nil, learnings: ["Pagination needs a cursor", "tests first"])
+    let learnings = Learnings(stage.spool)
+    #expect(try stage.turns { try learnings.search([]).count == 2 })
+    let stored = try #require(try stage.spool.task(task.id))
+    let event = try #require(try stage.events(.taskCompleted).first)
+    try learnings.keep(stored.record, bot: "coder", time: event.time)
+    #expect(try learnings.search([]).count == 2)
+    #expect(try learnings.search(["pagination"], domains: ["development"]).map(\.text) == ["Pagination needs a cursor"])
+    #expect(try learnings.search(["pagination"], domains: ["writing"]).isEmpty)
+  }
+
+  @Test func `a task that nobody can do is told of, and assigned when somebody comes who can`() throws {
+    let stage = try Stage()
+    let task = try stage.add { $0.requiredSkills = [Card.Skill(name: "flying", level: .expert)] }
+    try stage.bot("walker", skills: ["walking:expert"])
+    #expect(try stage.turns { stage.problems.contains { $0.contains("flying:expert") } })
+    try stage.bot("pilot", skills: ["flying:expert"])
+    #expect(try stage.turns { try stage.spool.findTask(task.id)?.bot?.description == "pilot" })
+  }
+}
