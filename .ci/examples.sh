@@ -111,6 +111,12 @@ result=$(bounded examples/three-bots.sh "the squares of 2 to 4")
 has "$result" *"tester -> coder: FAIL: got 4 6 8, wanted 4 9 16"* "the first try"
 has "$result" *"result: PASS: 4 9 16"*"planner: square each of 2 to 4"* "the result"
 
+begin "tasks.sh"
+result=$(SPOOL_DIR=$SPOOL_DIR bounded examples/tasks.sh)
+has "$result" *"in progress: 3-"*"~1~writer.json"*"completed: Nanospool"* "the task by hand"
+has "$result" *'"verdict": "approved: a queue is a directory (22 bytes)"'* "the workflow's result"
+has "$result" *"a reviewed slogan"*"completed  3 of 3"*"write a slogan"*"count its letters"*"review it"* "the tree"
+
 begin "nanospool.py"
 id=$(PYTHONPATH=examples bounded python3 -c 'import nanospool, os
 print(nanospool.Spool(os.environ["SPOOL_DIR"]).send("py", "hello", sender="user"))')

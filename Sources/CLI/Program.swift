@@ -78,13 +78,16 @@ enum Program {
       return output.finish(arguments.count == 1 ? .usage : .done)
     }
     guard let action = verb.actions.first(where: { $0.action == arguments[1] }) else {
-      return unknown(arguments[1], among: verb.actions, "no command \(name)", "spool \(name) --help")
+      let near = verb.otherWords[arguments[1]].map { [$0] }
+      return unknown(arguments[1], among: verb.actions, "no command \(name)", "spool \(name) --help", near)
     }
     return run(action, Array(arguments.dropFirst(2)), output)
   }
 
-  private static func unknown(_ name: String, among verbs: [Verb], _ what: String, _ help: String) -> Exit {
-    let near = NearMatch.of(name, among: verbs.map(\.action))
+  private static func unknown(
+    _ name: String, among verbs: [Verb], _ what: String, _ help: String, _ known: [String]? = nil
+  ) -> Exit {
+    let near = known ?? NearMatch.of(name, among: verbs.map(\.action))
     let hint = near.isEmpty ? "see: \(help)" : "did you mean \(near.joined(separator: ", "))?"
     return fail("\(what) \"\(name.escapedForTerminal())\"", hint, .usage)
   }

@@ -16,18 +16,21 @@ struct Verb: Sendable {
   var notes = ""
   /// A noun's: what can be done with it, each with a name such as `task add`.
   var actions: [Verb] = []
+  /// What others call its actions: for whoever types that, the name here.
+  var otherWords: [String: String] = [:]
   let run: @Sendable (Invocation) throws -> Exit
 
   /// What stands after the noun.
   var action: String { name.split(separator: " ").last.map(String.init) ?? name }
 
   /// A noun with its actions. Its `run` is never reached: a command line without an action ends before.
-  static func noun(_ name: String, summary: String, example: String, exits: String, notes: String, _ actions: [Verb])
-    -> Verb
-  {
+  static func noun(
+    _ name: String, summary: String, example: String, exits: String, notes: String, _ actions: [Verb],
+    otherWords: [String: String] = [:]
+  ) -> Verb {
     Verb(
       name: name, summary: summary, usage: "ACTION …          spool \(name) ACTION --help tells more", example: example,
-      exits: exits, notes: notes, actions: actions
+      exits: exits, notes: notes, actions: actions, otherWords: otherWords
     ) { _ throws(UsageError) in throw UsageError("ACTION is missing") }
   }
 

@@ -18,6 +18,15 @@ extension Spool {
           .notAllowed, "\(bot) cannot claim \(entry.id): it \(verb) (attempt \(entry.attempt))",
           hint: "first: spool task \(cure)")
       }
+      guard entry.state == .pending || entry.state == .assigned else {
+        let isOwn = entry.state == .inProgress
+        throw SpoolError(
+          .notAllowed,
+          "\(bot) cannot claim \(entry.id): \(isOwn ? "\(bot) has it in hand already" : "it is \(entry.state.rawValue)")",
+          hint: isOwn
+            ? "its claim is \(entry.name)"
+            : entry.state == .blocked ? "see what it waits for: spool task show \(entry.id)" : nil)
+      }
       if entry.state == .pending, let record = try record(of: entry) {
         if let other = record.assignTo, other != bot {
           throw SpoolError(

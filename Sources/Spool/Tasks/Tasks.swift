@@ -141,7 +141,8 @@ extension Spool {
       let some = found.prefix(4).map(\.id.description).joined(separator: ", ")
       throw SpoolError(.badData, "\(shown) stands for \(found.count) tasks: \(some)", hint: "give more of the id")
     }
-    throw SpoolError(.notFound, "no task \(shown)", hint: "see: spool task list")
+    let hint = last.utf8.count < 3 ? "give three characters of its id, at least" : "see: spool task list --all"
+    throw SpoolError(.notFound, "no task \(shown)", hint: hint)
   }
 
   /// The task with this id and what it says; nil when there is none.

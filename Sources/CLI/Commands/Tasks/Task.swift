@@ -16,6 +16,11 @@ extension Verb {
     [
       .taskAdd, .taskList, .taskShow, .taskTree, .taskClaim, .taskProgress, .taskComplete, .taskFail, .taskBlock,
       .taskUnblock, .taskRelease, .taskAssign, .taskCancel, .taskRetry, .taskWait,
+    ],
+    otherWords: [
+      "ls": "list", "new": "add", "create": "add", "get": "show", "view": "show", "start": "claim", "begin": "claim",
+      "take": "claim", "done": "complete", "finish": "complete", "close": "complete", "give": "assign",
+      "rm": "cancel", "delete": "cancel", "remove": "cancel", "kill": "cancel", "again": "retry",
     ])
 
   static let notThere = "1 no such task, 65 an id of several"
@@ -23,6 +28,16 @@ extension Verb {
 }
 
 extension Invocation {
+  /// The spool, in which what processes that died were doing to tasks is done or undone: otherwise a task might be
+  /// nowhere until a worker or a coordinator looks.
+  func taskSpool() throws -> Spool {
+    let spool = try spool()
+    var observations = TaskObservations()
+    // One that can't be written is read all the same.
+    _ = try? spool.settleMoves(&observations)
+    return spool
+  }
+
   /// Who does it, for the log: `--by`, `--as`, `$SPOOL_BOT`, else the user's name.
   func author() throws -> String {
     try value("--by") ?? value("--as") ?? sender()
@@ -56,7 +71,7 @@ extension Spool {
   /// Does what follows from tasks' ends for those that wait for them. That it couldn't is said, and is no failure of
   /// what was done: whoever next ends a task, or a coordinator, does it.
   func settleAndTell(_ entries: [TaskEntry]) {
-    if coordinatorIsUp { return }
+    if entries.isEmpty || coordinatorIsUp { return }
     do { try settleDependents(of: entries.map(\.id)) } catch {
       Output.talk("spool: \(error); what waits for it will be looked at again later")
     }

@@ -36,7 +36,7 @@ extension Verb {
   ) { invocation in
     try invocation.expect(atMost: 1)
     let durability = try durability(invocation)
-    let spool = try invocation.spool()
+    let spool = try invocation.taskSpool()
     var record = try firstRecord(invocation)
     try fill(&record, invocation)
     try relate(&record, invocation, spool)

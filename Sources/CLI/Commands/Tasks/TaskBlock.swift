@@ -15,7 +15,7 @@ extension Verb {
     try invocation.expect(atMost: 2)
     let part = try invocation.operand(0, "ID")
     let reason = try invocation.operand(1, "REASON")
-    let spool = try invocation.spool()
+    let spool = try invocation.taskSpool()
     let entry = try invocation.task(part, spool)
     let author = try invocation.author()
     let blocked = try spool.persisting(entry) { try spool.block($0, reason: reason, by: author) }
@@ -33,7 +33,7 @@ extension Verb {
   ) { invocation in
     try invocation.expect(atMost: 1)
     let part = try invocation.operand(0, "ID")
-    let spool = try invocation.spool()
+    let spool = try invocation.taskSpool()
     let entry = try spool.task(named: part)
     let moved = try spool.unblockTask(entry, isForced: invocation.has("--force"), by: try invocation.author())
     invocation.report(
@@ -57,7 +57,7 @@ extension Verb {
     try invocation.expect(atMost: 1)
     let part = try invocation.operand(0, "ID")
     let delay = try invocation.duration("--delay") ?? 0
-    let spool = try invocation.spool()
+    let spool = try invocation.taskSpool()
     let entry = try invocation.task(part, spool)
     let author = try invocation.author()
     let due = delay > 0 ? TimeText.now().advanced(bySeconds: delay) : nil
@@ -77,7 +77,7 @@ extension Verb {
     try invocation.expect(atMost: 2)
     let part = try invocation.operand(0, "ID")
     let name = try invocation.operand(1, "BOT")
-    let spool = try invocation.spool()
+    let spool = try invocation.taskSpool()
     let bot = try spool.bot(named: name)
     let entry = try spool.task(named: part)
     let author = try invocation.author()

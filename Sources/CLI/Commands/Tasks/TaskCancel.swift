@@ -15,7 +15,7 @@ extension Verb {
   ) { invocation in
     try invocation.expect(atMost: 1)
     let part = try invocation.operand(0, "ID")
-    let spool = try invocation.spool()
+    let spool = try invocation.taskSpool()
     let entry = try spool.task(named: part)
     let cancelled = try spool.cancelWithChildren(
       entry, reason: invocation.value("--reason"), by: try invocation.author())
@@ -35,7 +35,7 @@ extension Verb {
   ) { invocation in
     try invocation.expect(atMost: 1)
     let part = try invocation.operand(0, "ID")
-    let spool = try invocation.spool()
+    let spool = try invocation.taskSpool()
     let entry = try spool.task(named: part)
     let back = try spool.retryWithRelatives(entry, by: try invocation.author())
     tell(back, entry, "brought back", invocation)

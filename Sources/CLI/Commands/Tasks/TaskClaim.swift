@@ -22,8 +22,12 @@ extension Verb {
     try invocation.expect(atMost: 1)
     let isNext = invocation.has("--next")
     if isNext == !invocation.operands.isEmpty { throw UsageError("give an ID, or --next") }
-    let spool = try invocation.spool()
+    let spool = try invocation.taskSpool()
     guard let bot = try invocation.holdingBot(spool) else { throw UsageError("--as BOT is missing") }
+    // What those had in hand that died is there to be taken.
+    var observations = TaskObservations()
+    let given = try spool.expireTasks(&observations)
+    spool.settleAndTell(given.filter(\.state.isFinal))
     let entry: TaskEntry
     if isNext {
       guard let found = try spool.claimNextTask(for: bot, by: invocation.value("--by")) else {

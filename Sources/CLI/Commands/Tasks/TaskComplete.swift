@@ -22,7 +22,7 @@ extension Verb {
       }
       return number
     }
-    let spool = try invocation.spool()
+    let spool = try invocation.taskSpool()
     // Asked before the result is read, which may be long in coming.
     let entry = try spool.taskInHand(named: part, of: invocation.holdingBot(spool))
     let result = try result(invocation)

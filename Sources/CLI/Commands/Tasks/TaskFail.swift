@@ -17,7 +17,7 @@ extension Verb {
     let part = try invocation.operand(0, "CLAIM")
     let delay = try invocation.duration("--delay")
     if delay != nil, invocation.has("--final") { throw UsageError("--final or --delay, not both") }
-    let spool = try invocation.spool()
+    let spool = try invocation.taskSpool()
     let entry = try spool.taskInHand(named: part, of: invocation.holdingBot(spool))
     guard invocation.operands.count > 1 || invocation.value("--file") != nil || invocation.rest != nil else {
       throw UsageError("ERROR is missing: say why it failed")

@@ -4,9 +4,10 @@ import SpoolFormat
 extension Verb {
   static let taskList = Verb(
     name: "task list", summary: "list tasks: those in hand first, then by urgency and age",
-    usage: "[--state STATE[,STATE]] [--bot BOT] [--overdue] [--all]",
+    usage: "[STATE…] [--bot BOT] [--overdue] [--all]",
     options: [
-      .value("--state", "STATE", "pending, assigned, in_progress, blocked, completed, failed, cancelled"),
+      .value(
+        "--state", "STATE", "the same as STATE: pending, assigned, in_progress, blocked, completed, failed, cancelled"),
       .flag("--all", "those that have ended, too (default: those that haven't)"),
       .value("--bot", "BOT", "that has it, or is the only one that is to"),
       .value("--domain", "WORD", "of this field"),
@@ -14,12 +15,11 @@ extension Verb {
       .value("--parent", "ID", "parts of that task"),
       .value("--limit", "N", "at most so many (100)"),
     ],
-    example: "spool task list --bot coder\nspool task list --state failed --json | jq -r .error",
+    example: "spool task list --bot coder\nspool task list failed --json | jq -r .error",
     exits: "0 done, 1 there are none, 67 no such bot, 69 no spool"
   ) { invocation in
-    try invocation.expect(atMost: 0)
     let limit = try invocation.number("--limit", in: 1...10_000_000) ?? 100
-    let spool = try invocation.spool()
+    let spool = try invocation.taskSpool()
     let choice = try TaskChoice(invocation, spool)
     var rows: [[String]] = []
     var shown = 0
@@ -101,9 +101,9 @@ private struct TaskChoice {
   private let now = TimeText.now()
 
   init(_ invocation: Invocation, _ spool: Spool) throws {
-    let given = try invocation.all("--state").flatMap { $0.split(separator: ",") }
+    let given = try (invocation.operands + invocation.all("--state")).flatMap { $0.split(separator: ",") }
       .map { try TaskState(parsing: String($0)) }
-    if !given.isEmpty, invocation.has("--all") { throw UsageError("--state or --all, not both") }
+    if !given.isEmpty, invocation.has("--all") { throw UsageError("a state or --all, not both") }
     bot = try invocation.value("--bot").map { try spool.bot(named: $0) }
     domain = invocation.value("--domain")?.lowercased()
     parent = try invocation.value("--parent").map { try spool.task(named: $0).id }

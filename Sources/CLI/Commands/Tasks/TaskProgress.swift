@@ -20,7 +20,7 @@ extension Verb {
       throw UsageError("PERCENT \(Output.excerpt(number, 20)) is not a whole number from 0 to 100")
     }
     let text = invocation.operands.count > 2 ? invocation.operands[2] : invocation.rest?.joined(separator: " ")
-    let spool = try invocation.spool()
+    let spool = try invocation.taskSpool()
     let entry = try spool.taskInHand(named: part, of: invocation.holdingBot(spool))
     let author = try invocation.author()
     let changed = try spool.holding(entry) { try spool.progress($0, percent: percent, text: text, by: author) }

@@ -9,7 +9,7 @@ extension Verb {
   ) { invocation in
     try invocation.expect(atMost: 1)
     let part = try invocation.operand(0, "ID")
-    let spool = try invocation.spool()
+    let spool = try invocation.taskSpool()
     let found = try spool.task(named: part)
     guard let task = try spool.task(found.id) else {
       throw SpoolError(.notFound, "\(found.id) is gone", hint: "see: spool trace \(found.id)")

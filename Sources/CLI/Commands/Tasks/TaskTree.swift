@@ -14,7 +14,7 @@ extension Verb {
       """
   ) { invocation in
     try invocation.expect(atMost: 1)
-    let spool = try invocation.spool()
+    let spool = try invocation.taskSpool()
     let root = try invocation.operands.first.map { try spool.task(named: $0) }
     let forest = try TaskForest(spool, below: root?.id, isWhole: invocation.has("--all"))
     var count = 0

@@ -16,7 +16,7 @@ extension Verb {
   ) { invocation in
     guard !invocation.operands.isEmpty else { throw UsageError("ID is missing") }
     let timeout = try invocation.duration("--timeout")
-    let spool = try invocation.spool()
+    let spool = try invocation.taskSpool()
     var ids: [MessageID] = []
     for part in invocation.operands {
       let id = try spool.task(named: part).id

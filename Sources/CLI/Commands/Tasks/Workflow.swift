@@ -38,7 +38,7 @@ extension Verb {
     let durability = try durability(invocation)
     let priority = try invocation.value("--priority").map { try Priority(parsing: $0) } ?? .normal
     guard let workflow = try read(file) else { return .badData }
-    let spool = try invocation.spool()
+    let spool = try invocation.taskSpool()
     let origin = Workflow.Origin(
       createdBy: try invocation.author(), conversation: invocation.value("--conversation"), priority: priority)
     let submitted = try spool.submit(workflow, origin, key: invocation.value("--key"), durability: durability)
@@ -99,7 +99,7 @@ extension Verb {
   ) { invocation in
     try invocation.expect(atMost: 1)
     let part = try invocation.operand(0, "ID")
-    let spool = try invocation.spool()
+    let spool = try invocation.taskSpool()
     let parent = try parent(part, spool)
     let steps = try spool.children(of: parent.record)
     if invocation.isJSON {
@@ -160,7 +160,7 @@ extension Verb {
     try invocation.expect(atMost: 1)
     let part = try invocation.operand(0, "ID")
     let timeout = try invocation.duration("--timeout")
-    let spool = try invocation.spool()
+    let spool = try invocation.taskSpool()
     let parent = try parent(part, spool)
     let steps =
       try parent.record.children.isEmpty
