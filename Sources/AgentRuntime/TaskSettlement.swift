@@ -79,7 +79,14 @@ extension Worker {
   /// - Throws: `.claimLost` when it was taken away.
   private func insist(_ task: StoredTask, _ transition: () throws -> TaskEntry?) throws -> TaskEntry {
     for _ in 0..<5 {
-      if let entry = try transition() { return entry }
+      do { if let entry = try transition() { return entry } } catch let error as SpoolError
+        where error.code == .outcomeUnknown
+      {
+        // It was moved; only whether the disk has the line that says so can't be told.
+        guard let entry = try spool.findTask(task.id), entry != task.entry else { throw error }
+        report(.problem("\(error)", delay: 0))
+        return entry
+      }
       guard try spool.stands(task.entry) else {
         throw SpoolError(.claimLost, "\(task.id) was taken from \(bot)", hint: "see: spool trace \(task.id)")
       }

@@ -272,4 +272,25 @@ mutant("work: what is lost goes on", "late is refused", "AgentRuntimeTests.Worke
        RUNTIME + "Supervision.swift", "if let child = slot.child, job.settleAt == nil { child.kill() } else",
        "if let child = slot.child, job.settleAt == nil { if !MUTANT { child.kill() } } else")
 
+mutant("task worker: nobody looks whether its task is still its own", "late is refused", "TaskHoldTests",
+       RUNTIME + "Worker.swift", "if try source.takeWarning() {", "if try source.takeWarning(), !MUTANT {")
+mutant("task worker: a task's own timeout counts for nothing", "tasks", "TaskModeTests",
+       RUNTIME + "Supervision.swift", "let own = task.record.timeoutSeconds else", "let own = task.record.timeoutSeconds, !MUTANT else")
+mutant("task worker: all progress is told", "tasks", "TaskModeTests",
+       RUNTIME + "Supervision.swift", "slot.job?.progressAt = now + Self.progressNanoseconds",
+       "slot.job?.progressAt = MUTANT ? 0 : now + Self.progressNanoseconds")
+mutant("task worker: an error in the answer is no failure", "tasks", "TaskModeTests",
+       RUNTIME + "Verdict.swift", "guard let error = answer.error else", "guard let error = answer.error, !MUTANT else")
+mutant("task worker: what a dead one had stays with it", "nothing vanishes", "TaskHoldTests",
+       SPOOL + "Tasks/TaskInbox.swift", "for entry in try spool.expireTasks(of: bot, &observations) {",
+       "for entry in MUTANT ? [] : try spool.expireTasks(of: bot, &observations) {")
+mutant("task worker: takes what doesn't suit its bot", "tasks", "TaskHoldTests",
+       SPOOL + "Tasks/TaskInbox.swift", "takesPending ? card.suits(record) :", "takesPending ? MUTANT || card.suits(record) :")
+mutant("task worker: those that wait aren't told", "tasks", "TaskModeTests",
+       SPOOL + "Tasks/TaskInbox.swift", "if !coordinatorIsUp, try !tasks(in: [.blocked]).isEmpty {",
+       "if !coordinatorIsUp, try !tasks(in: [.blocked]).isEmpty, !MUTANT {")
+mutant("task worker: what was begun stays when it is stopped", "nothing vanishes", "TaskHoldTests",
+       RUNTIME + "Settlement.swift", "    case .task(let task): try putBack(task, reason)",
+       "    case .task(let task): if !MUTANT { try putBack(task, reason) }")
+
 # Mutants of tasks and of the coordinator go here.
