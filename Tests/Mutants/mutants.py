@@ -285,7 +285,7 @@ mutant("task worker: what a dead one had stays with it", "nothing vanishes", "Ta
        SPOOL + "Tasks/TaskInbox.swift", "for entry in try spool.expireTasks(of: bot, &observations) {",
        "for entry in MUTANT ? [] : try spool.expireTasks(of: bot, &observations) {")
 mutant("task worker: takes what doesn't suit its bot", "tasks", "TaskHoldTests",
-       SPOOL + "Tasks/TaskInbox.swift", "takesPending ? card.suits(record) :", "takesPending ? MUTANT || card.suits(record) :")
+       SPOOL + "Tasks/TaskInbox.swift", "(takesPending && card.suits(record))", "(takesPending && (MUTANT || card.suits(record)))")
 mutant("task worker: those that wait aren't told", "tasks", "TaskModeTests",
        SPOOL + "Tasks/TaskInbox.swift", "if !coordinatorIsUp, try !tasks(in: [.blocked]).isEmpty {",
        "if !coordinatorIsUp, try !tasks(in: [.blocked]).isEmpty, !MUTANT {")

@@ -62,7 +62,7 @@ public final class TaskInbox {
   /// - Throws: `.inputOutput` and its like; losing a race is no error.
   public func next() throws -> StoredTask? {
     let asked = Clock.sinceBoot()
-    _ = try takeEvents()
+    try takeEvents()
     let isDue = nextDue.map { $0 <= spool.now() } ?? false
     if isDue || Clock.sinceBoot() >= nextLook { try look() }
     if let task = try startNext() { return task }
@@ -91,13 +91,13 @@ public final class TaskInbox {
   /// Takes up what has happened, and takes back what died.
   /// - Returns: whether what is in hand should be looked at: somebody may have taken it away.
   public func takeWarning() throws -> Bool {
-    let hasRung = try takeEvents()
+    try takeEvents()
     let now = Clock.sinceBoot()
     if now >= nextLeaseRound {
       nextLeaseRound = now + min(2_000_000_000, leaseNanoseconds / 4)
       try expire()
     }
-    guard hasRung || now >= nextCheck else { return false }
+    guard now >= nextCheck else { return false }
     nextCheck = now + Self.checkNanoseconds
     return true
   }
@@ -112,7 +112,7 @@ public final class TaskInbox {
     for entry in try spool.expireTasks(of: bot, &observations) {
       if entry.state.isFinal {
         try spool.settleAfter(entry)
-      } else if entry.state == .pending, !takesPending, ours.contains(entry.id), !spool.coordinatorIsUp {
+      } else if entry.state == .pending, ours.contains(entry.id), !spool.coordinatorIsUp {
         try spool.assign(entry, to: bot, by: bot.description)
       }
     }
@@ -168,7 +168,7 @@ public final class TaskInbox {
 
   private func isOurs(_ record: TaskRecord) -> Bool {
     if let wanted = record.assignTo { return wanted == bot }
-    return takesPending ? card.suits(record) : record.failures.last?.bot == bot.description
+    return record.failures.last?.bot == bot.description || (takesPending && card.suits(record))
   }
 
   // MARK: Waiting
@@ -199,14 +199,15 @@ public final class TaskInbox {
   /// Whether every change is told by an event.
   private var hasEvents: Bool { isWatching && watcher?.mechanism != .polling && !isOnNetwork }
 
-  /// Whether somebody rang.
-  private func takeEvents() throws -> Bool {
-    guard let watcher, isWatching else { return false }
+  private func takeEvents() throws {
+    guard let watcher, isWatching else { return }
     let changes = try doing("cannot watch the inbox of \(bot)") { try watcher.takeChanges() }
     if changes.watchAgain { isWatching = false }
     let hasRung = changes.lookAgain || changes.watchAgain || changes.names.contains(Layout.taskBellName)
-    if hasRung || changes.directories.contains(Layout.tasks(.pending)) { nextLook = 0 }
-    return hasRung
+    if hasRung { nextCheck = 0 }
+    guard hasRung || changes.directories.contains(Layout.tasks(.pending)) else { return }
+    // While there is something to take, what is more urgent can wait a moment: every task that ends rings, too.
+    nextLook = candidates.isEmpty ? 0 : min(nextLook, afterLook)
   }
 
   /// Readable when it is time to call `takeWarning` and `next` again; nil where only `nextWake` tells.
