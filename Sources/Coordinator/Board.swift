@@ -104,13 +104,15 @@ struct Board {
 
   func standings(_ record: TaskRecord) -> Spool.Standings {
     var states: [MessageID: TaskState] = [:]
-    for id in record.dependsOn { states[id] = state(of: id) }
+    for id in record.dependsOn { states[id] = standing(of: id) }
     guard record.waitsForChildren || record.isJoin, let id = record.id else { return (states, []) }
-    let standings = (children[id] ?? []).compactMap { child -> TaskState? in
-      guard let known = live[child] else { return ended[child] }
-      return known.entry.state == .blocked && known.record.blockedBy != nil ? .failed : known.entry.state
-    }
-    return (states, standings)
+    return (states, (children[id] ?? []).compactMap(standing))
+  }
+
+  /// As those see it that wait for it: what can't begin has failed.
+  private func standing(of id: MessageID) -> TaskState? {
+    guard let known = live[id] else { return ended[id] }
+    return known.entry.state == .blocked && known.record.blockedBy != nil ? .failed : known.entry.state
   }
 
   /// After the directories were listed: those known that weren't seen there.

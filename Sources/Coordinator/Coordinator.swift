@@ -198,7 +198,7 @@ public final class Coordinator {
 
   private func look(_ now: Int) throws {
     if let moves = try watcher.takeMoves() {
-      for entry in moves { try noteMove(entry) }
+      for entry in moves { try noteMove(entry, isChanged: true) }
     } else {
       nextListing = 0
     }
@@ -219,10 +219,20 @@ public final class Coordinator {
     }
     // What isn't where it was, and not among the living: it has ended, is being changed, or was removed.
     let missing = Set(board.missing(from: seen))
-    guard !missing.isEmpty else { return }
     let found = try spool.findTasks(missing)
     for id in missing {
       if let entry = found[id] { try noteMove(entry) } else { forget(id) }
+    }
+    if includingEnded { try finishSubmits() }
+  }
+
+  /// Of workflows whose submitters died half-way, the steps that are missing.
+  private func finishSubmits() throws {
+    for parent in board.live.values where parent.entry.state == .blocked && parent.record.isJoin {
+      guard parent.record.children.contains(where: { board.state(of: $0) == nil }),
+        let stored = try spool.task(parent.entry.id)
+      else { continue }
+      attempt { try spool.finishSubmitting(stored) }
     }
   }
 
@@ -232,15 +242,20 @@ public final class Coordinator {
   }
 
   /// Takes up where a task stands now; nothing when that is known.
-  func noteMove(_ entry: TaskEntry) throws {
-    guard !board.isKnown(entry) else { return }
+  /// - Parameter isChanged: what its file says may be new, though it stands where it stood: why it is blocked, say.
+  func noteMove(_ entry: TaskEntry, isChanged: Bool = false) throws {
+    let isKnown = board.isKnown(entry)
+    guard !isKnown || (isChanged && entry.state == .blocked) else { return }
     let before = board.live[entry.id]
     var record: TaskRecord?
     if !entry.state.isFinal {
       // Assigning and starting leave the content as it is.
       let isSame = before != nil && (entry.state == .assigned || entry.state == .inProgress)
       record = isSame ? before!.record : try readable(entry)
-      guard record != nil else { return }
+      guard let record else { return }
+      if isKnown, record.blockedBy == before?.record.blockedBy, record.blockedReason == before?.record.blockedReason {
+        return
+      }
     }
     // Of what has ended only the state is known; a move by hand leaves the name as it was.
     let from = before?.entry ?? board.ended[entry.id].map { TaskEntry(state: $0, name: entry.name) }
@@ -343,7 +358,7 @@ public final class Coordinator {
     while let id = toSettle.popFirst() {
       guard let task = board.live[id], task.entry.state == .blocked else { continue }
       guard let entry = try spool.settle(task.entry, standings: { self.board.standings($0) }) else { continue }
-      try noteMove(entry)
+      try noteMove(entry, isChanged: true)
     }
   }
 

@@ -19,6 +19,41 @@ import Testing
     #expect(try stage.turns { try stage.spool.tasks(in: [.assigned]).map(\.id) == [tasks[2].id] })
   }
 
+  @Test func `a workflow ends when its first step fails, and goes on when that is brought back`() throws {
+    let stage = try Stage()
+    let bot = try stage.bot("coder")
+    let file = """
+      {"title": "all", "steps": [{"name": "a"}, {"name": "b", "depends_on": ["a"]}, {"name": "c", "depends_on": ["b"]}]}
+      """
+    let workflow = try Workflow(parsing: Array(file.utf8))
+    let submitted = try stage.spool.submit(workflow, Workflow.Origin())
+    func parent() throws -> TaskState? { try stage.spool.findTask(submitted.parent)?.state }
+    #expect(try stage.turns { try !stage.spool.tasks(in: [.assigned]).isEmpty })
+    let first = try #require(try stage.spool.tasks(in: [.assigned]).first)
+    let started = try #require(try stage.spool.start(first, bot: bot, worker: nil))
+    let failed = try #require(try stage.spool.fail(started, error: "no idea", isRetryable: false))
+    #expect(try stage.turns { try parent() == .failed })
+    _ = try stage.spool.retryWithRelatives(failed)
+    #expect(
+      try stage.turns {
+        try stage.work()
+        return try parent() == .completed
+      })
+    #expect(stage.problems.isEmpty, "\(stage.problems)")
+  }
+
+  @Test func `the steps that a dead submitter left out are added`() throws {
+    let stage = try Stage()
+    let workflow = try Workflow(parsing: Array(#"{"title": "all", "steps": [{"name": "a"}, {"name": "b"}]}"#.utf8))
+    let submitted = try stage.spool.submit(workflow, Workflow.Origin())
+    let parent = try #require(try stage.spool.task(submitted.parent))
+    // As if nobody had ever heard of its steps: a spool that has its parent alone.
+    let other = try Stage()
+    try Plain.write("\(other.path)/\(parent.entry.path)", try Plain.read("\(stage.path)/\(parent.entry.path)"))
+    let next = try other.restarted()
+    #expect(try other.turns(next) { try other.spool.findTasks(Set(submitted.steps.map(\.id))).count == 2 })
+  }
+
   @Test func `what a dead bot hadn't begun goes to another, and what it had begun as well`() throws {
     let stage = try Stage()
     let (one, two) = (try stage.bot("one", capacity: 2), try BotName(parsing: "two"))
