@@ -60,6 +60,11 @@ struct Board {
     for child in record.children { children[id, default: []].insert(child) }
   }
 
+  /// One that had ended when it came to be known.
+  mutating func addChild(_ id: MessageID, of parent: MessageID?) {
+    if let parent, live[parent] != nil { children[parent, default: []].insert(id) }
+  }
+
   /// It is there no longer.
   mutating func forget(_ id: MessageID) {
     count(state(of: id), -1)

@@ -149,8 +149,20 @@ public final class Coordinator {
     try listAll(includingEnded: true)
     let now = Clock.sinceBoot()
     (nextListing, nextFullListing) = (now + Self.listingNanoseconds, now + Self.fullListingNanoseconds)
+    try findEndedChildren()
     // Whatever ended while nobody coordinated.
     toSettle = Set(board.live.values.filter { $0.entry.state == .blocked }.map(\.entry.id))
+  }
+
+  /// Children that a parent didn't name beforehand, and that have ended, are known by their files alone.
+  private func findEndedChildren() throws {
+    let parents = board.live.values.filter {
+      ($0.record.waitsForChildren || $0.record.isJoin) && $0.record.children.isEmpty
+    }
+    guard let oldest = parents.map(\.entry.id).min() else { return }
+    for entry in try spool.tasks(in: [.completed, .failed, .cancelled]) where entry.id > oldest {
+      board.addChild(entry.id, of: try readable(entry)?.parent)
+    }
   }
 
   /// Everything that can be done now.
@@ -258,9 +270,14 @@ public final class Coordinator {
       }
     }
     // Of what has ended only the state is known; a move by hand leaves the name as it was.
-    let from = before?.entry ?? board.ended[entry.id].map { TaskEntry(state: $0, name: entry.name) }
+    let from =
+      try before?.entry ?? board.ended[entry.id].map { TaskEntry(state: $0, name: entry.name) }
+      ?? completed(entry, record)
     var parent = (before?.record ?? record)?.parent
-    if before == nil, entry.state.isFinal { parent = try self.parent(of: entry) }
+    if before == nil, entry.state.isFinal, outcomes.isCurrent, board.hasWaitingParents {
+      parent = try readable(entry)?.parent
+      board.addChild(entry.id, of: parent)
+    }
     board.note(entry, record, now: Clock.sinceBoot())
     updateScheduler(entry, record, from)
     handMoves.notice(entry, from: from, now: Clock.sinceBoot())
@@ -271,10 +288,11 @@ public final class Coordinator {
     if before != nil, entry.state.isFinal { noteEnd(entry, before!.record) }
   }
 
-  /// One that ended before it was known alive: was it a child that somebody waits for?
-  private func parent(of entry: TaskEntry) throws -> MessageID? {
-    guard outcomes.isCurrent, board.hasWaitingParents else { return nil }
-    return try readable(entry)?.parent
+  /// Where a task was completed that somebody made pending again while nobody coordinated; nil for all others.
+  private func completed(_ entry: TaskEntry, _ record: TaskRecord?) throws -> TaskEntry? {
+    guard entry.state == .pending, record?.completedAt != nil, record?.error == nil else { return nil }
+    let last = try History(spool).lastOfTask(entry.id)?.entry
+    return last?.state == .completed ? last : nil
   }
 
   /// What a task says; nil when it was moved on, or can't be read, which is left to a person.

@@ -144,6 +144,39 @@ import Testing
     #expect(try stage.turns(next) { try stage.state(second) == .assigned })
   }
 
+  @Test func `children that ended before a coordinator came are counted, though their parent never named them`() throws
+  {
+    let stage = try Stage()
+    let parent = try stage.add("parent") { $0.isJoin = true }
+    let children = try (0..<2).map { number in
+      try stage.add("child \(number)") {
+        $0.parent = parent.id
+        $0.step = "child\(number)"
+      }
+    }
+    func complete(_ entry: TaskEntry) throws {
+      let started = try #require(try stage.spool.start(entry, bot: BotName(parsing: "coder"), worker: nil))
+      _ = try stage.spool.complete(started, result: JSONText(string: "done"))
+    }
+    try complete(children[0])
+    let next = try stage.restarted()
+    try complete(children[1])
+    #expect(try stage.turns(next) { try stage.state(parent) == .completed })
+  }
+
+  @Test func `a completed task that was made pending while nobody coordinated is put back`() throws {
+    let stage = try Stage()
+    try stage.bot("coder")
+    let task = try stage.add()
+    #expect(try stage.turns { try stage.state(task) == .assigned })
+    try stage.work()
+    let done = try #require(try stage.spool.findTask(task.id))
+    #expect(rename("\(stage.path)/\(done.path)", "\(stage.path)/tasks/pending/\(done.name)") == 0)
+    let next = try stage.restarted()
+    #expect(try stage.turns(next) { try stage.spool.findTask(task.id) == done })
+    #expect(try stage.events(.taskCompleted).count == 1)
+  }
+
   @Test func `records are kept, and are the same when they are made again from the log`() throws {
     let stage = try Stage()
     try stage.bot("coder", domain: "development", capacity: 20)
