@@ -35,7 +35,7 @@ let package = Package(
     .testTarget(name: "CoordinatorTests", dependencies: ["Coordinator", "TestSupport"]),
     .testTarget(name: "CoordinatorPolicyTests", dependencies: ["CoordinatorPolicy", "SpoolFormat", "TestSupport"]),
     .testTarget(name: "AgentRuntimeTests", dependencies: ["AgentRuntime"]),
-    .testTarget(name: "CLITests", dependencies: ["CLI"]),
+    .testTarget(name: "CLITests", dependencies: ["CLI", "Spool", "SpoolFormat"]),
     // These run the executable, and depend on it so that `swift test` builds it.
     .testTarget(
       name: "ProcessTests", dependencies: ["CLI", "CLinux", "Spool", "SpoolFormat", "TestSupport"],

@@ -35,7 +35,7 @@ final class ProgressBars {
 
   private func line(_ task: StoredTask, _ columns: Int) -> String {
     let percent = task.state == .completed ? 100 : task.record.progress ?? 0
-    let bot = task.entry.bot.map { " \($0)" } ?? ""
+    let bot = task.entry.bot.map { "\(task.state == .assigned ? " to" : " by") \($0)" } ?? ""
     let says = task.state == .inProgress ? task.record.progressText.map { ": \($0)" } ?? "" : ""
     let number = String(repeating: " ", count: percent < 10 ? 2 : percent < 100 ? 1 : 0) + "\(percent)%"
     let name = Output.excerpt(task.record.step ?? task.record.title, 28)
