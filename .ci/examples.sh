@@ -117,6 +117,11 @@ has "$result" *"in progress: 3-"*"~1~writer.json"*"completed: Nanospool"* "the t
 has "$result" *'"verdict": "approved: a queue is a directory (22 bytes)"'* "the workflow's result"
 has "$result" *"a reviewed slogan"*"completed  3 of 3"*"write a slogan"*"count its letters"*"review it"* "the tree"
 
+begin "patterns.sh and specialist.py"
+result=$(timeout --kill-after=5 120 examples/patterns.sh)
+has "$result" *"latest in AI?"*'research of "What'*"security review"*"(quality-bot)"*"built on development"* "routing and sequence"
+has "$result" *"fitness tracking"*"(design-bot)"*"Consensus: against (unanimous, 5 of 5)"*"skeptic: No"* "parallel and discussion"
+
 begin "nanospool.py"
 id=$(PYTHONPATH=examples bounded python3 -c 'import nanospool, os
 print(nanospool.Spool(os.environ["SPOOL_DIR"]).send("py", "hello", sender="user"))')

@@ -15,10 +15,11 @@ final class TaskTeam: Sendable {
 
   let spool: Spool
   private let scratch: Scratch
-  private let stopCoordinator: SignalPipe
+  private let stopCoordinator = Mutex<SignalPipe?>(nil)
   /// Tasks that were assigned, for whichever worker is free; a byte in the pipe for each.
   private let assigned = Mutex<[TaskEntry]>([])
   private let bell: (read: CInt, write: CInt)
+  private let isWatching = Atomic<Bool>(false)
   private let isEnding = Atomic<Bool>(false)
   private let completed = Atomic<Int>(0)
   private let running = Atomic<Int>(0)
@@ -37,13 +38,21 @@ final class TaskTeam: Sendable {
       if number < Self.workers { try spool.announce(card.name, program: "spool-bench", takes: .tasks).beat() }
     }
     bell = try makePipe()
-    let coordinator = try Coordinator(spool) { _ in }
-    stopCoordinator = coordinator.stopRequests
-    let watcher = try TaskWatcher(spool)
-    // Each is one thread's alone from here on.
-    nonisolated(unsafe) let (theCoordinator, theWatcher) = (coordinator, watcher)
-    try start { try theCoordinator.run() }
-    try start { try self.watch(theWatcher) }
+    try start {
+      let coordinator = try Coordinator(self.spool) { _ in }
+      self.stopCoordinator.withLock { $0 = coordinator.stopRequests }
+      try coordinator.run()
+    }
+    // What is assigned before somebody watches would be nobody's.
+    try start {
+      let watcher = try TaskWatcher(self.spool)
+      self.isWatching.store(true, ordering: .relaxed)
+      try self.watch(watcher)
+    }
+    while !self.isWatching.load(ordering: .relaxed) || stopCoordinator.withLock({ $0 == nil }) {
+      if let failure = failure.withLock({ $0 }) { throw BenchError(failure) }
+      usleep(1000)
+    }
     for _ in 0..<Self.workers { try start { try self.work() } }
   }
 
@@ -132,7 +141,7 @@ final class TaskTeam: Sendable {
 
   func end() {
     isEnding.store(true, ordering: .relaxed)
-    stopCoordinator.raise()
+    stopCoordinator.withLock { $0?.raise() }
     _ = try? Array(repeating: UInt8(0), count: Self.workers).withUnsafeBytes {
       try writeAll($0, to: bell.write, "bell")
     }
