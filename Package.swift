@@ -13,6 +13,7 @@ let package = Package(
   products: [
     .library(name: "Spool", targets: ["Spool"]),
     .library(name: "AgentRuntime", targets: ["AgentRuntime"]),
+    .library(name: "Coordinator", targets: ["Coordinator", "CoordinatorPolicy"]),
     .executable(name: "spool", targets: ["CLI"]),
     .executable(name: "spool-bench", targets: ["Bench"]),
   ],
