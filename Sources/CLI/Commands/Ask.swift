@@ -51,7 +51,9 @@ extension Verb {
     let (id, answer) = try spool.request(message, waiting: seconds) { progress.show($0) }
     progress.clear()
     guard let answer else {
-      Output.talk("spool: no answer yet; the request stands: spool task tree \(Goal.id(for: id))")
+      let goal = Goal.id(for: id)
+      let isPlanned = (try? spool.findTask(goal)) ?? nil != nil
+      Output.talk("spool: no answer yet; the request stands: spool \(isPlanned ? "task tree \(goal)" : "trace \(id)")")
       return .nothing
     }
     show(answer, id, invocation)
