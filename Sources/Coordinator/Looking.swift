@@ -1,0 +1,121 @@
+import CoordinatorPolicy
+import Linux
+import Spool
+import SpoolFormat
+
+/// How a coordinator comes to know what there is: from events, from listings, and from the log.
+extension Coordinator {
+  func look(_ now: Int) throws {
+    if let moves = try watcher.takeMoves() {
+      for entry in moves { try noteMove(entry, isChanged: true) }
+    } else {
+      nextListing = 0
+    }
+    guard now >= nextListing else { return }
+    let isFull = now >= nextFullListing
+    try listAll(includingEnded: isFull)
+    let end = Clock.sinceBoot()
+    let interval = watcher.mechanism == .polling ? Self.pollNanoseconds : Self.listingNanoseconds
+    nextListing = end + max(interval, 20 * (end - now))
+    if isFull { nextFullListing = end + max(Self.fullListingNanoseconds, 100 * (end - now)) }
+  }
+
+  func listAll(includingEnded: Bool) throws {
+    var seen: Set<MessageID> = []
+    for entry in try spool.tasks(in: includingEnded ? TaskState.allCases : TaskState.live) {
+      seen.insert(entry.id)
+      try noteMove(entry)
+    }
+    // What isn't where it was, and not among the living: it has ended, is being changed, or was removed.
+    let missing = Set(board.missing(from: seen))
+    let found = try spool.findTasks(missing)
+    for id in missing {
+      if let entry = found[id] { try noteMove(entry) } else { forget(id) }
+    }
+    if includingEnded { try finishSubmits() }
+  }
+
+  /// Of workflows whose submitters died half-way, the steps that are missing.
+  func finishSubmits() throws {
+    for parent in board.live.values where parent.entry.state == .blocked && parent.record.isJoin {
+      guard parent.record.children.contains(where: { board.state(of: $0) == nil }),
+        let stored = try spool.task(parent.entry.id)
+      else { continue }
+      attempt { try spool.finishSubmitting(stored) }
+    }
+  }
+
+  func forget(_ id: MessageID) {
+    scheduler.remove(id)
+    board.forget(id)
+  }
+
+  /// Takes up where a task stands now; nothing when that is known.
+  /// - Parameter isChanged: what its file says may be new, though it stands where it stood: why it is blocked, say.
+  func noteMove(_ entry: TaskEntry, isChanged: Bool = false) throws {
+    let isKnown = board.isKnown(entry)
+    guard !isKnown || (isChanged && entry.state == .blocked) else { return }
+    let before = board.live[entry.id]
+    var record: TaskRecord?
+    if !entry.state.isFinal {
+      // Assigning and starting leave the content as it is.
+      let isSame = before != nil && (entry.state == .assigned || entry.state == .inProgress)
+      record = isSame ? before!.record : try readable(entry)
+      guard let record else { return }
+      if isKnown, record.blockedBy == before?.record.blockedBy, record.blockedReason == before?.record.blockedReason {
+        return
+      }
+    }
+    // Of what has ended only the state is known; a move by hand leaves the name as it was.
+    let from =
+      try before?.entry ?? board.ended[entry.id].map { TaskEntry(state: $0, name: entry.name) }
+      ?? completed(entry, record)
+    var parent = (before?.record ?? record)?.parent
+    if before == nil, entry.state.isFinal, outcomes.isCurrent, board.hasWaitingParents {
+      parent = try readable(entry)?.parent
+      board.addChild(entry.id, of: parent)
+    }
+    board.note(entry, record, now: Clock.sinceBoot())
+    updateScheduler(entry, record, from)
+    handMoves.notice(entry, from: from, now: Clock.sinceBoot())
+    if entry.state == .blocked { toSettle.insert(entry.id) }
+    if entry.state == .assigned, entry.bot == Self.bot { toFinish.insert(entry.id) }
+    for waiting in board.waiting(for: entry.id, parent: parent) { toSettle.insert(waiting.id) }
+    // What was there before this coordinator was isn't news.
+    if before != nil, entry.state.isFinal { noteEnd(entry, before!.record) }
+  }
+
+  /// Where a task was completed that somebody made pending again while nobody coordinated; nil for all others.
+  func completed(_ entry: TaskEntry, _ record: TaskRecord?) throws -> TaskEntry? {
+    guard entry.state == .pending, record?.completedAt != nil, record?.error == nil else { return nil }
+    let last = try History(spool).lastOfTask(entry.id)?.entry
+    return last?.state == .completed ? last : nil
+  }
+
+  /// What a task says; nil when it was moved on, or can't be read, which is left to a person.
+  func readable(_ entry: TaskEntry) throws -> TaskRecord? {
+    do { return try spool.record(of: entry) } catch let error as SpoolError where error.code == .badData {
+      report(.problem("\(error)"))
+      return nil
+    }
+  }
+
+  func noteEnd(_ entry: TaskEntry, _ record: TaskRecord) {
+    report(.ended(task: entry.id.description, title: record.title, state: entry.state.rawValue))
+    if entry.state == .failed { attempt { try escalate(entry, record) } }
+  }
+
+  // MARK: The log
+
+  func readLog() throws {
+    let now = Clock.sinceBoot()
+    let news = try outcomes.readOn { event, entry in
+      handMoves.noteLogged(entry, now: now)
+      guard event.kind == .taskCompleted, let bytes = event.taskBytes, let record = try? TaskRecord(parsing: bytes),
+        !record.learnings.isEmpty
+      else { return }
+      try Learnings(spool).keep(record, bot: event.text("bot"), time: event.time)
+    }
+    for outcome in news { scheduler.learn(outcome) }
+  }
+}

@@ -1,0 +1,52 @@
+import CoordinatorPolicy
+import Linux
+import Spool
+import SpoolFormat
+
+/// What people do to tasks by hand, and what they are told of.
+extension Coordinator {
+  func respondToHands(_ now: Int) throws {
+    guard now >= nextHandMoves, let due = handMoves.nextDue, now >= due, outcomes.isCurrent else { return }
+    nextHandMoves = now + HandMoves.patience / 4
+    for move in handMoves.take(now: now) {
+      guard board.isKnown(move.entry), let from = move.from else { continue }
+      guard let stands = try spool.acknowledgeMove(move.entry, from: from) else { continue }
+      let title = board.live[move.entry.id]?.record.title ?? ""
+      report(
+        .movedByHand(
+          task: move.entry.id.description, title: title, to: stands.state.rawValue, wasPutBack: stands != move.entry))
+      try noteMove(stands)
+    }
+  }
+
+  // MARK: People
+
+  /// Says which tasks no bot that is there can do, each once.
+  func noteStranded() {
+    let all = Set(scheduler.stranded)
+    for id in all.subtracting(stranded).sorted().prefix(20) {
+      guard let task = board.live[id] else { continue }
+      let needs = ([task.record.domain].compactMap { $0 } + task.record.requiredSkills.map { "\($0.name):\($0.level)" })
+      report(
+        .problem(
+          "no bot that takes tasks can do \(id) \(task.record.title.prefix(60))"
+            + (needs.isEmpty ? "" : " (\(needs.joined(separator: ", ")))")))
+    }
+    stranded = all
+  }
+
+  /// Tells a person, if there is one, of a task that nobody could do.
+  func escalate(_ entry: TaskEntry, _ record: TaskRecord) throws {
+    guard record.assignTo != Self.bot, try spool.exists(Self.human), let failed = try spool.record(of: entry) else {
+      return
+    }
+    var message = Message(content: Escalation.text(failed, id: entry.id, attempts: entry.attempt))
+    message.from = Self.bot.description
+    message.to = [Self.human.description]
+    message.type = .error
+    message.conversation = record.conversation
+    message.idempotencyKey = "escalation \(entry.id) \(entry.attempt)"
+    try spool.send(message)
+    report(.escalated(task: entry.id.description, title: record.title))
+  }
+}
