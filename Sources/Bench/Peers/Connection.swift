@@ -65,6 +65,15 @@ struct Connection {
     return try buffer.withUnsafeBytes { try body(UnsafeRawBufferPointer(rebasing: $0[start..<start + count])) }
   }
 
+  /// Whether there is something to read, or comes within so many milliseconds.
+  func hasInput(within milliseconds: CInt) throws -> Bool {
+    if end > start { return true }
+    var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    let count = poll(&entry, 1, milliseconds)
+    if count < 0 && errno == EINTR { return try hasInput(within: milliseconds) }
+    return try check(count, "poll") > 0
+  }
+
   private mutating func fill() throws {
     if start == end {
       (start, end) = (0, 0)

@@ -23,9 +23,12 @@ struct NatsEndpoint: Endpoint {
     let inbox = address.incoming
     // A pull that finds nothing waits for `expires` nanoseconds on the server.
     let pull = waiting ? #"{"batch":1,"expires":600000000000}"# : #"{"batch":1,"no_wait":true}"#
-    let taken: (serial: Int, reply: String)? = try client.request(
-      "$JS.API.CONSUMER.MSG.NEXT.\(inbox).bench", Array(pull.utf8)
-    ) { reply, message in
+    try client.publish("$JS.API.CONSUMER.MSG.NEXT.\(inbox).bench", Array(pull.utf8))
+    // A pull that is not to wait is not answered at all when another receiver gets the last message just then.
+    while !waiting, try !client.hasAnswer(within: 250) {
+      try client.publish("$JS.API.CONSUMER.MSG.NEXT.\(inbox).bench", Array(pull.utf8))
+    }
+    let taken: (serial: Int, reply: String)? = try client.answer { reply, message in
       // Without a message comes a status alone, which has nobody to acknowledge to.
       guard let reply else { return nil }
       return (try Payload.serial(of: message), reply)
@@ -64,11 +67,23 @@ struct NatsClient {
   mutating func request<Value>(
     _ subject: String, _ body: [UInt8], _ read: (_ reply: String?, UnsafeRawBufferPointer) throws -> Value
   ) throws -> Value {
+    try publish(subject, body)
+    return try answer(read)
+  }
+
+  func hasAnswer(within milliseconds: CInt) throws -> Bool { try connection.hasInput(within: milliseconds) }
+
+  mutating func publish(_ subject: String, _ body: [UInt8]) throws {
     bytes.removeAll(keepingCapacity: true)
     bytes.append("PUB \(subject) \(answers) \(body.count)\r\n")
     bytes += body
     bytes.append("\r\n")
     try connection.write(bytes)
+  }
+
+  mutating func answer<Value>(
+    _ read: (_ reply: String?, UnsafeRawBufferPointer) throws -> Value
+  ) throws -> Value {
     while true {
       let line = try connection.line()
       let words = line.split(separator: UInt8(ascii: " "))
