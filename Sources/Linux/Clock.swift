@@ -46,21 +46,3 @@ public enum Clock {
     }
   }
 #endif
-
-/// The kernel's randomness.
-public enum Random {
-  /// C: getrandom(2).
-  public static func bytes(_ count: Int) throws(SystemCallError) -> [UInt8] {
-    var failure: SystemCallError?
-    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-      do throws(SystemCallError) {
-        while filled < count {
-          let start = filled
-          filled += try systemCall("getrandom") { clinux_getrandom(buffer.baseAddress! + start, count - start) }
-        }
-      } catch { failure = error }
-    }
-    if let failure { throw failure }
-    return bytes
-  }
-}

@@ -96,6 +96,21 @@ public struct Descriptor: ~Copyable, Sendable {
     return bytes
   }
 
+  /// What one pread(2) from the beginning gives; nil unless it is less than `count`, and more than nothing.
+  borrowing func read(upTo count: Int) throws(SystemCallError) -> [UInt8]? {
+    let raw = raw
+    var failure: SystemCallError?
+    let bytes = withUnsafeTemporaryAllocation(byteCount: count, alignment: 16) { buffer -> [UInt8]? in
+      do throws(SystemCallError) {
+        let filled = try systemCall("pread", path) { pread(raw, buffer.baseAddress, count, 0) }
+        return filled > 0 && filled < count ? Array(buffer[..<filled]) : nil
+      } catch { failure = error }
+      return nil
+    }
+    if let failure { throw failure }
+    return bytes
+  }
+
   /// Fills `buffer` from `offset`; returns how much there was. C: pread(2).
   public borrowing func read(
     at offset: Int, into buffer: UnsafeMutableBufferPointer<UInt8>

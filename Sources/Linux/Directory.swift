@@ -104,10 +104,14 @@ public final class Directory: Sendable {
     return true
   }
 
+  private static let smallFileBytes = 8192
+
   /// A whole file of at most `maximum` bytes; nil when there is none. Files that aren't regular, and
   /// larger ones, are an error (EINVAL, EFBIG).
   public func readFile(_ name: String, maximum: Int) throws(SystemCallError) -> [UInt8]? {
     guard let file = try openIfPresent(name, O_RDONLY | O_NONBLOCK) else { return nil }
+    // Most are small. Of what isn't regular, pread(2) has nothing that is more than nothing and less than was asked for.
+    if let bytes = try? file.read(upTo: min(maximum, Self.smallFileBytes)) { return bytes }
     let status = try file.status()
     guard status.isRegular else { throw SystemCallError("read", name, EINVAL) }
     guard status.size <= maximum else { throw SystemCallError("read", name, EFBIG) }

@@ -25,7 +25,8 @@ extension Spool {
   public func ack(_ bot: BotName, _ name: EntryName, output: String? = nil) throws {
     let path = Layout.entry(bot, .claimed, name)
     try doing("cannot ack \(name.id)") {
-      guard try root.status(path) != nil else { throw lost(bot, name) }
+      // A look first keeps an ack that comes too late out of the log.
+      if !takeFresh(bot, name), try root.status(path) == nil { throw lost(bot, name) }
       do {
         // An ack counts unless something else was logged for the same or a later attempt: should the claim
         // be lost between these two lines, what its loser or its next holder logs will overrule this.
@@ -44,6 +45,15 @@ extension Spool {
         }
       }
     }
+  }
+
+  /// Whether this was the last claim, a moment ago: it can't have been lost yet, but by somebody's hand. Once.
+  private func takeFresh(_ bot: BotName, _ name: EntryName) -> Bool {
+    let last = lastClaim.withLock { last in
+      defer { last = nil }
+      return last
+    }
+    return last.map { $0.name == name && $0.bot == bot && Clock.sinceBoot() < $0.end } ?? false
   }
 
   /// Puts the message back, to be handed out again at once or after `delay` seconds; after its last attempt it is

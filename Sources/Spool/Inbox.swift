@@ -121,6 +121,8 @@ public final class Inbox {
       writer.member("waited_us", waited)
       writer.endObject()
     }
+    let end = Clock.sinceBoot() + Int(min(lease / 2, 1) * 1e9)
+    spool.lastClaim.withLock { $0 = Spool.FreshClaim(bot: bot, name: held, end: end) }
     return Claim(bot: bot, name: held, message: message)
   }
 

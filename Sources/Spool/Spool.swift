@@ -18,6 +18,14 @@ public final class Spool: Sendable {
   let writer: Result<LogWriter, SpoolError>
   /// Whether this process has a directory below `tasks/moving/`.
   let hasMovingDirectory = Atomic(false)
+  let lastClaim = Mutex<FreshClaim?>(nil)
+
+  /// A claim that was just made, and until when its lease can't have run out; nanoseconds since boot.
+  struct FreshClaim {
+    let bot: BotName
+    let name: EntryName
+    let end: Int
+  }
 
   /// Opens a spool. After a reboot, or in a copy, the first to open it repairs it before this returns.
   /// A spool on a read-only file system can be opened, and read.
@@ -143,7 +151,7 @@ public final class Spool: Sendable {
 
   func now() -> Timestamp { Timestamp(microseconds: Clock.wall()) }
 
-  func newIdentifier() -> MessageID { MessageID(time: now(), random: UInt64.random(in: .min ... .max)) }
+  func newIdentifier() -> MessageID { MessageID(time: now(), random: Random.bits()) }
 
   /// Writes a small file whole: to `tmp/`, then over the old one.
   func replace(_ path: String, with bytes: [UInt8]) throws(SystemCallError) {

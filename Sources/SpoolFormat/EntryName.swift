@@ -92,34 +92,56 @@ public struct EntryName: Sendable, Hashable, Comparable, CustomStringConvertible
   }
 
   public var description: String {
-    var text = String(unsafeUninitializedCapacity: 2 + MessageID.textCount) { text in
-      text[0] = UInt8(48 + urgency)
-      text[1] = UInt8(ascii: "-")
-      id.write(to: text.baseAddress! + 2)
-      return 2 + MessageID.textCount
+    let count = textCount
+    return String(unsafeUninitializedCapacity: count) { text in
+      write(to: text.baseAddress!)
+      return count
     }
-    if attempt > 0 || place != .waiting {
-      text += "~"
-      text += String(attempt)
+  }
+
+  /// Its length in bytes.
+  public var textCount: Int {
+    var count = 2 + MessageID.textCount + 5
+    if attempt > 0 || place != .waiting { count += attempt < 10 ? 2 : 1 + String(attempt).utf8.count }
+    switch place {
+    case .waiting: break
+    case .waitingUntil: count += 1 + Timestamp.compactCount
+    case .held(let holder): count += 1 + holder.description.utf8.count
+    case .bot(let bot, let worker):
+      count += 1 + bot.description.utf8.count
+      if let worker { count += 1 + worker.description.utf8.count }
     }
+    return count
+  }
+
+  /// Writes `textCount` bytes: paths are made of it many times for each message.
+  public func write(to text: UnsafeMutablePointer<UInt8>) {
+    text[0] = UInt8(48 + urgency)
+    text[1] = UInt8(ascii: "-")
+    id.write(to: text + 2)
+    var end = text + 2 + MessageID.textCount
+    func put(_ mark: Unicode.Scalar, _ part: String) {
+      end[0] = UInt8(ascii: mark)
+      var part = part
+      end +=
+        1
+        + part.withUTF8 { bytes in
+          (end + 1).update(from: bytes.baseAddress!, count: bytes.count)
+          return bytes.count
+        }
+    }
+    if attempt > 0 || place != .waiting { put("~", String(attempt)) }
     switch place {
     case .waiting: break
     case .waitingUntil(let moment):
-      text += "~"
-      text += moment.compact
-    case .held(let holder):
-      text += "~"
-      text += holder.description
+      end[0] = UInt8(ascii: "~")
+      end += 1 + moment.write(to: end + 1, punctuated: false)
+    case .held(let holder): put("~", holder.description)
     case .bot(let bot, let worker):
-      text += "~"
-      text += bot.description
-      if let worker {
-        text += "@"
-        text += worker.description
-      }
+      put("~", bot.description)
+      if let worker { put("@", worker.description) }
     }
-    text += ".json"
-    return text
+    put(".", "json")
   }
 
   /// Whether a name in an inbox that isn't one of ours is a person's message: any other `.json` file

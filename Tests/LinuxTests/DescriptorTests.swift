@@ -165,6 +165,7 @@ import Testing
     #expect(try Random.bytes(0).isEmpty)
     #expect(try Random.bytes(1000).count == 1000)
     #expect(try Random.bytes(16) != Random.bytes(16))
+    #expect(Set((0..<1000).map { _ in Random.bits() }).count == 1000)
   }
 
   @Test func `threads are waited for, all of them`() throws {
