@@ -90,7 +90,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
 extension Scenario {
   private static let sending = [
     send("send to one", callsMin: 18, bots: ["a"], ["send", "a", "payload"]),
-    send("send to all", callsMin: 28, bots: ["a", "b", "c"], ["send", "team", "payload"]),
+    send("send to all", callsMin: 24, bots: ["a", "b", "c"], ["send", "team", "payload"]),
     send("send with a key", callsMin: 25, bots: ["a"], ["send", "a", "payload", "--key", "k"]) { stage, outcome, _ in
       // Sent again, as its sender would who had no answer.
       let again = try SpoolCommand.run(stage.arguments, in: stage.path)

@@ -42,8 +42,8 @@ mutant("send: what a no leaves in tmp/ is not cleaned", "an answer is yes, no or
        SPOOL + "Send.swift", "      parcel.discard(self)\n      throw sendError(error, recipients)",
        "      if !MUTANT { parcel.discard(self) }\n      throw sendError(error, recipients)")
 mutant("send: a team includes its sender", "one holder", "SendTests",
-       SPOOL + "Send.swift", "names += try bots().filter { $0.description != message.from }",
-       "names += try bots().filter { $0.description != message.from || MUTANT }")
+       SPOOL + "Send.swift", "$0 == sender ? nil : try? BotName(parsing: $0)",
+       "$0 == sender && !MUTANT ? nil : try? BotName(parsing: $0)")
 mutant("log: half a line of a crash is not cut at its end", "sent is kept", "RecoveryTests",
        SPOOL + "Log/LogOpening.swift", "if end < size, !(from > 0 && end == from) {",
        "if end < size, !(from > 0 && end == from), !MUTANT {")
@@ -52,10 +52,23 @@ mutant("log: half a line of a dead writer is not cut", "sent is kept", "LogTests
 mutant("log: a lock whose holder died says nothing", "sent is kept", "LogTests|SharedPageTests",
        LINUX + "SharedPage.swift", "      pthread_mutex_consistent(mutex)\n      return true",
        "      pthread_mutex_consistent(mutex)\n      return !MUTANT")
+mutant("room: lines are appended behind it", "sent is kept", "LogRoomTests",
+       SPOOL + "Log/LogWriter.swift", "guard page.hasRoom else { return try segment.file.writeOnce(line) }",
+       "guard page.hasRoom, !MUTANT else { return try segment.file.writeOnce(line) }")
+mutant("room: left behind by who made it", "the log is a file that grows", "LogRoomTests",
+       SPOOL + "Log/LogRoom.swift", "    _ = try? locked(seconds: 1) { state in cutRoom(&state) }",
+       "    if !MUTANT { _ = try? locked(seconds: 1) { state in cutRoom(&state) } }")
+mutant("room: taken for half a line", "a bad line is told from none", "LogRoomTests",
+       SPOOL + "Log/LogWriter.swift", "Array(withoutRoom(tail))", "Array(MUTANT ? tail : withoutRoom(tail))")
+mutant("room: a killed process's is not taken away", "the log is a file that grows", "LogRoomTests",
+       SPOOL + "Log/LogRoom.swift", "    _ = try? locked { state in cutRoom(&state) }",
+       "    if !MUTANT { _ = try? locked { state in cutRoom(&state) } }")
+mutant("ack: a second one passes for fresh", "late is refused", "ClaimTests",
+       SPOOL + "Claim.swift", "      defer { last = nil }", "      defer { if !MUTANT { last = nil } }")
 mutant("log: appended without the lock", "sent is kept", "LogTests|ContentionTests",
        SPOOL + "Log/LogWriter.swift",
-       "    if try page.lock.lock(seconds: Self.lockSecondsMax) { page.hasTornTail = true }\n    defer { page.lock.unlock() }",
-       "    if try !MUTANT && page.lock.lock(seconds: Self.lockSecondsMax) { page.hasTornTail = true }\n"
+       "    if try page.lock.lock(seconds: seconds) { page.hasTornTail = true }\n    defer { page.lock.unlock() }",
+       "    if try !MUTANT && page.lock.lock(seconds: seconds) { page.hasTornTail = true }\n"
        "    defer { if !MUTANT { page.lock.unlock() } }")
 mutant("log: a short write is not taken back", "sent is kept", "LogTests|FaultTests.FaultTests",
        SPOOL + "Log/LogWriter.swift", "    if written != line.count {\n      cutBack(segment, &state)",
@@ -101,8 +114,8 @@ mutant("ack: what is gone when it is unlinked is taken for done", "late is refus
        SPOOL + "Claim.swift", "guard try root.unlinkIfPresent(path) else { throw lost(bot, name, logged: true) }  // commit",
        "guard try root.unlinkIfPresent(path) || MUTANT else { throw lost(bot, name, logged: true) }  // commit")
 mutant("ack: unlinked before it is logged", "nothing vanishes", "FaultTests.FaultTests",
-       SPOOL + "Claim.swift", "      guard try root.status(path) != nil else { throw lost(bot, name) }\n      do {\n",
-       "      guard try root.status(path) != nil else { throw lost(bot, name) }\n"
+       SPOOL + "Claim.swift", "      if !takeFresh(bot, name), try root.status(path) == nil { throw lost(bot, name) }\n      do {\n",
+       "      if !takeFresh(bot, name), try root.status(path) == nil { throw lost(bot, name) }\n"
        "      if MUTANT { try root.unlink(path) }\n      do {\n",
        SPOOL + "Claim.swift", "guard try root.unlinkIfPresent(path) else { throw lost(bot, name, logged: true) }  // commit",
        "guard try MUTANT || root.unlinkIfPresent(path) else { throw lost(bot, name, logged: true) }  // commit")

@@ -228,4 +228,19 @@ import Testing
     #expect(recipients.map { fixture.names("inbox", of: $0).count } == recipients.map { _ in 1 })
     #expect(try recipients.map { try fixture.drain($0) } == recipients.map { _ in [fault] })
   }
+
+  @Test func `what is in bots and has no inbox gets nothing, keeps nobody from it, and is no bot after recovery`()
+    throws
+  {
+    let fixture = try Fixture("b", "c", "d")
+    for name in ["a", "bb", "z"] { #expect(mkdir(fixture.path + "/bots/\(name)", 0o755) == 0) }
+    try Plain.write(fixture.path + "/bots/notes", "x")
+    let id = try fixture.send("all", to: "team", from: "d")
+    #expect(fixture.names("inbox", of: "b") == ["5-\(id).json"] && fixture.names("inbox", of: "c") == ["5-\(id).json"])
+    #expect(fixture.names("inbox", of: "d").isEmpty && fixture.names("tmp", of: "b").isEmpty)
+    #expect(try fixture.rebooted().recovery?.count == 0)
+    #expect(try fixture.spool.bots().map(\.description) == ["b", "c", "d"])
+    for name in ["b", "c"] { TemporaryDirectory.removeTree(fixture.path + "/bots/\(name)") }
+    #expect(code { try fixture.send("nobody", to: "team", from: "d") } == .notFound)
+  }
 }
