@@ -200,18 +200,18 @@ extension Vocabulary {
   /// Lists of words on one line each: a page instead of a thousand lines.
   private static func printed(_ document: JSONObject) -> String {
     func isList(_ value: JSONValue) -> Bool { value.array?.allSatisfy { $0.string != nil } ?? true }
-    func print(_ value: JSONValue, _ indentation: String) -> String {
+    func laidOut(_ value: JSONValue, _ indentation: String) -> String {
       let inner = indentation + "  "
       if let object = value.object, !object.isEmpty {
-        let members = object.map { "\(inner)\(JSONText(string: $0.key)): \(print($0.value, inner))" }
+        let members = object.map { "\(inner)\(JSONText(string: $0.key)): \(laidOut($0.value, inner))" }
         return "{\n\(members.joined(separator: ",\n"))\n\(indentation)}"
       }
       if let elements = value.array, !isList(value) {
-        return "[\n\(elements.map { inner + print($0, inner) }.joined(separator: ",\n"))\n\(indentation)]"
+        return "[\n\(elements.map { inner + laidOut($0, inner) }.joined(separator: ",\n"))\n\(indentation)]"
       }
       if let elements = value.array { return "[\(elements.map { $0.text.description }.joined(separator: ", "))]" }
       return value.text.description
     }
-    return print(.object(document), "") + "\n"
+    return laidOut(.object(document), "") + "\n"
   }
 }
