@@ -29,6 +29,8 @@ public struct Scheduler: Sendable {
 
   struct Bot: Sendable {
     var profile: BotProfile
+    /// Attempts that its record had when it was scored.
+    var scoredAt = 0
     var load: Int
     var isAlive: Bool
     /// Place in `free`; nil when it isn't.
@@ -136,9 +138,12 @@ public struct Scheduler: Sendable {
   private mutating func move(_ id: MessageID, without bot: Int) {
     guard let task = pending[id] else { return }
     takeOut(id, task)
+    // A number of its own, so that what is left of the old entry isn't taken for the new one.
+    addedCount += 1
     insert(
       Pending(
-        taskClass: task.taskClass, key: task.key, since: task.since, notBefore: task.notBefore,
+        taskClass: task.taskClass, key: QueueKey(rank: task.key.rank, id: id, number: addedCount), since: task.since,
+        notBefore: task.notBefore,
         failed: task.failed.filter { $0 != bot }, isReady: task.isReady))
   }
 
@@ -217,8 +222,8 @@ public struct Scheduler: Sendable {
     for index in classes.indices where classes[index] != nil { rescoreClass(index) }
   }
 
-  /// Takes in how an attempt ended. The bot's scores follow at once; those of the others, which are measured against the
-  /// team's mean, when that has changed by a tenth.
+  /// Takes in how an attempt ended. The bot's scores follow each of its first eight attempts, and then when it has made
+  /// an eighth more; those of the others, which are measured against the team's mean, when that has changed by a tenth.
   public mutating func learn(_ outcome: TaskOutcome) {
     team.count(outcome)
     for index in classes.indices where classes[index] != nil {
@@ -228,13 +233,16 @@ public struct Scheduler: Sendable {
       if !isNear { rescoreClass(index) }
     }
     guard let place = placeOfBot[outcome.bot] else { return }
-    bots[place]!.profile.record = team.bots[outcome.bot] ?? BotRecord()
+    let tried = team.bots[outcome.bot]!.all.tried
+    guard tried > bots[place]!.scoredAt + bots[place]!.scoredAt / 8 else { return }
+    bots[place]!.profile.record = team.bots[outcome.bot]!
     setCounted(place, false)
     rescore(place)
     setCounted(place, true)
   }
 
   private mutating func rescore(_ place: Int) {
+    bots[place]!.scoredAt = bots[place]!.profile.record.all.tried
     for index in classes.indices {
       guard let needs = classes[index]?.needs else { continue }
       let score = BotScore.fixed(bots[place]!.profile, needs, teamSeconds: classes[index]!.teamSeconds)
@@ -264,6 +272,9 @@ public struct Scheduler: Sendable {
   // MARK: - Tasks
 
   public var pendingCount: Int { pending.count }
+
+  /// Classes of needs that are kept, with tasks or for the next one.
+  public var classCount: Int { placeOfClass.count }
 
   /// A task is pending. One that is known already is taken off first.
   /// - Parameters:
@@ -379,6 +390,7 @@ public struct Scheduler: Sendable {
       classes[task.taskClass]!.delayedCount -= 1
       insert(task)
     }
+    compactDelayed()
     var decided: [Assignment] = []
     while decided.count < limit, let (key, avoided) = next() {
       guard let task = pending[key.id], let bot = bestBot(task, avoiding: avoided) else { break }
