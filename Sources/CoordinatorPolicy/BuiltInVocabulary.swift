@@ -18,7 +18,7 @@ extension Vocabulary {
 
   private static let development = Domain(
     name: "development", stage: 3,
-    actions: list("implement, code, program, debug, refactor, fix, compile, port, integrate, optimise, optimize, hack"),
+    actions: list("implement, debug, refactor, fix, compile, port, integrate, optimise, optimize"),
     verbs: list("build, develop, create, add, change, update, remove, rename, extend"),
     things: list(
       "app, mobile app, application, website, web site, web page, api, endpoint, feature, login, login page, "
@@ -110,10 +110,12 @@ extension Vocabulary {
       "in parallel, at the same time, simultaneously, concurrently, meanwhile, independently, side by side, separately"),
     .large: list(
       "distributed, enterprise, large, complex, entire, whole, complete, end to end, from scratch, platform, architecture, "
-        + "scalable, multi, full, production ready, high availability, company wide, real time"),
+        + "scalable, microservice, migrate, multi, full, production ready, high availability, company wide, real time"),
     .small: list("typo, quick, quickly, small, simple, simply, minor, tiny, just, trivial, one line, short, rename"),
     .topicMarks: list(
       "about, regarding, concerning, on the subject of, on the topic of, explaining how, explaining why"),
+    .determiners: list(
+      "the, a, an, my, our, your, his, her, its, their, this, these, those, some, any, each, every, all"),
     .objectEnds: list(
       "and, or, then, for, to, with, of, in, on, at, about, that, which, who, from, by, so, because, using, before, after, "
         + "while, into"),

@@ -56,6 +56,8 @@ public struct Vocabulary: Sendable, Hashable {
     case large, small
     /// What follows in the sentence is only what the work is about.
     case topicMarks = "topic_marks"
+    /// An action up to two words after one is a noun: *the failing* tests.
+    case determiners
     /// Ends the object of a verb.
     case objectEnds = "object_ends"
   }
@@ -99,7 +101,7 @@ extension Vocabulary {
     self.init(domains: Self.domains(document, &check), cues: Vocabulary.builtIn.cues)
     implications = Vocabulary.builtIn.implications
     if check.member(document, "implications") != nil {
-      implications = Self.implications(document, Set(domains.map(\.name)), &check)
+      implications = Self.implications(document, Set(domains.map(\.name)).subtracting([""]), &check)
     } else {
       let known = Set(domains.map(\.name))
       implications = implications.filter { known.isSuperset(of: $0.needs) }
