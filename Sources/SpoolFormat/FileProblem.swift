@@ -66,9 +66,11 @@ public struct FileChecker: Sendable {
 
   /// `did you mean design?`, or else what there is.
   public static func nearest(_ name: String, among all: [String], all lead: String) -> String {
-    let near = NearMatch.of(name, among: all)
+    var names: [String] = []
+    for other in all where !names.contains(other) { names.append(other) }
+    let near = NearMatch.of(name, among: names)
     if !near.isEmpty { return "did you mean \(near.joined(separator: ", "))?" }
-    return all.isEmpty ? "\(lead) none" : "\(lead) \(all.prefix(24).joined(separator: ", "))"
+    return names.isEmpty ? "\(lead) none" : "\(lead) \(names.prefix(24).joined(separator: ", "))"
   }
 
   public static func joined(_ field: String, _ name: String) -> String { field.isEmpty ? name : "\(field).\(name)" }

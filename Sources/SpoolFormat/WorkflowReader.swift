@@ -95,7 +95,7 @@ private struct WorkflowReader {
       .map { Int($0) }
     step.timeoutSeconds = seconds(node, field, "timeout", 0.01...1e9)
     step.retryBackoffSeconds = seconds(node, field, "retry_backoff", 0...1e6)
-    step.context = check.member(node, "context")?.text
+    step.context = check.member(node, "context")?.value.text
     return step
   }
 
@@ -157,7 +157,8 @@ private struct WorkflowReader {
       }
     }
     let names = workflow.steps.map(\.name)
-    for place in workflow.steps.indices { checkDependencies(workflow.steps[place], places[place], names) }
+    let known = Set(names)
+    for place in workflow.steps.indices { checkDependencies(workflow.steps[place], places[place], names, known) }
     let graph = StepGraph(workflow)
     if let cycle = graph.cycle {
       let circle = (cycle + [cycle[0]]).map { names[$0] }.joined(separator: " → ")
@@ -169,12 +170,14 @@ private struct WorkflowReader {
   }
 
   private mutating func checkDependencies(
-    _ step: Workflow.Step, _ place: (node: JSONNode, field: String), _ names: [String]
+    _ step: Workflow.Step, _ place: (node: JSONNode, field: String), _ names: [String], _ known: Set<String>
   ) {
     var seen: Set<String> = []
     for entry in check.texts(place.node, place.field, "depends_on") {
       let field = "\(place.field).depends_on"
-      if !names.contains(entry.text) {
+      // Looking for near matches takes long, and more problems than a page aren't told.
+      if check.problems.count >= FileChecker.problemsMax { return }
+      if !known.contains(entry.text) {
         let others = names.filter { $0 != step.name && !$0.isEmpty }
         let cure = FileChecker.nearest(entry.text, among: others, all: "the others are")
         check.note(entry.line, field, "there is no step \"\(entry.text.prefix(64))\"", cure: cure)
