@@ -205,6 +205,8 @@ public struct FileStatus: Sendable {
   /// Nanoseconds since 1970 by the file system's clock, wrapping round far from now: to be compared for equality.
   public let modified: Int
   private let modifiedSecond: Int
+  /// As `modified`: the last change of the file or of what is known of it. Nobody can set it.
+  public let changed: Int
   /// Nanoseconds since it was modified, by the wall clock: negative for what is from the future, within 30 years. Only for
   /// what does no harm when a clock was set.
   public var age: Int {
@@ -224,6 +226,7 @@ public struct FileStatus: Sendable {
     inode = UInt64(status.st_ino)
     device = UInt64(status.st_dev)
     owner = status.st_uid
+    changed = Int(status.st_ctim.tv_sec) &* 1_000_000_000 &+ Int(status.st_ctim.tv_nsec)
     // Anybody may give a file any date, and one past 2262 has no place in nanoseconds.
     modifiedSecond = Int(status.st_mtim.tv_sec)
     modified = modifiedSecond &* 1_000_000_000 &+ Int(status.st_mtim.tv_nsec)

@@ -91,7 +91,7 @@ extension Spool {
   /// Gives an answer that was dropped by hand its name, and puts it into the log; nil when it is gone or not complete.
   private func adopt(_ fileName: String, _ bot: BotName) throws -> EntryName? {
     var file = DroppedFile(name: Array(fileName.utf8))
-    if case .adopted(let name) = try file.examine(self, bot, looksAgain: true) { return name }
+    if case .adopted(let name) = try file.examine(self, bot) { return name }
     return nil
   }
 }

@@ -2,6 +2,19 @@ import Glibc
 import Linux
 import SpoolFormat
 
+extension Spool {
+  /// Nanoseconds since a file was last changed, by the clock of the file system that it is on. Its date may have been set
+  /// to anything, and the file system's host may have another time than this one. 0 when it can't be told.
+  /// Cost: a file is made and removed.
+  func ageByFileSystem(_ status: FileStatus) -> Int {
+    let name = Layout.temporary("clock-\(holder)-\(UInt32.random(in: .min ... .max))")
+    guard let file = try? root.open(name, O_WRONLY | O_CREAT | O_EXCL) else { return 0 }
+    defer { _ = try? root.unlink(name) }
+    guard let now = try? file.status().changed else { return 0 }
+    return now &- status.changed
+  }
+}
+
 /// A `.json` file that somebody put into an inbox by hand, under a name of their own. It is a message as soon as it is
 /// complete, and gets its proper name then; until then it is left alone.
 struct DroppedFile {
@@ -25,8 +38,7 @@ struct DroppedFile {
   init(name: [UInt8]) { self.name = name }
 
   /// Looks at the file: adopts it, sets it aside, or leaves it for later.
-  /// - Parameter looksAgain: somebody stays to see how it stands later; otherwise its age must tell.
-  mutating func examine(_ spool: Spool, _ bot: BotName, looksAgain: Bool) throws -> Verdict {
+  mutating func examine(_ spool: Spool, _ bot: BotName) throws -> Verdict {
     guard name.allSatisfy({ $0 != 0 }), String(validating: name, as: UTF8.self) != nil else {
       return try setAside(spool, bot, "its name is not UTF-8")
     }
@@ -47,7 +59,7 @@ struct DroppedFile {
         return try adopt(Message(parsing: bytes), bytes, spool, bot)
       } catch let error as FormatError {
         if try file.status().links == 0 { return .gone }
-        let isFinal = isQuiet(opened, hasWriters, mayGrow: Self.isTruncated(bytes), looksAgain: looksAgain)
+        let isFinal = isQuiet(opened, hasWriters, mayGrow: Self.isTruncated(bytes), spool)
         return isFinal ? try setAside(spool, bot, error.description) : .incomplete
       }
     } catch let error as SystemCallError {
@@ -72,7 +84,7 @@ struct DroppedFile {
     guard let bytes = try? file.read(at: 0, count: status.size) else { return false }
     // It may have been completed since it was read.
     guard isTruncated(bytes) else { return (try? Message(parsing: bytes)) != nil }
-    return hasWriters == true || abs(status.age) < quietNanoseconds
+    return hasWriters == true || spool.ageByFileSystem(status) < quietNanoseconds
   }
 
   static func reason(_ error: SystemCallError) -> String {
@@ -86,7 +98,7 @@ struct DroppedFile {
   }
 
   private mutating func isQuiet(
-    _ status: FileStatus, _ hasWriters: Bool?, mayGrow: Bool, looksAgain: Bool
+    _ status: FileStatus, _ hasWriters: Bool?, mayGrow: Bool, _ spool: Spool
   ) -> Bool {
     let now = Clock.sinceBoot()
     if last?.size != status.size || last?.modified != status.modified { last = (status.size, status.modified, now) }
@@ -96,9 +108,8 @@ struct DroppedFile {
     }
     if hasWriters == false, !mayGrow { return true }
     let quiet = hasWriters == nil ? Self.quietUnknownNanoseconds : Self.quietNanoseconds
-    // Its date may be anything, and the clock may have been set since: by those alone nothing is given up that could
-    // still grow, unless this is the only look that there will be.
-    return now - last!.since >= quiet || (!looksAgain && status.age >= 4 * quiet)
+    // Or others have seen it so before us, who may be gone in a moment.
+    return now - last!.since >= quiet || spool.ageByFileSystem(status) >= 4 * quiet
   }
 
   private func setAside(_ spool: Spool, _ bot: BotName, _ reason: String) throws -> Verdict {

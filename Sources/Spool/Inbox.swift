@@ -249,7 +249,7 @@ public final class Inbox {
       var file = file
       let verdict: DroppedFile.Verdict
       // What can be neither read nor set aside (it isn't ours to move, the disk is full) must not keep its neighbours.
-      do { verdict = try file.examine(spool, bot, looksAgain: isWatching) } catch { verdict = .incomplete }
+      do { verdict = try file.examine(spool, bot) } catch { verdict = .incomplete }
       switch verdict {
       case .incomplete:
         file.examineAt = Clock.sinceBoot() + Self.dropNanoseconds

@@ -106,6 +106,25 @@
       #expect(copied.violations(settled: true).isEmpty)
     }
 
+    @Test func `who follows the log hears all of it, though the clock was set back`() throws {
+      let world = try World(["segment_bytes_max": 4096])
+      #expect(try world.run("send", "a", "the first").isDone)
+      let output = "\(world.scratch.path)/followed"
+      try Scratch.write("", to: output)
+      let follower = try SpoolCommand.start(
+        ["log", "--follow", "--json"], in: world.path, environment: world.environment, output: .file(output))
+      defer {
+        follower.kill()
+        _ = try? follower.wait(seconds: 30)
+      }
+      func followed() -> Int { ((try? Plain.text(output)) ?? "").components(separatedBy: "message.sent").count - 1 }
+      #expect(eventually { followed() == 1 })
+      try world.jump(-Self.year)
+      for number in 0..<30 { #expect(try world.run("send", "a", "later \(number)").isDone) }
+      let heardAll = eventually { followed() == 31 }
+      #expect(heardAll, "\(followed()) of 31")
+    }
+
     @Test func `half a file is waited for though it seems a year old`() throws {
       let world = try World([:])
       try world.jump(Self.year)
