@@ -138,6 +138,8 @@ extension Scenario {
     }
     let isUnknown = outcome.error.contains("may or may not")
     if !outcome.isKilled, !isUnknown, !sent.isEmpty { return ["it said no, and the log has it"] }
+    let left = reader.entries.filter { $0.box == "tmp" && $0.message?["content"] as? String == "payload" }
+    if !outcome.isKilled, !isUnknown, !left.isEmpty { return ["it said no, and left \(left.map(\.path))"] }
     if sent.isEmpty, !reader.entries(saying: "payload").isEmpty { return ["delivered, and not in the log"] }
     return []
   }

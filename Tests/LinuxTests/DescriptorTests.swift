@@ -43,6 +43,11 @@ import Testing
     let (reading, writing) = (pipe.readEnd.raw, pipe.writeEnd.raw)
     try Thread.run([
       { @Sendable in
+        // Threads of a pool, and those that they start, have all signals blocked.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGUSR2)
+        pthread_sigmask(SIG_UNBLOCK, &signals, nil)
         reader.store(UInt(pthread_self()), ordering: .releasing)
         do {
           let bytes = try Descriptor(raw: dup(reading), path: "pipe").read(maximum: 10)
