@@ -9,102 +9,6 @@ import Testing
 
 /// What nobody should put into an inbox. Each comes beside a good message, which must not be delayed.
 @Suite struct HostileFileTests {
-  struct Hostile: Sendable, CustomTestStringConvertible {
-    let testDescription: String
-    let reason: String
-    let make: @Sendable (_ path: String) throws -> Void
-
-    init(_ name: String, _ reason: String, _ make: @escaping @Sendable (String) throws -> Void) {
-      testDescription = name
-      self.reason = reason
-      self.make = make
-    }
-
-    init(_ name: String, _ reason: String, bytes: [UInt8]) { self.init(name, reason) { try Plain.write($0, bytes) } }
-    init(_ name: String, _ reason: String, text: String) { self.init(name, reason, bytes: Array(text.utf8)) }
-  }
-
-  private static let deep = 100_000
-  static let all: [Hostile] = [
-    Hostile("empty", "empty", text: ""),
-    Hostile("white space", "empty", text: " \n\t "),
-    Hostile("truncated", "not JSON", text: #"{"content":"x"#),
-    Hostile("no object", "an array", text: "[1,2]"),
-    Hostile("null", "null", text: "null"),
-    Hostile("two objects", "not JSON", text: "{}{}"),
-    Hostile("NaN", "not JSON", text: #"{"content":"x","data":NaN}"#),
-    Hostile("Infinity", "not JSON", text: #"{"content":"x","data":Infinity}"#),
-    Hostile("comment", "not JSON", text: "{\"content\":\"x\"} // done"),
-    Hostile("trailing comma", "trailing comma", text: #"{"content":"x",}"#),
-    Hostile("duplicate keys", "duplicate", text: #"{"content":"x","content":"y"}"#),
-    Hostile("duplicate keys, deep", "duplicate", text: #"{"content":"x","data":{"a":[{"b":1,"\u0062":2}]}}"#),
-    Hostile("lone surrogate", "not JSON", text: #"{"content":"\ud800"}"#),
-    Hostile("priority 1e999", "priority", text: #"{"content":"x","priority":1e999}"#),
-    Hostile("priority past 64 bits", "priority", text: #"{"content":"x","priority":99999999999999999999}"#),
-    Hostile("says nothing", "says nothing", text: #"{"text":"x"}"#),
-    Hostile("type with an escape", "type", text: #"{"type":"\u001b[2J","content":"x"}"#),
-    Hostile("byte order mark", "not JSON", bytes: [0xef, 0xbb, 0xbf] + Array(#"{"content":"x"}"#.utf8)),
-    Hostile("UTF-16", "not JSON", bytes: [0xff, 0xfe] + Array(#"{"content":"x"}"#.utf16).flatMap { [UInt8($0), 0] }),
-    Hostile(
-      "invalid UTF-8", "not JSON", bytes: Array(#"{"content":""#.utf8) + [0xff, 0xc0, 0x80] + Array(#""}"#.utf8)),
-    Hostile("NUL bytes", "not JSON", bytes: Array(#"{"content":"x"}"#.utf8) + [0, 0, 0]),
-    Hostile("nothing but NUL", "not JSON", bytes: [UInt8](repeating: 0, count: 4096)),
-    Hostile("raw escapes", "not JSON", text: "{\"content\":\"\u{1b}[2J\"}"),
-    Hostile(
-      "depth 100,000 of arrays", "not JSON", text: #"{"content":"x","data":"# + String(repeating: "[", count: deep)),
-    Hostile(
-      "depth 100,000, closed", "not JSON",
-      text: #"{"content":"x","data":"# + String(repeating: "[", count: deep) + String(repeating: "]", count: deep) + "}"
-    ),
-    Hostile("a million names", "at most 10000 names") { path in
-      try Plain.write(path, "{\"content\":\"x\",\"to\":[" + String(repeating: "\"a\",", count: 999_999) + "\"a\"]}")
-    },
-    Hostile("one byte too many", "a message may have") { path in
-      try Plain.write(path, "{\"content\":\"\(String(repeating: "x", count: Message.bytesMax - 13))\"}")
-    },
-    Hostile("10 GB, sparse", "a message may have") { path in
-      try Plain.write(path, "")
-      guard truncate(path, 10 << 30) == 0 else { throw Failure(errno) }
-    },
-    Hostile("directory", "a directory, where a message should be") { path in
-      guard mkdir(path, 0o755) == 0 else { throw Failure(errno) }
-      try Plain.write(path + "/inner.json", #"{"content":"inner"}"#)
-    },
-    Hostile("FIFO", "a FIFO, where a message should be") { path in
-      guard mkfifo(path, 0o644) == 0 else { throw Failure(errno) }
-    },
-    Hostile("socket", "a socket, where a message should be") { path in
-      // Bound under a short name, because a socket's path has at most 108 bytes.
-      let raw = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
-      defer { close(raw) }
-      let short = "/proc/self/fd/"
-      let directory = open(String(path.prefix(upTo: path.lastIndex(of: "/")!)), O_RDONLY | O_DIRECTORY)
-      defer { close(directory) }
-      var address = sockaddr_un()
-      address.sun_family = sa_family_t(AF_UNIX)
-      let name = Array("\(short)\(directory)/s".utf8)
-      withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: name) }
-      let result = withUnsafePointer(to: &address) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          bind(raw, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-        }
-      }
-      guard result == 0, rename(path.prefix(upTo: path.lastIndex(of: "/")!) + "/s", path) == 0 else {
-        throw Failure(errno)
-      }
-    },
-    Hostile("symbolic link to a good message", "symbolic link, where a message should be") { path in
-      try Plain.write(path + ".target", #"{"content":"secret"}"#)
-      guard symlink(path + ".target", path) == 0 else { throw Failure(errno) }
-    },
-    Hostile("dangling link", "symbolic link, where a message should be") { path in
-      guard symlink("/nowhere", path) == 0 else { throw Failure(errno) }
-    },
-    Hostile("link to a device that never ends", "symbolic link, where a message should be") { path in
-      guard symlink("/dev/zero", path) == 0 else { throw Failure(errno) }
-    },
-  ]
-
   /// All of them at once, under names of their own or proper ones, with good messages before, between and after.
   @Test(arguments: [false, true])
   func `bad files are set aside with their reasons, and their neighbours are delivered`(hasProperName: Bool) throws {
@@ -114,27 +18,27 @@ import Testing
       let digits = String(1000 + number)
       return hasProperName ? "5-20261120T234512.345678Z-abcdefabcdef\(digits).json" : "bad-\(digits).json"
     }
-    for (number, hostile) in Self.all.enumerated() {
+    for (number, hostile) in Hostile.files.enumerated() {
       try hostile.make(fixture.home("new"))
       #expect(rename(fixture.home("new"), fixture.box("inbox") + "/" + name(number)) == 0)
       try fixture.send("\(number)")
     }
-    #expect(eventually { receiver.contents.count >= Self.all.count })
-    #expect(eventually { fixture.names("../../quarantine").count == 2 * Self.all.count })
+    #expect(eventually { receiver.contents.count >= Hostile.files.count })
+    #expect(eventually { fixture.names("../../quarantine").count == 2 * Hostile.files.count })
     try receiver.stop()
-    #expect(receiver.contents == (0..<Self.all.count).map { "\($0)" })
+    #expect(receiver.contents == (0..<Hostile.files.count).map { "\($0)" })
     let aside = try fixture.spool.quarantined()
-    for (number, hostile) in Self.all.enumerated() {
+    for (number, hostile) in Hostile.files.enumerated() {
       let mine = aside.filter { ["\(1000 + number).json", "\(1000 + number)~"].contains(where: $0.name.contains) }
-      #expect(mine.count == 1, "\(hostile.testDescription)")
+      #expect(mine.count == 1, "\(hostile.description)")
       let reason = mine.first?.reason ?? ""
       // Read through a claim, what is no file has fewer words to be told apart by.
       let isTold = reason.contains(hostile.reason) || (hasProperName && reason == "not a regular file")
-      #expect(isTold, "\(hostile.testDescription): \(reason)")
+      #expect(isTold, "\(hostile.description): \(reason)")
       #expect(!reason.unicodeScalars.contains { $0.value < 32 })
     }
     #expect(fixture.names("inbox").isEmpty && fixture.names("claimed").isEmpty && fixture.names("dead").isEmpty)
-    #expect(try fixture.events(.messageQuarantined).count == Self.all.count)
+    #expect(try fixture.events(.messageQuarantined).count == Hostile.files.count)
     // What was linked to is as it was.
     #expect(try Plain.text(fixture.home("new.target")) == #"{"content":"secret"}"#)
   }
