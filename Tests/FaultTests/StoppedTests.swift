@@ -68,6 +68,30 @@
       print("\(command.testDescription): stopped at \(stopped) of \(calls) system calls, too late \(late) times")
     }
 
+    @Test func `a late ack whose message somebody took by hand is taken back in the log`() throws {
+      let stage = try Stage(bots: ["a"])
+      let id = try stage.send("payload", to: "a")
+      let claim = try stage.claim("a")
+      stage.arguments = ["ack", claim]
+      let traced = try Stage(bots: ["a"])
+      try traced.send("payload", to: "a")
+      traced.arguments = ["ack", try traced.claim("a")]
+      #expect(try traced.run(["SPOOL_FAULT_TRACE": "\(traced.scratch.path)/trace"]).isDone)
+      let calls = try String(contentsOfFile: "\(traced.scratch.path)/trace", encoding: .utf8).split(separator: "\n")
+      let unlink = try #require(calls.lastIndex(of: "unlinkat")) + 1
+      let ack = try SpoolCommand.start(
+        stage.arguments, in: stage.path, environment: ["SPOOL_FAULT": "stop-before:\(unlink)"])
+      let isLogged = eventually { stage.reader.events.contains { $0.type == "message.acked" } }
+      #expect(isLogged)
+      let box = "\(stage.path)/bots/a"
+      let held = try #require(claim.split(separator: "/").last)
+      #expect(rename("\(box)/claimed/\(held)", "\(box)/inbox/5-\(id)~1.json") == 0)
+      ack.kill(SIGCONT)
+      #expect(try ack.wait(seconds: SpoolCommand.secondsMax).status == 3)
+      #expect(stage.reader.events.contains { $0.type == "message.ack_refused" && $0.subject == id })
+      #expect(stage.reader.violations(settled: true).isEmpty)
+    }
+
     private struct Results {
       var found: [String] = []
       var (stopped, late) = (0, 0)

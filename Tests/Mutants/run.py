@@ -110,11 +110,12 @@ def swift(work, *arguments, mutant=None, seconds=SECONDS_MAX):
             status = process.returncode
         except subprocess.TimeoutExpired:
             status = None
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        process.wait()
+        finally:
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            process.wait()
         output.seek(0)
         return status, output.read()
 
@@ -134,7 +135,7 @@ def first_failure(output):
 
 
 def run(work, only):
-    mutants = [m for m in ALL if only in m.name]
+    mutants = [m for m in ALL if re.search(only, m.name)]
     rounds = 0
     missed, made = [], 0
     while mutants:
@@ -169,7 +170,7 @@ def run(work, only):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--check", action="store_true")
-    parser.add_argument("--only", default="", help="those whose names have this word")
+    parser.add_argument("--only", default="", help="those whose names match this expression")
     parser.add_argument("--work", help="a directory for the copy, kept for the next time")
     arguments = parser.parse_args()
     wrong = check()
@@ -178,6 +179,8 @@ def main():
     if wrong or arguments.check:
         print(f"mutants: {len(ALL)}, {len(wrong)} without their place")
         return 1 if wrong else 0
+    # Ended from outside, it still ends the tests that it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     work = arguments.work or tempfile.mkdtemp(prefix="nanospool-mutants-")
     try:
         return run(work, arguments.only)
