@@ -19,7 +19,7 @@ from mutants import ALL
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 VARIABLE = "NANOSPOOL_MUTANT"
-SECONDS_MAX = 300  # a test run that takes longer hangs, and so has noticed
+SECONDS_MAX = 200  # a test run that takes longer hangs, and so has noticed
 SWITCH = f"""import Glibc
 
 /// Whether this mutant is awake.
