@@ -20,7 +20,8 @@ public struct Descriptor: ~Copyable, Sendable {
   public consuming func close() throws(SystemCallError) {
     let raw = raw
     self.raw = -1
-    _ = try systemCall("close", path) { Glibc.close(raw) }
+    // EINTR or not, it is closed: closing it again might close what another thread has just opened.
+    _ = try systemCall("close", path) { Glibc.close(raw) == -1 && errno != EINTR ? -1 : 0 }
   }
 
   /// Opens an absolute path. C: open(2) with O_CLOEXEC.
@@ -53,7 +54,7 @@ public struct Descriptor: ~Copyable, Sendable {
       count = FaultPoint.writable(count)
     #endif
     let raw = raw
-    return try systemCall("write", path) {
+    return try systemCall("write", path, changing: .write(raw, bytes, from: start)) {
       bytes.withUnsafeBytes { Glibc.write(raw, $0.baseAddress! + start, count) }
     }
   }
@@ -139,19 +140,19 @@ public struct Descriptor: ~Copyable, Sendable {
   /// Waits until the file's data, and what is needed to find it, are on the disk. C: fdatasync(2).
   public borrowing func syncData() throws(SystemCallError) {
     let raw = raw
-    _ = try systemCall("fdatasync", path) { fdatasync(raw) }
+    _ = try systemCall("fdatasync", path, changing: .sync(raw)) { fdatasync(raw) }
   }
 
   /// Waits until the whole file system is on the disk. C: syncfs(2).
   public borrowing func syncFileSystem() throws(SystemCallError) {
     let raw = raw
-    _ = try systemCall("syncfs", path) { clinux_syncfs(raw) }
+    _ = try systemCall("syncfs", path, changing: .syncAll) { clinux_syncfs(raw) }
   }
 
   /// C: ftruncate(2).
   public borrowing func truncate(to size: Int) throws(SystemCallError) {
     let raw = raw
-    _ = try systemCall("ftruncate", path) { ftruncate(raw, off_t(size)) }
+    _ = try systemCall("ftruncate", path, changing: .truncate(raw, size)) { ftruncate(raw, off_t(size)) }
   }
 
   /// An exclusive lock that dies with its holder, against other processes of this host. C: flock(2).

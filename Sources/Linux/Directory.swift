@@ -17,7 +17,9 @@ public final class Directory: Sendable {
 
   /// Opens a file below; a symbolic link as the last part is refused (ELOOP). C: openat(2).
   public func open(_ name: String, _ flags: CInt, mode: mode_t = 0o666) throws(SystemCallError) -> Descriptor {
-    let opened = try systemCall("openat", name) { clinux_openat(raw, name, flags | O_CLOEXEC | O_NOFOLLOW, mode) }
+    let opened = try systemCall("openat", name, changing: .open(raw, name, flags)) {
+      clinux_openat(raw, name, flags | O_CLOEXEC | O_NOFOLLOW, mode)
+    }
     return Descriptor(raw: opened, path: name)
   }
 
@@ -31,7 +33,7 @@ public final class Directory: Sendable {
 
   /// C: renameat(2).
   public func rename(_ old: String, to new: String) throws(SystemCallError) {
-    _ = try systemCall("renameat", old) { renameat(raw, old, raw, new) }
+    _ = try systemCall("renameat", old, changing: .rename(raw, old, new)) { renameat(raw, old, raw, new) }
   }
 
   /// Whether the rename was ours: false when `old` is not there, because somebody else was first.
@@ -46,7 +48,10 @@ public final class Directory: Sendable {
   /// As `renameIfPresent`, for a name that may be any bytes but `/` and NUL.
   public func renameIfPresent(in directory: String, _ name: [UInt8], to new: String) throws(SystemCallError) -> Bool {
     let path = (Array(directory.utf8) + [UInt8(ascii: "/")] + name + [0]).map { CChar(bitPattern: $0) }
-    do { _ = try systemCall("renameat", new) { renameat(raw, path, raw, new) } } catch {
+    let old = { String(decoding: path.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self) }
+    do {
+      _ = try systemCall("renameat", new, changing: .rename(raw, old(), new)) { renameat(raw, path, raw, new) }
+    } catch {
       if error.code == ENOENT { return false }
       throw error
     }
@@ -55,12 +60,12 @@ public final class Directory: Sendable {
 
   /// C: linkat(2).
   public func link(_ old: String, to new: String) throws(SystemCallError) {
-    _ = try systemCall("linkat", new) { linkat(raw, old, raw, new, 0) }
+    _ = try systemCall("linkat", new, changing: .link(raw, old, new)) { linkat(raw, old, raw, new, 0) }
   }
 
   /// C: unlinkat(2).
   public func unlink(_ name: String) throws(SystemCallError) {
-    _ = try systemCall("unlinkat", name) { unlinkat(raw, name, 0) }
+    _ = try systemCall("unlinkat", name, changing: .unlink(raw, name)) { unlinkat(raw, name, 0) }
   }
 
   /// Whether there was such a file to remove.
@@ -75,7 +80,8 @@ public final class Directory: Sendable {
 
   /// Makes a directory; one that is there already is fine. C: mkdirat(2).
   public func makeDirectory(_ name: String) throws(SystemCallError) {
-    do { _ = try systemCall("mkdirat", name) { mkdirat(raw, name, 0o777) } } catch {
+    do { _ = try systemCall("mkdirat", name, changing: .makeDirectory(raw, name)) { mkdirat(raw, name, 0o777) } } catch
+    {
       if error.code != EEXIST { throw error }
     }
   }

@@ -3,14 +3,14 @@
   import Synchronization
 
   /// Fails or kills at the n-th system call of this process, as the environment says:
-  /// `SPOOL_FAULT=kill-before:N`, `kill-after:N`, `stop-before:N`, `short-write:N` or `CODE:N` with CODE a number of
-  /// errno.
+  /// `SPOOL_FAULT=kill-before:N`, `kill-after:N`, `stop-before:N`, `short-write:N`, `CODE:N` with CODE a number of errno,
+  /// or `done-CODE:N` for a call that is made, and says all the same that it has failed (as a network file system may).
   /// `SPOOL_FAULT_TRACE=FILE` gets a line with the name of each call, so that a test knows how many there are.
   /// Debug builds only: a release build has none of this.
   enum FaultPoint {
     private enum Action: Equatable {
       case killBefore, killAfter, stopBefore, shortWrite
-      case fail(CInt)
+      case fail(CInt), failWhenDone(CInt)
     }
     private struct Plan {
       let action: Action
@@ -27,10 +27,13 @@
         case "kill-after": .killAfter
         case "stop-before": .stopBefore
         case "short-write": .shortWrite
-        default: CInt(parts[0]).map { .fail($0) }
+        default: CInt(parts[0]).map { .fail($0) } ?? doneCode(parts[0]).map { .failWhenDone($0) }
         }
       return action.map { Plan(action: $0, target: target) }
     }()
+    private static func doneCode(_ text: Substring) -> CInt? {
+      text.hasPrefix("done-") ? CInt(text.dropFirst(5)) : nil
+    }
     private static let trace: CInt = {
       guard let path = getenv("SPOOL_FAULT_TRACE") else { return -1 }
       return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
@@ -49,14 +52,20 @@
       case .killBefore: kill(getpid(), SIGKILL)
       case .stopBefore: kill(getpid(), SIGSTOP)
       case .fail(let code): return code
-      case .killAfter, .shortWrite: break
+      case .killAfter, .shortWrite, .failWhenDone: break
       }
       return nil
     }
 
-    static func after(_ name: StaticString) {
-      guard let plan, plan.action == .killAfter else { return }
-      if plan.target == visited.load(ordering: .relaxed) { kill(getpid(), SIGKILL) }
+    /// The code to fail with though the call was made, or nil to go on.
+    static func after(_ name: StaticString) -> CInt? {
+      guard let plan, plan.target == visited.load(ordering: .relaxed) else { return nil }
+      switch plan.action {
+      case .killAfter: kill(getpid(), SIGKILL)
+      case .failWhenDone(let code): return code
+      case .killBefore, .stopBefore, .fail, .shortWrite: break
+      }
+      return nil
     }
 
     /// How much of a write of `count` bytes is let through at the call that comes next.

@@ -12,11 +12,15 @@ public final class SharedPage: Sendable {
     let raw = file.raw
     if try file.status().size < Self.size {
       // Blocks, not a hole: on a full disk the first write into a mapped hole would kill the process.
-      let code = posix_fallocate(raw, 0, off_t(Self.size))
-      if code != 0 { throw SystemCallError("posix_fallocate", file.path, code) }
+      _ = try systemCall("posix_fallocate", file.path, changing: .allocate(raw, Self.size)) {
+        errno = posix_fallocate(raw, 0, off_t(Self.size))
+        return errno == 0 ? 0 : -1
+      }
     }
-    let mapped = mmap(nil, Self.size, PROT_READ | PROT_WRITE, MAP_SHARED, raw, 0)
-    guard let mapped, mapped != MAP_FAILED else { throw SystemCallError("mmap", file.path, errno) }
+    // MAP_FAILED is -1, as with other calls.
+    let mapped = try systemCall("mmap", file.path) {
+      Int(bitPattern: mmap(nil, Self.size, PROT_READ | PROT_WRITE, MAP_SHARED, raw, 0))
+    }
     address = UInt(bitPattern: mapped)
   }
 

@@ -24,23 +24,25 @@ public struct SystemCallError: Error, Sendable, CustomStringConvertible {
 }
 
 /// The one place that every system call passes: EINTR is tried again, errno becomes an error, and
-/// (in debug builds) a test may fail the call or kill the process before or after it.
+/// (in debug builds) a test may fail the call or kill the process before or after it, and have what it changes recorded.
 @inline(__always)
-func systemCall<Result: FixedWidthInteger & SignedInteger>(
-  _ name: StaticString, _ path: @autoclosure () -> String = "", _ body: () -> Result
+func systemCall<Result: FixedWidthInteger & SignedInteger & Sendable>(
+  _ name: StaticString, _ path: @autoclosure () -> String = "",
+  changing change: @autoclosure () -> FileSystemChange? = nil, _ body: () -> Result
 ) throws(SystemCallError) -> Result {
   while true {
     #if DEBUG
-      if let code = FaultPoint.before(name) { throw SystemCallError(name, path(), code) }
+      let failure = FaultPoint.before(name)
+      if failure == EINTR { continue }
+      if let failure { throw SystemCallError(name, path(), failure) }
+      let result = Recording.around(change(), body)
+      let code = errno
+      if result != -1, let failure = FaultPoint.after(name) { throw SystemCallError(name, path(), failure) }
+    #else
+      let result = body()
+      let code = errno
     #endif
-    let result = body()
-    if result != -1 {
-      #if DEBUG
-        FaultPoint.after(name)
-      #endif
-      return result
-    }
-    let code = errno
+    if result != -1 { return result }
     if code != EINTR { throw SystemCallError(name, path(), code) }
   }
 }
