@@ -58,8 +58,10 @@ extension Spool {
         settle(&writer, letter.bot, letter.name)
         writer.endObject()
       }
+      // In this order: a reason without its letter is nothing, a letter without its reason is a riddle.
+      let isOurs = try root.unlinkIfPresent(dead)
       try root.unlinkIfPresent(Layout.reason(besides: dead))
-      return try root.unlinkIfPresent(dead)
+      return isOurs
     }
   }
 }

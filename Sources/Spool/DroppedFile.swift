@@ -63,7 +63,7 @@ struct DroppedFile {
         return isFinal ? try setAside(spool, bot, error.description) : .incomplete
       }
     } catch let error as SystemCallError {
-      if [EMFILE, ENFILE, ENOMEM, EIO, ESTALE, ENOSPC, EDQUOT].contains(error.code) { return .incomplete }
+      guard Inbox.faultsOfFiles.contains(error.code) else { return .incomplete }
       return try setAside(spool, bot, Self.reason(error))
     }
   }

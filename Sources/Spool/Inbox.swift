@@ -136,15 +136,15 @@ public final class Inbox {
     return try spool.root.renameIfPresent(source, to: target)
   }
 
-  /// Failures that say nothing of the file.
-  private static let passing = [EIO, ESTALE, EMFILE, ENFILE, ENOMEM, ENOSPC, EDQUOT]
+  /// Failures that are the file's own. Any other says nothing of it: the disk's, the network's, a limit.
+  static let faultsOfFiles = [ELOOP, EINVAL, ENXIO, EISDIR, EFBIG, EACCES, EPERM]
 
   /// The message in a claimed file; nil when it can't be read as one, and was set aside.
   private func read(_ held: EntryName, at path: String) throws -> Message? {
     do {
       guard let bytes = try spool.root.readFile(path, maximum: Message.bytesMax + 1) else { return nil }
       return try Self.message(bytes, held.id)
-    } catch let error as SystemCallError where Self.passing.contains(error.code) {
+    } catch let error as SystemCallError where !Self.faultsOfFiles.contains(error.code) {
       // Not the file's fault: back with it.
       _ = try? spool.requeue(bot, held, delay: 1, reason: "could not be read: \(error)", attemptsMax: attemptsMax)
       throw SpoolError("cannot read \(held.id)", error)

@@ -313,10 +313,7 @@ struct Recovery {
   func write(_ body: [UInt8], to target: String, _ bot: BotName) throws(SystemCallError) {
     for box in Layout.Box.allCases { try root.makeDirectory(Layout.box(bot, box)) }
     let temporary = Layout.temporary("recovery-\(getpid())-\(UInt32.random(in: .min ... .max))")
-    let file = try root.open(temporary, O_WRONLY | O_CREAT | O_TRUNC)
-    try file.write(body + [10])
-    try file.close()
-    try root.rename(temporary, to: target)
+    try root.replace(target, with: body + [10], through: temporary)
   }
 
   /// Whether a file holds the message that the log has, byte for byte or but for white space and escapes: a dropped
@@ -368,10 +365,7 @@ struct Recovery {
     let start = segments[segments.count - 2].start
     try root.syncFileSystem()
     let temporary = Layout.temporary("checkpoint-\(host)-\(getpid())")
-    let file = try root.open(temporary, O_WRONLY | O_CREAT | O_TRUNC)
-    try file.write(Array("\(start.compact)\n".utf8))
-    try file.syncData()
-    try file.close()
-    try root.rename(temporary, to: Layout.checkpoint(of: host))
+    let bytes = Array("\(start.compact)\n".utf8)
+    try root.replace(Layout.checkpoint(of: host), with: bytes, through: temporary, isSynced: true)
   }
 }

@@ -155,14 +155,24 @@ public final class Spool: Sendable {
 
   /// Writes a small file whole: to `tmp/`, then over the old one.
   func replace(_ path: String, with bytes: [UInt8]) throws(SystemCallError) {
-    let temporary = Layout.temporary("\(holder)-\(UInt32.random(in: .min ... .max))")
-    let file = try root.open(temporary, O_WRONLY | O_CREAT | O_EXCL)
+    try root.replace(
+      path, with: bytes, through: Layout.temporary("\(holder)-\(UInt32.random(in: .min ... .max))"))
+  }
+}
+
+extension Directory {
+  /// Writes a file whole: through another, of a name that nobody else uses, which is not left behind when that fails.
+  func replace(
+    _ path: String, with bytes: [UInt8], through temporary: String, isSynced: Bool = false
+  ) throws(SystemCallError) {
+    let file = try open(temporary, O_WRONLY | O_CREAT | O_TRUNC)
     do {
       try file.write(bytes)
+      if isSynced { try file.syncData() }
       try file.close()
-      try root.rename(temporary, to: path)
+      try rename(temporary, to: path)
     } catch {
-      _ = try? root.unlink(temporary)
+      _ = try? unlink(temporary)
       throw error
     }
   }

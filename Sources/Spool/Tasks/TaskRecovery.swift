@@ -223,10 +223,7 @@ struct TaskRecovery {
   private func write(_ body: [UInt8], _ entry: TaskEntry) throws {
     for name in Layout.top { try root.makeDirectory(name) }
     let temporary = Layout.temporary("recovery-\(getpid())-\(UInt32.random(in: .min ... .max))")
-    let file = try root.open(temporary, O_WRONLY | O_CREAT | O_TRUNC)
-    try file.write(body + [10])
-    try file.close()
-    try root.rename(temporary, to: entry.path)
+    try root.replace(entry.path, with: body + [10], through: temporary)
     try log?.append(.taskRestored, entry.id.description) { writer in
       writer.beginObject()
       writer.member("state", entry.state.rawValue)
