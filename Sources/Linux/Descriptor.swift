@@ -67,7 +67,7 @@ public struct Descriptor: ~Copyable, Sendable {
       count = FaultPoint.writable(count)
     #endif
     let raw = raw
-    return try systemCall("pwrite", path) {
+    return try systemCall("pwrite", path, changing: .writeAt(raw, bytes, offset)) {
       bytes.withUnsafeBytes { pwrite(raw, $0.baseAddress!, count, off_t(offset)) }
     }
   }

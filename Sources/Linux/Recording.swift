@@ -2,6 +2,7 @@
 enum FileSystemChange {
   case open(_ directory: CInt, String, _ flags: CInt)
   case write(_ file: CInt, [UInt8], from: Int)
+  case writeAt(_ file: CInt, [UInt8], Int)
   case truncate(_ file: CInt, Int)
   case allocate(_ file: CInt, Int)
   case rename(_ directory: CInt, String, String)
@@ -65,6 +66,8 @@ enum FileSystemChange {
         guard status.st_mode & S_IFMT == S_IFREG else { return }
         let end = Int(lseek(file, 0, SEEK_CUR))
         put("write \(status.st_ino) \(end - result) \(result)", bytes[start..<start + result])
+      case .writeAt(let file, let bytes, let offset):
+        put("write \(status(file).st_ino) \(offset) \(result)", bytes[..<result])
       case .truncate(let file, let size): put("truncate \(status(file).st_ino) \(size)")
       case .allocate(let file, let size): put("allocate \(status(file).st_ino) \(size)")
       case .rename(let directory, let old, let new):

@@ -7,7 +7,7 @@ public struct SpoolReader {
   /// A file in one of a bot's boxes.
   public struct Entry {
     public let bot: String
-    /// `inbox`, `claimed`, `dead` or `tmp`.
+    /// `inbox`, `claimed`, `done`, `dead` or `tmp`.
     public let box: String
     public let fileName: String
     /// Nil for a dropped file.
@@ -24,6 +24,8 @@ public struct SpoolReader {
     public let type: String
     public let subject: String
     public let data: [String: Any]
+    /// Which process wrote it, and its count: no two lines have the same.
+    public let identity: String
     public var bot: String? { data["bot"] as? String }
     public var attempt: Int { data["attempt"] as? Int ?? 0 }
     public var recipients: [String] { data["recipients"] as? [String] ?? [] }
@@ -36,7 +38,10 @@ public struct SpoolReader {
   /// The events about each message.
   public private(set) var histories: [String: [Event]] = [:]
   private var copies: [String: [Entry]] = [:]
+  private var identities: Set<String> = []
   public private(set) var quarantined: [String] = []
+  /// What is in the spool's `tmp/`: normally nothing.
+  public private(set) var temporary: [String] = []
   /// What no moment of any command's life may show.
   public private(set) var problems: [String] = []
   /// Bytes after the last line feed of a segment that are not the spaces of room.
@@ -46,9 +51,11 @@ public struct SpoolReader {
     self.path = path
     for host in Scratch.names("\(path)/log") { readLog("log/\(host)") }
     for bot in Scratch.names("\(path)/bots") {
-      for box in ["inbox", "claimed", "dead", "tmp"] { readBox(bot, box) }
+      for box in ["inbox", "claimed", "done", "dead", "tmp"] { readBox(bot, box) }
     }
     quarantined = Scratch.names("\(path)/quarantine")
+    temporary = Scratch.names("\(path)/tmp")
+    for name in Scratch.names("\(path)/keys") { readKey(name) }
   }
 
   // MARK: Looking
@@ -112,6 +119,7 @@ public struct SpoolReader {
       if entry.third == nil || hasTime { found.append("\(entry.path) is claimed by nobody") }
       if isAdoption, settled { found.append("\(entry.path) is being given a name by a process that died") }
     case "inbox": if entry.third != nil, !hasTime { found.append("\(entry.path) waits, and has a holder") }
+    case "done": if settled { found.append("\(entry.path) was acked by hand, and the log never heard of it") }
     default: if entry.third != nil { found.append("\(entry.path) is dead, and has a holder") }
     }
     // On a full disk it comes with the next recovery.
@@ -130,7 +138,7 @@ public struct SpoolReader {
     let places = places(id, of: bot)
     if let acked = ackedAttempt(id, by: bot) {
       // An ack that died between its line and its unlink had not said yes.
-      let isHalfDone = places.allSatisfy { $0.box == "claimed" && $0.attempt == acked }
+      let isHalfDone = places.allSatisfy { ["claimed", "done"].contains($0.box) && $0.attempt == acked }
       return isHalfDone ? [] : ["\(id) was acked by \(bot), and is in \(places.map(\.path))"]
     }
     if places.count == 1 { return [] }
@@ -171,7 +179,45 @@ public struct SpoolReader {
     }
   }
 
+  /// It may be empty after a power cut, and counts for nothing then.
+  private mutating func readKey(_ name: String) {
+    let text = FileManager.default.contents(atPath: "\(path)/keys/\(name)").map { String(decoding: $0, as: UTF8.self) }
+    let pattern = #/\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{16} [A-Za-z0-9._-]+\n/#
+    if name.wholeMatch(of: #/[0-9a-f]{32}/#) == nil || (text != "" && text?.wholeMatch(of: pattern) == nil) {
+      problems.append("keys/\(name) is no key: \(text ?? "")")
+    }
+  }
+
+  /// The end of the log that `commit` tells must be the end of a line.
+  private mutating func readPage(_ directory: String) {
+    guard let page = FileManager.default.contents(atPath: "\(path)/\(directory)/commit"), page.count >= 256 else {
+      return
+    }
+    func number(_ offset: Int, _ count: Int) -> Int {
+      page[offset..<offset + count].reversed().reduce(0) { $0 << 8 | Int($1) }
+    }
+    var status = stat()
+    guard page.prefix(8).elementsEqual([0x28, 0x4e, 0x41, 0x4e, 0x4c, 0x4f, 0x47, 0x31]), number(8, 4) == 2,
+      stat(path, &status) == 0, number(48, 8) == Int(status.st_ino), number(56, 8) == Int(status.st_dev)
+    else { return }
+    let (start, end) = (number(136, 8), number(144, 8))
+    var parts = tm()
+    var seconds = time_t(start / 1_000_000)
+    gmtime_r(&seconds, &parts)
+    var text = [CChar](repeating: 0, count: 32)
+    strftime(&text, 32, "%Y%m%dT%H%M%S", &parts)
+    let fraction = String(1_000_000 + start % 1_000_000).dropFirst()
+    let name = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) + ".\(fraction)Z"
+    guard end > 0, let segment = FileManager.default.contents(atPath: "\(path)/\(directory)/\(name).jsonl") else {
+      return
+    }
+    if segment.count < end || segment[end - 1] != 10 {
+      problems.append("\(directory)/commit says that \(name) ends at \(end), which is in no line's end")
+    }
+  }
+
   private mutating func readLog(_ directory: String) {
+    readPage(directory)
     for name in Scratch.names("\(path)/\(directory)") where name.hasSuffix(".jsonl") {
       let content = FileManager.default.contents(atPath: "\(path)/\(directory)/\(name)") ?? Data()
       content.withUnsafeBytes { bytes in
@@ -186,6 +232,9 @@ public struct SpoolReader {
             problems.append(
               "\(directory)/\(name) line \(number) is damaged: \(String(decoding: line.prefix(200), as: UTF8.self))")
             continue
+          }
+          if !identities.insert(event.identity).inserted {
+            problems.append("\(directory)/\(name) line \(number) is there twice: \(event.identity)")
           }
           events.append(event)
           histories[event.subject, default: []].append(event)
@@ -204,9 +253,10 @@ public struct SpoolReader {
     guard tail == ",\"crc32\":\"\(String(repeating: "0", count: 8 - digits.count))\(digits)\"}",
       let object = try? JSONSerialization.jsonObject(with: Data(line)) as? [String: Any],
       object["specversion"] as? String == "1.0", let type = object["type"] as? String,
-      let subject = object["subject"] as? String, let data = object["data"] as? [String: Any]
+      let subject = object["subject"] as? String, let data = object["data"] as? [String: Any],
+      let source = object["source"] as? String, let id = object["id"] as? String
     else { return nil }
-    return Event(type: type, subject: subject, data: data)
+    return Event(type: type, subject: subject, data: data, identity: "\(source) \(id)")
   }
 
   private static let table: [UInt32] = (0..<256).map { byte in

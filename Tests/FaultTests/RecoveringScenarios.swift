@@ -1,0 +1,159 @@
+import Foundation
+import Glibc
+import Spool
+import SpoolFormat
+import TestSupport
+import Testing
+
+// MARK: Expiring
+
+/// What those who died have left, found by `spool receive`.
+extension Scenario {
+  static let expiring = [
+    Scenario(name: "receive of what a dead process had", callsMin: 35) {
+      let stage = try Stage(bots: ["a"], settings: ["lease_seconds": 0.1])
+      stage.id = try stage.send("payload", to: "a")
+      try stage.holdDead(stage.id, attempt: 1)
+      stage.arguments = ["receive", "a", "--json"]
+      return stage
+    } afterwards: { stage, outcome, reader in
+      let isNext = reader.places(stage.id, of: "a").allSatisfy { $0.box != "claimed" || $0.attempt == 2 }
+      return received(stage, outcome, reader) + (outcome.isDone && !isNext ? ["it is the old attempt"] : [])
+    } inTheEnd: { stage, _, reader in
+      try comesAgain(stage, reader)
+    },
+    Scenario(name: "receive of what a dead process had for the last time", callsMin: 30, doneStatus: 1) {
+      let stage = try Stage(bots: ["a"], settings: ["attempts_max": 3])
+      stage.id = try stage.send("payload", to: "a")
+      try stage.holdDead(stage.id, attempt: 3)
+      stage.arguments = ["receive", "a", "--json"]
+      return stage
+    } afterwards: { stage, _, reader in
+      let places = reader.places(stage.id, of: "a").map(\.box)
+      return places == ["claimed"] || places == ["dead"] ? [] : ["it is in \(places)"]
+    } inTheEnd: { stage, _, reader in
+      let places = reader.places(stage.id, of: "a").map(\.box)
+      return places == ["dead"] ? [] : ["it is in \(places), and not given up"]
+    },
+    Scenario(name: "receive of what stood for its lease", callsMin: 30) {
+      let stage = try Stage(bots: ["a"], settings: ["lease_seconds": 0.01])
+      stage.id = try stage.send("payload", to: "a")
+      _ = try stage.claim("a")
+      // Seen once, so that the lease is counted from here; the file of observations says so to the next.
+      let inbox = try Inbox(stage.bystander, BotName(parsing: "a"), detached: true)
+      _ = try inbox.receive()
+      usleep(12_000)
+      stage.arguments = ["receive", "a", "--json"]
+      return stage
+    } afterwards: { stage, outcome, reader in
+      let isNext = reader.places(stage.id, of: "a").allSatisfy { $0.box != "claimed" || $0.attempt >= 2 }
+      return received(stage, outcome, reader) + (outcome.isDone && !isNext ? ["it is the old attempt"] : [])
+    } inTheEnd: { stage, _, reader in
+      try comesAgain(stage, reader)
+    },
+    unfinishedSend("receive of what a dead sender had logged", callsMin: 40, isLogged: true),
+    unfinishedSend("receive beside what a dead sender had not logged", callsMin: 30, isLogged: false),
+    Scenario(name: "receive beside what was acked with mv", callsMin: 30, doneStatus: 1) {
+      let stage = try Stage(bots: ["a"])
+      stage.id = try stage.send("payload", to: "a")
+      let name = try stage.claim("a").split(separator: "/")[1]
+      try Scratch.makeDirectory("\(stage.path)/bots/a/done")
+      try stage.move("bots/a/claimed/\(name)", to: "bots/a/done/\(name)")
+      stage.arguments = ["receive", "a", "--json"]
+      return stage
+    } afterwards: { stage, _, reader in
+      let isAcked = reader.ackedAttempt(stage.id, by: "a") != nil
+      let places = reader.places(stage.id, of: "a").map(\.box)
+      return places == ["done"] || (isAcked && places.isEmpty) ? [] : ["acked is \(isAcked), and it is in \(places)"]
+    } inTheEnd: { stage, _, reader in
+      reader.ackedAttempt(stage.id, by: "a") == 1 ? [] : ["the ack was forgotten"]
+    },
+  ]
+
+  private static func unfinishedSend(_ name: String, callsMin: Int, isLogged: Bool) -> Scenario {
+    Scenario(name: name, callsMin: callsMin, doneStatus: isLogged ? 0 : 1) {
+      let stage = try Stage(bots: ["a", "b"], settings: ["lease_seconds": 0.1])
+      var message = Message(content: "payload")
+      message.to = ["a", "b"]
+      let held = isLogged ? "bots/a/tmp" : "bots/b/tmp"
+      stage.id = isLogged ? try stage.bystander.send(message, durability: .relaxed).description : stage.otherID
+      let file = "\(held)/5-\(stage.id)~0~\(stage.dead).json"
+      if isLogged {
+        // As the log has it, and no further.
+        try stage.move("bots/a/inbox/5-\(stage.id).json", to: file)
+        unlink("\(stage.path)/bots/b/inbox/5-\(stage.id).json")
+      } else {
+        try Scratch.write("{\"content\":\"payload\"}\n", to: "\(stage.path)/\(file)")
+      }
+      stage.arguments = ["receive", "a", "--json"]
+      return stage
+    } inTheEnd: { stage, _, reader in
+      // What can't be read, or so it was said, is set aside.
+      let aside = reader.quarantined.isEmpty ? 0 : 1
+      let having = [reader.places(stage.id, of: "a").count + aside, reader.places(stage.id, of: "b").count]
+      return having == (isLogged ? [1, 1] : [0, 0]) ? [] : ["a and b have \(having) of it"]
+    }
+  }
+}
+
+extension Stage {
+  fileprivate var otherID: String { "20261121T023209.718105Z-10dcf6a1c42eee1d" }
+
+  /// Moves a waiting message into the hands of a process that has died.
+  fileprivate func holdDead(_ id: String, attempt: Int) throws {
+    try move("bots/a/inbox/5-\(id).json", to: "bots/a/claimed/5-\(id)~\(attempt)~\(dead).json")
+  }
+}
+
+// MARK: Recovering
+
+extension Scenario {
+  static let recovering = [
+    recovery("the first command after a reboot", callsMin: 60, segmentBytes: 67_108_864),
+    recovery("the first command after a reboot, from a checkpoint", callsMin: 60, segmentBytes: 4096),
+  ]
+
+  /// Of files that are missing, empty, cut off, and half a line.
+  private static func recovery(_ name: String, callsMin: Int, segmentBytes: Int) -> Scenario {
+    Scenario(name: name, callsMin: callsMin, isReboot: true) {
+      let stage = try Stage(bots: ["a", "b", "filler"], settings: ["segment_bytes_max": segmentBytes])
+      if segmentBytes == 4096 { try stage.fillSegments() }
+      var ids: [String] = []
+      for text in ["one", "two", "three", "four", "five"] { ids.append(try stage.send(text, to: "a")) }
+      let claims = try (0..<2).map { _ in try stage.bystander.claim(named: stage.claim("a")) }
+      try stage.bystander.ack(claims[0].bot, claims[0].name)
+      try stage.bystander.bury(claims[1].bot, claims[1].name, reason: "given up")
+      let inbox = "\(stage.path)/bots/a/inbox"
+      unlink("\(inbox)/5-\(ids[2]).json")
+      truncate("\(inbox)/5-\(ids[3]).json", 0)
+      truncate("\(inbox)/5-\(ids[4]).json", 20)
+      for name in Scratch.names("\(stage.path)/bots/a/dead") { unlink("\(stage.path)/bots/a/dead/\(name)") }
+      let host = try #require(Scratch.names("\(stage.path)/log").first)
+      let segment = try #require(Scratch.names("\(stage.path)/log/\(host)").last { $0.hasSuffix(".jsonl") })
+      try stage.tear("log/\(host)/\(segment)")
+      stage.id = ids.joined(separator: " ")
+      stage.arguments = ["bots"]
+      try stage.reboot()
+      return stage
+    } inTheEnd: { stage, _, reader in
+      let ids = stage.id.split(separator: " ").map(String.init)
+      var found = ids[2...].filter { reader.places($0, of: "a").map(\.box) != ["inbox"] }.map { "\($0) does not wait" }
+      if reader.places(ids[1], of: "a").map(\.box) != ["dead"] { found.append("the dead letter is not there") }
+      if !reader.places(ids[0], of: "a").isEmpty { found.append("what was acked came back") }
+      if reader.quarantined.filter({ $0.hasPrefix("torn-") }).count > 1 { found.append("the torn tail is kept twice") }
+      return found
+    }
+  }
+}
+
+extension Stage {
+  /// Half a line after the last one, where the next would begin.
+  fileprivate func tear(_ segment: String) throws {
+    let raw = open("\(path)/\(segment)", O_RDWR)
+    defer { close(raw) }
+    let bytes = try #require(FileManager.default.contents(atPath: "\(path)/\(segment)"))
+    let end = bytes.lastIndex(of: 10).map { $0 + 1 } ?? 0
+    let half = #"{"specversion":"1.0","id":"1","source":"/x"#
+    try #require(pwrite(raw, half, half.utf8.count, off_t(end)) == half.utf8.count)
+  }
+}
