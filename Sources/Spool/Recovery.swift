@@ -90,6 +90,9 @@ struct Recovery {
   ///   - live: others of this host may be sending and settling meanwhile.
   func run(fromCheckpoint: Bool, mending: Bool, live: Bool, _ report: inout RecoveryReport) throws {
     let files = LogFiles(root: root)
+    // After a power cut a file may be back under each name that it ever had. Nobody moves anything meanwhile, unless
+    // other hosts are at work here.
+    var leftovers = live ? nil : try Leftovers(root: root, isAlone: isCopy || files.hosts().allSatisfy { $0 == host })
     var outstanding: [MessageID: Outstanding] = [:]
     var unknown: Set<MessageID> = []
     var ackedBefore: Set<MessageID> = []
@@ -106,10 +109,12 @@ struct Recovery {
       } else if outstanding[id] != nil {
         apply(event, id, &outstanding)
         // Most messages are done: only the others are kept in memory.
-        if outstanding[id]!.copies.allSatisfy({ $0.value.ackedAttempt != nil }) { outstanding[id] = nil }
+        let isDone = outstanding[id]!.copies.allSatisfy { $0.value.ackedAttempt != nil }
+        if isDone, leftovers?.has(id) != true { outstanding[id] = nil }
       } else if event.kind == .messageAcked {
         // Once more, or of a message that was never sent: that brings nothing back. Unless its sending comes later.
         ackedBefore.insert(id)
+        if leftovers?.has(id) == true { unknown.insert(id) }
       } else {
         unknown.insert(id)
       }
@@ -122,6 +127,13 @@ struct Recovery {
         "\(bad.position.segment.path) at byte \(bad.position.offset)",
         "\(bad.count) bytes that are no event, or damaged", "skipped; the lines around it count")
     }
+    for (id, message) in outstanding {
+      for (bot, copy) in message.copies {
+        try leftovers?.clear(
+          id, of: bot, isAcked: copy.ackedAttempt != nil, isDead: copy.isDead, mending: mending, &report)
+      }
+    }
+    try leftovers?.clearRest(mending: mending, &report)
     let places = try places(live: live, &outstanding)
     // What was settled while the directories were looked at is in the log by now: its line comes before its file goes.
     while let (event, _) = try merge.next() {
@@ -281,6 +293,7 @@ struct Recovery {
     guard mending else { return }
     // The reason first: a recovery that dies in between would not find it missing the next time.
     if copy.isDead, place == nil { try writeReason(copy, bot, target) }
+    if let place { try mendReason(copy, bot, place, target, mending: true, &report) }
     try write(body, to: target, bot)
     try log?.append(.messageRestored, id.description) { writer in
       writer.beginObject()

@@ -1,3 +1,4 @@
+import Glibc
 import Linux
 import SpoolFormat
 
@@ -119,10 +120,22 @@ struct LogCursor {
         // Lines may have been added to the last one after it was read; now that there is another, no more will be.
         continue
       }
+      try noteTail(of: segments[current], from: offset)
       current += 1
       offset = 0
       block = []
       next = 0
+    }
+  }
+
+  /// What stands after the last line of a segment that has ended, and is no room, will never be one.
+  private mutating func noteTail(of segment: LogFiles.Segment, from end: Int) throws {
+    guard let file = try files.root.openIfPresent(segment.path, O_RDONLY) else { return }
+    let size = try file.status().size
+    guard size > end else { return }
+    let tail = try file.read(at: end, count: size - end)
+    if tail.contains(where: { $0 != UInt8(ascii: " ") }) {
+      badLines.append((Position(segment: segment, offset: end), tail.count))
     }
   }
 }

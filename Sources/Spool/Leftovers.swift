@@ -1,0 +1,65 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// Files that a power cut has left under names from which they had been moved, or removed, before: the directories were
+/// not on the disk yet, and the log that tells of it was. Without this an acked message would be handed out again, and
+/// one that was claimed be there twice.
+struct Leftovers {
+  private struct Place {
+    let box: Layout.Box
+    let name: EntryName
+  }
+
+  private let root: Directory
+  private var places: [MessageID: [String: [Place]]] = [:]
+
+  /// - Parameter isAlone: whether nobody can be moving anything; otherwise nothing counts as left over.
+  init(root: Directory, isAlone: Bool) throws {
+    self.root = root
+    guard isAlone else { return }
+    for bot in try root.names(Layout.bots).compactMap({ try? BotName(parsing: $0) }) {
+      for box in [Layout.Box.inbox, .claimed, .dead] {
+        try root.list(Layout.box(bot, box)) {
+          guard let name = EntryName($0) else { return }
+          places[name.id, default: [:]][bot.description, default: []].append(Place(box: box, name: name))
+        }
+      }
+    }
+  }
+
+  func has(_ id: MessageID) -> Bool { places[id] != nil }
+
+  /// Removes every file of a message that is acked, and else all but the one that was there last.
+  mutating func clear(
+    _ id: MessageID, of text: String, isAcked: Bool, isDead: Bool, mending: Bool, _ report: inout RecoveryReport
+  ) throws {
+    guard let bot = try? BotName(parsing: text), let all = places[id]?.removeValue(forKey: text) else { return }
+    // A dead letter that the log doesn't know of may as well be handed out again. Of the same attempt, what was claimed
+    // was there before it waited again, or was given up.
+    func rank(_ place: Place) -> Int {
+      let last = place.box == .claimed ? 0 : 1
+      return place.box == .dead && !isDead ? -1 : 2 * place.name.attempt + last + (place.box == .dead ? 1 << 20 : 0)
+    }
+    let kept = isAcked ? nil : all.max { rank($0) < rank($1) }
+    // A script that knows of no recovery may have moved it just now.
+    if let kept, all.count > 1, try root.status(Layout.entry(bot, kept.box, kept.name)) == nil { return }
+    for place in all where kept.map({ $0.box != place.box || $0.name != place.name }) ?? true {
+      let path = Layout.entry(bot, place.box, place.name)
+      let why = kept.map { "is in \($0.box.rawValue)/ as well, since then" } ?? "is acked in the log"
+      report.add(path, why, "removed")
+      guard mending else { continue }
+      try root.unlinkIfPresent(path)
+      if place.box == .dead { try root.unlinkIfPresent(Layout.reason(besides: path)) }
+    }
+  }
+
+  /// The same of messages of which the log says no more since its checkpoint.
+  mutating func clearRest(mending: Bool, _ report: inout RecoveryReport) throws {
+    for (id, bots) in places {
+      for (bot, all) in bots where all.count > 1 {
+        try clear(id, of: bot, isAcked: false, isDead: false, mending: mending, &report)
+      }
+    }
+  }
+}
