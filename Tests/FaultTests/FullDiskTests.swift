@@ -1,5 +1,7 @@
 import Foundation
 import Glibc
+import Spool
+import SpoolFormat
 import TestSupport
 import Testing
 
@@ -46,6 +48,69 @@ struct FullDiskTests {
         number += 1
       }
     }
+  }
+
+  @Test func `a process that has a spool open refuses, receives and acks on a full disk, and sends again when it can`()
+    throws
+  {
+    var random = SeededGenerator()
+    print("seed \(random.seed)")
+    let scratch = try Scratch()
+    let disk = try #require(try SmallDisk("\(scratch.path)/disk", "size=2m"))
+    defer { disk.remove() }
+    let path = try scratch.makeSpool("disk/spool", bots: ["a"], settings: ["segment_bytes_max": 65536])
+    let spool = try Spool(at: path)
+    let bot = try spool.bot(named: "a")
+    let inbox = try Inbox(spool, bot)
+    let ballast = open("\(disk.path)/ballast", O_RDWR | O_CREAT, 0o600)
+    defer { close(ballast) }
+    let block = [UInt8](repeating: 0, count: 4096)
+    func fill() { while write(ballast, block, block.count) > 0 {} }
+    func send() throws -> String {
+      var message = Message(content: String(repeating: "x", count: .random(in: 0...9000, using: &random)))
+      message.to = ["a"]
+      return try spool.send(message).description
+    }
+    var (sent, acked): ([String], Set<String>) = ([], [])
+    var (refused, settled) = (0, 0)
+    for _ in 0..<20 { sent.append(try send()) }
+    for round in 0..<60 {
+      fill()
+      // Up to so many pages of room, in which something may be written by half.
+      let size = lseek(ballast, 0, SEEK_END) - off_t(4096 * Int.random(in: 0...5, using: &random))
+      try #require(ftruncate(ballast, size) == 0)
+      lseek(ballast, 0, SEEK_END)
+      for _ in 0..<4 {
+        do { sent.append(try send()) } catch let error as SpoolError {
+          #expect(error.code == .tryAgain, "round \(round): \(error)")
+          refused += 1
+        }
+      }
+      fill()
+      if let claim = try inbox.claim() {
+        try spool.ack(bot, claim.name)
+        acked.insert(claim.name.id.description)
+        settled += 1
+      }
+      let reader = SpoolReader(path)
+      #expect(reader.tornBytes == 0, "round \(round): half a line")
+      let found = reader.violations(settled: true)
+      // An ack goes on without its line where there is no room for one.
+      let real = found.filter { text in !acked.contains { text.contains($0) } }
+      #expect(real.isEmpty, "round \(round): \(real)")
+      let there = Set(reader.entries("a", "inbox").compactMap(\.id))
+      #expect(Set(sent) == there.union(acked), "round \(round): what was sent is not what is there")
+    }
+    #expect(refused > 40 && settled > 20, "only \(refused) refused, \(settled) settled")
+    try #require(ftruncate(ballast, 0) == 0)
+    sent.append(try send())
+    while let claim = try inbox.claim() {
+      try spool.ack(bot, claim.name)
+      acked.insert(claim.name.id.description)
+    }
+    #expect(acked == Set(sent), "not everything came when there was room")
+    #expect(SpoolReader(path).tornBytes == 0)
+    print("\(sent.count) sent and acked, \(refused) refused for want of room")
   }
 
   private func fill(options: String, with ballast: String, _ fill: (String) throws -> Void) throws {

@@ -228,11 +228,12 @@ public struct SpoolReader {
           let line = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
           start = end + 1
           number += 1
-          guard let event = Self.event(line) else {
+          let good = Self.event(line)
+          if good == nil {
             problems.append(
               "\(directory)/\(name) line \(number) is damaged: \(String(decoding: line.prefix(200), as: UTF8.self))")
-            continue
           }
+          guard let event = good ?? Self.lastEvent(line) else { continue }
           if !identities.insert(event.identity).inserted {
             problems.append("\(directory)/\(name) line \(number) is there twice: \(event.identity)")
           }
@@ -257,6 +258,21 @@ public struct SpoolReader {
       let source = object["source"] as? String, let id = object["id"] as? String
     else { return nil }
     return Event(type: type, subject: subject, data: data, identity: "\(source) \(id)")
+  }
+
+  /// What stands at the end of a line whose beginning is damage, the line feed before it included.
+  private static func lastEvent(_ line: UnsafeRawBufferPointer) -> Event? {
+    let start = Array(#"{"specversion":"#.utf8)
+    var place = line.count - start.count
+    while place > 0 {
+      if line[place] == start[0], line[place..<place + start.count].elementsEqual(start),
+        let event = event(UnsafeRawBufferPointer(rebasing: line[place...]))
+      {
+        return event
+      }
+      place -= 1
+    }
+    return nil
   }
 
   private static let table: [UInt32] = (0..<256).map { byte in
