@@ -14,7 +14,7 @@ import nanospool  # noqa: E402
 
 BOTS = ["a", "b", "c"]
 COMMAND = os.environ.get("SPOOL", "spool")
-BACKLOG_MAX = int(os.environ.get("SOAK_BACKLOG", "150"))  # waiting in an inbox; then its senders pause
+BACKLOG_MAX = int(os.environ.get("SOAK_BACKLOG", "80"))  # waiting in an inbox; then its senders pause
 
 
 def now():
