@@ -91,6 +91,10 @@
         // An earlier segment may end with half a line that nobody was told of: nothing is written there any more.
         if let end = bytes.last, end != 10 { found.append("half a line at the end of the log") }
       }
+      // An ack whose line was lost and whose unlink wasn't: done, and nothing is missing.
+      for message in settled where message.began < count {
+        found.removeAll { $0.hasPrefix("\(message.id) was sent to \(message.bot), is not acked, and is in 0 ") }
+      }
       for message in sent where message.after <= count {
         for bot in message.recipients {
           let places = reader.places(message.id, of: bot)
@@ -161,6 +165,7 @@
       var settings: [String: Int] = [:]
       /// Of all states that there may be, those that a usual run goes through; nil for all.
       var sampleCount: Int? = 150
+      var orders = PowerCut.Order.allCases
       fileprivate var before: @Sendable (RecordedSpool) throws -> Void = { _ in }
       fileprivate let tell: @Sendable (RecordedSpool) throws -> Void
 
@@ -188,9 +193,11 @@
           try spool.settle("a", ["ack", try spool.receive("a")])
           try spool.send("a", "three", key: "l")
         },
-        Story(testDescription: "segments that end, and checkpoints", bots: ["a"], settings: ["segment_bytes_max": 4096])
-        {
-          spool in
+        // From a checkpoint on it is relied upon that a rename is done or not done; the doctor doesn't.
+        Story(
+          testDescription: "segments that end, and checkpoints", bots: ["a"], settings: ["segment_bytes_max": 4096],
+          orders: [.journal, .anyWhole]
+        ) { spool in
           for number in 0..<16 {
             try spool.send("a", "\(number) " + String(repeating: "x", count: 300))
             if number % 3 == 1 { try spool.settle("a", ["ack", try spool.receive("a")]) }
@@ -224,7 +231,7 @@
       }
       if story.sampleCount == nil {
         for count in 0...total {
-          for order in PowerCut.Order.allCases {
+          for order in story.orders {
             var chooser = Chooser()
             repeat { try judge(spool.cut.state(after: count, order, &chooser), count, order) } while chooser.advance()
           }
@@ -233,7 +240,7 @@
         let wanted = story.sampleCount! * (Sample.isWhole ? 30 : 1)
         for _ in 0..<wanted * 3 where seen.count < wanted {
           let count = Int.random(in: 0...total, using: &sample.random)
-          let order = PowerCut.Order.allCases.randomElement(using: &sample.random)!
+          let order = story.orders.randomElement(using: &sample.random)!
           var chooser = Chooser(SeededGenerator(seed: sample.random.next()))
           try judge(spool.cut.state(after: count, order, &chooser), count, order)
         }

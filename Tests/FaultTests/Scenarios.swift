@@ -152,7 +152,7 @@ extension Scenario {
       let isAcked = reader.ackedAttempt(stage.id, by: "a") != nil
       return outcome.isDone && !(isGone && isAcked) ? ["it said done, and gone is \(isGone), acked is \(isAcked)"] : []
     },
-    settle("extend", callsMin: 14, ["extend"]) { stage, outcome, reader in isIn("claimed", stage, outcome, reader) },
+    settle("extend", callsMin: 12, ["extend"]) { stage, outcome, reader in isIn("claimed", stage, outcome, reader) },
     settle("nack", callsMin: 15, ["nack"]) { stage, outcome, reader in isIn("inbox", stage, outcome, reader) },
     settle("nack with a delay", callsMin: 15, ["nack", "--delay", "1h"]) { stage, outcome, reader in
       let isDelayed = reader.places(stage.id, of: "a").allSatisfy { $0.third != nil }
