@@ -68,8 +68,8 @@ extension Coordinator {
     }
     // Of what has ended only the state is known; a move by hand leaves the name as it was.
     let from =
-      try before?.entry ?? board.ended[entry.id].map { TaskEntry(state: $0, name: entry.name) }
-      ?? completed(entry, record)
+      try completed(entry, record) ?? before?.entry
+      ?? board.ended[entry.id].map { TaskEntry(state: $0, name: entry.name) }
     var parent = (before?.record ?? record)?.parent
     if before == nil, entry.state.isFinal, outcomes.isCurrent, board.hasWaitingParents {
       parent = try readable(entry)?.parent
@@ -85,7 +85,8 @@ extension Coordinator {
     if before != nil, entry.state.isFinal { noteEnd(entry, before!.record) }
   }
 
-  /// Where a task was completed that somebody made pending again while nobody coordinated; nil for all others.
+  /// Where a task was completed that somebody made pending again, while nobody coordinated or by way of another state; nil
+  /// for all others.
   func completed(_ entry: TaskEntry, _ record: TaskRecord?) throws -> TaskEntry? {
     guard entry.state == .pending, record?.completedAt != nil, record?.error == nil else { return nil }
     let last = try History(spool).lastOfTask(entry.id)?.entry

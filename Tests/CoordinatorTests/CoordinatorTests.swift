@@ -118,6 +118,26 @@ import Testing
     #expect(try stage.events(.taskMoved).first?.text("reason")?.contains("put back") == true)
   }
 
+  @Test func `work that is done isn't done again by way of another state`() throws {
+    let stage = try Stage()
+    try stage.bot("coder")
+    let task = try stage.add()
+    #expect(try stage.turns { try stage.state(task) == .assigned })
+    try stage.work()
+    #expect(try stage.turns { stage.coordinator.board.ended[task.id] == .completed })
+    let done = try #require(try stage.spool.findTask(task.id))
+    func move(_ from: String, _ to: String) {
+      #expect(rename("\(stage.path)/tasks/\(from)/\(done.name)", "\(stage.path)/tasks/\(to)/\(done.name)") == 0)
+    }
+    move("completed", "pending")
+    #expect(try stage.turns { stage.coordinator.board.live[task.id] != nil })
+    move("pending", "cancelled")
+    #expect(try stage.turns { stage.coordinator.board.ended[task.id] == .cancelled })
+    move("cancelled", "pending")
+    #expect(try stage.turns { try stage.spool.findTask(task.id) == done })
+    #expect(try stage.events(.taskAssigned).count == 1)
+  }
+
   @Test func `what programs moved isn't taken for a move by hand`() throws {
     let stage = try Stage()
     try stage.bot("coder", capacity: 50)
