@@ -223,6 +223,17 @@ import Testing
     #expect(try stage.done("task", "tree") == tree)
   }
 
+  @Test func `several are cancelled and brought back at once`() throws {
+    let stage = try TaskStage()
+    let ids = try ["one", "two"].map { try stage.add($0) }
+    try stage.done("task", "cancel", ids[0], ids[1])
+    #expect(stage.names("cancelled").count == 2)
+    let typo = try stage.run(["task", "retry", ids[0], "cafecafe"])
+    #expect(typo.status == 1 && stage.names("cancelled").count == 2, "\(typo)")
+    try stage.done("task", "retry", ids[0], ids[1])
+    #expect(stage.names("pending").count == 2)
+  }
+
   @Test func `a cycle is refused at add, naming it`() throws {
     let stage = try TaskStage()
     let all = try stage.add("all", "--wait-for-children")

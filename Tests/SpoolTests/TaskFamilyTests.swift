@@ -162,7 +162,9 @@ private struct Workflow {
   @Test func `unblocking takes away a person's reason, and no other unless it is forced`() throws {
     let work = try Workflow()
     func entry(_ id: MessageID) throws -> TaskEntry { try #require(try work.spool.findTask(id)) }
-    #expect(code { _ = try work.spool.unblockTask(try entry(work.build)) } == .notAllowed)
+    #expect(
+      error { _ = try work.spool.unblockTask(try entry(work.build)) }.contains("waits for \(work.design) (pending)"))
+    #expect(code { _ = try work.spool.unblockTask(try entry(work.all)) } == .notAllowed)
     let blocked = try #require(try work.spool.block(try entry(work.build), reason: "no licence"))
     #expect(try work.spool.unblockTask(blocked).state == .blocked)
     try work.finish(work.design, true)

@@ -177,9 +177,18 @@ extension Spool {
         return try cleared.map { try settle($0) ?? $0 }
       }
       if let settled = try settle(entry) { return settled }
-      let why = record.blockedReason ?? "it waits for what it depends on, or for its children"
+      let why = try record.blockedReason ?? "it waits for \(missing(record))"
       throw SpoolError(
         .notAllowed, "cannot unblock \(entry.id): \(why)", hint: "it begins by itself; whatever is missing: --force")
     }
+  }
+
+  /// What a blocked task waits for, in words.
+  private func missing(_ record: TaskRecord) throws -> String {
+    let found = try findTasks(Set(record.dependsOn))
+    let open = record.dependsOn.filter { found[$0]?.state != .completed }
+    guard !open.isEmpty else { return "its children" }
+    let some = open.prefix(3).map { "\($0) (\(found[$0]?.state.rawValue ?? "gone"))" }.joined(separator: ", ")
+    return open.count > 3 ? "\(some) and \(open.count - 3) more" : some
   }
 }

@@ -4,7 +4,7 @@ import SpoolFormat
 extension Verb {
   static let taskCancel = Verb(
     name: "task cancel", summary: "end a task that nobody wants any more, with its children",
-    usage: "ID [--reason TEXT]",
+    usage: "ID… [--reason TEXT]",
     options: [
       .value("--reason", "TEXT", "why; the log keeps it"), .value("--by", "NAME", "who does that, for the log"),
     ],
@@ -13,32 +13,32 @@ extension Verb {
     notes:
       "Who works on one of them is told, and what it brings later is refused. Bring them back with: spool task retry."
   ) { invocation in
-    try invocation.expect(atMost: 1)
-    let part = try invocation.operand(0, "ID")
+    _ = try invocation.operand(0, "ID")
     let spool = try invocation.taskSpool()
-    let entry = try spool.task(named: part)
-    let cancelled = try spool.cancelWithChildren(
-      entry, reason: invocation.value("--reason"), by: try invocation.author())
-    spool.settleAndTell(cancelled)
-    tell(cancelled, entry, "cancelled", invocation)
+    let author = try invocation.author()
+    for entry in try invocation.operands.map({ try spool.task(named: $0) }) {
+      let cancelled = try spool.cancelWithChildren(entry, reason: invocation.value("--reason"), by: author)
+      spool.settleAndTell(cancelled)
+      tell(cancelled, entry, "cancelled", invocation)
+    }
     return .done
   }
 
   static let taskRetry = Verb(
     name: "task retry", summary: "once more a task that failed or was cancelled, and what failed with it",
-    usage: "ID", options: [.value("--by", "NAME", "who does that, for the log")],
+    usage: "ID…", options: [.value("--by", "NAME", "who does that, for the log")],
     example: "spool task retry 8f3a", exits: "0 done, \(notThere), \(notAllowed), 69 no spool",
     notes: """
       With it come back the children of a join, the joins that failed because of it, and what was cancelled because
       it depends on it. It gets one more attempt at least.
       """
   ) { invocation in
-    try invocation.expect(atMost: 1)
-    let part = try invocation.operand(0, "ID")
+    _ = try invocation.operand(0, "ID")
     let spool = try invocation.taskSpool()
-    let entry = try spool.task(named: part)
-    let back = try spool.retryWithRelatives(entry, by: try invocation.author())
-    tell(back, entry, "brought back", invocation)
+    let author = try invocation.author()
+    for entry in try invocation.operands.map({ try spool.task(named: $0) }) {
+      tell(try spool.retryWithRelatives(entry, by: author), entry, "brought back", invocation)
+    }
     return .done
   }
 

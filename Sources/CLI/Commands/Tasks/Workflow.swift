@@ -17,7 +17,8 @@ extension Verb {
       context. {{STEP.result}} and {{STEP.result.FIELD}} stand for the result of a step that it depends on.
       The workflow is a task itself, which ends with its steps; its result is theirs, by name.
       """,
-    [.workflowSubmit, .workflowShow, .workflowWait, .workflowCheck])
+    [.workflowSubmit, .workflowShow, .workflowWait, .workflowCheck],
+    otherWords: ["run": "submit", "start": "submit", "add": "submit", "validate": "check", "status": "show"])
 
   static let workflowSubmit = Verb(
     name: "workflow submit", summary: "check a file and add its steps as tasks", usage: "FILE|- [--key KEY]",
