@@ -161,6 +161,10 @@ class Chaos:
             return
         name = self.random.choice(names)
         try:
+            # Nor is one that was joined, which has no attempt in its name.
+            with open(os.path.join(self.spool, "tasks", old, name), "rb") as file:
+                if new == "cancelled" and b'"completed_at"' in file.read():
+                    return
             os.rename(os.path.join(self.spool, "tasks", old, name), os.path.join(self.spool, "tasks", new, name))
             self.counts[f"moved {old} to {new}"] += 1
         except FileNotFoundError:
