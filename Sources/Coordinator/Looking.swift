@@ -89,8 +89,8 @@ extension Coordinator {
   /// for all others.
   func completed(_ entry: TaskEntry, _ record: TaskRecord?) throws -> TaskEntry? {
     guard entry.state == .pending, record?.completedAt != nil, record?.error == nil else { return nil }
-    let last = try History(spool).lastOfTask(entry.id)?.entry
-    return last?.state == .completed ? last : nil
+    // Nothing that a program does comes after that.
+    return try History(spool).trace(entry.id).last { $0.kind == .taskCompleted }?.entry
   }
 
   /// What a task says; nil when it was moved on, or can't be read, which is left to a person.
