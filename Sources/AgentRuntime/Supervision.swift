@@ -47,6 +47,15 @@ extension Worker {
 
   private func environment(of work: Work?) -> [String: String] {
     var variables = ["SPOOL_DIR": spoolPath, "SPOOL_BOT": bot.description]
+    variables["SPOOL_CARD"] = "\(spoolPath)/\(spool.cardPath(of: bot))"
+    // Read each time: what is changed in the card counts from the next message on. What can't stand in an environment
+    // is in the file. Empty without one, or a bot that another one started would have the other's.
+    let card = try? spool.card(of: bot)
+    func put(_ name: String, _ text: String?, bytesMax: Int) {
+      variables[name] = text.map { $0.utf8.count <= bytesMax ? Self.withoutNUL($0) : "" } ?? ""
+    }
+    put("SPOOL_PERSONALITY", card?.personality, bytesMax: Card.personalityBytesMax)
+    put("SPOOL_INSTRUCTIONS", card?.instructions, bytesMax: Card.instructionsBytesMax)
     guard let work else { return variables }
     variables["SPOOL_ATTEMPT"] = String(work.attempt)
     switch work {

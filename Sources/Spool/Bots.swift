@@ -49,6 +49,9 @@ extension Spool {
     do { return try Card(name: bot, parsing: bytes) } catch { throw SpoolError(.badData, "\(file): \(error)") }
   }
 
+  /// Where a bot's card is, relative to the spool.
+  public func cardPath(of bot: BotName) -> String { Layout.card(bot) }
+
   /// The name of a bot that is there.
   /// - Throws: `.badData` for a name that won't do; `.noSuchBot`, with those that look like it.
   public func bot(named text: String) throws -> BotName {

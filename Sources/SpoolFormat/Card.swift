@@ -12,7 +12,34 @@ public struct Card: Sendable, Hashable {
   public var leaseSeconds: Double?
   /// Claims of one message before it is dead-lettered; nil for the spool's own setting.
   public var attemptsMax: Int?
+  /// How it speaks and decides, for programs that can take that up: a language model's, say.
+  public var personality: String?
+  /// What it is to do and to leave alone, for its program.
+  public var instructions: String?
+  /// Seconds that its program may take for one message or task; nil for as long as it likes.
+  public var timeoutSeconds: Double?
+  /// How its program is started; nil when somebody says so each time.
+  public var start: Start?
   public var registeredAt: Timestamp?
+  /// Members that this program doesn't know, in their order.
+  public var extra = JSONObject()
+
+  /// How a bot's program is started: what `spool work BOT` does without being told.
+  public struct Start: Sendable, Hashable {
+    /// The program, looked for along PATH, and what it is given; one at least.
+    public var program: [String]
+    public var takes = Takes.messages
+    /// With tasks: pending ones that suit its card, too.
+    public var takesPending = false
+    /// Messages or tasks side by side, 1 to 1,000; nil for one message, or as many tasks as its capacity.
+    public var slots: Int?
+    /// One process that stays up: a line of JSON in, a line out.
+    public var isStream = false
+
+    public enum Takes: String, Sendable, CaseIterable { case messages, tasks }
+
+    public init(program: [String]) { self.program = program }
+  }
 
   public struct Skill: Sendable, Hashable {
     public let name: String
@@ -64,6 +91,13 @@ public struct Card: Sendable, Hashable {
     leaseSeconds = Settings.lease(value["lease_seconds"])
     attemptsMax = Settings.attempts(value["attempts_max"])
     registeredAt = value["registered_at"]?.string.flatMap(Timestamp.init(rfc3339:))
+    personality = value["personality"]?.string
+    instructions = value["instructions"]?.string
+    timeoutSeconds = value["timeout_seconds"]?.double.flatMap { Self.timeoutRange.contains($0) ? $0 : nil }
+    start = Self.start(value["start"])
+    for member in value.object ?? JSONObject() where !Self.members.contains(member.key) {
+      extra[member.key] = member.value
+    }
     for entry in value["skills"]?.array ?? [] {
       if let text = entry.string {
         skills.append(try Skill(parsing: text))
@@ -71,6 +105,25 @@ public struct Card: Sendable, Hashable {
         skills.append(Skill(name: name, level: try Level(parsing: entry["level"]?.string ?? "intermediate")))
       }
     }
+  }
+
+  /// Those that a card has, in the order in which they are written.
+  static let members = [
+    "name", "description", "domain", "skills", "capacity", "lease_seconds", "attempts_max", "timeout_seconds",
+    "personality", "instructions", "start", "registered_at",
+  ]
+  static let timeoutRange = 0.01...1e9
+
+  /// What a card written by hand says; nil for what can't be meant.
+  private static func start(_ value: JSONValue?) -> Start? {
+    let program = (value?["program"] ?? value)?.array?.compactMap(\.string) ?? []
+    guard !program.isEmpty else { return nil }
+    var start = Start(program: program)
+    start.takes = value?["takes"]?.string.flatMap(Start.Takes.init(rawValue:)) ?? .messages
+    start.takesPending = value?["pending"]?.bool ?? false
+    start.slots = value?["slots"]?.int.map { min(max($0, 1), 1000) }
+    start.isStream = value?["stream"]?.bool ?? false
+    return start
   }
 
   public func write(to writer: inout JSONWriter) {
@@ -90,10 +143,33 @@ public struct Card: Sendable, Hashable {
     writer.member("capacity", capacity)
     if let leaseSeconds { writer.member("lease_seconds", leaseSeconds) }
     if let attemptsMax { writer.member("attempts_max", attemptsMax) }
+    writer.member("timeout_seconds", ifPresent: timeoutSeconds)
+    writer.member("personality", ifPresent: personality)
+    writer.member("instructions", ifPresent: instructions)
+    if let start {
+      writer.key("start")
+      start.write(to: &writer)
+    }
     if let registeredAt {
       writer.key("registered_at")
       writer.moment(registeredAt)
     }
+    for member in extra {
+      writer.key(member.key)
+      member.value.write(to: &writer)
+    }
+    writer.endObject()
+  }
+}
+
+extension Card.Start {
+  func write(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.member("program", program)
+    if takes != .messages { writer.member("takes", takes.rawValue) }
+    if takesPending { writer.member("pending", true) }
+    writer.member("slots", ifPresent: slots)
+    if isStream { writer.member("stream", true) }
     writer.endObject()
   }
 }

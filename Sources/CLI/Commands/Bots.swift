@@ -3,9 +3,13 @@ import SpoolFormat
 
 extension Verb {
   static let bots = Verb(
-    name: "bots", summary: "list the bots, and what each has waiting and in hand", usage: "[BOT]",
-    example: "spool bots", exits: "0 done, 1 there are none, 67 no such bot, 69 no spool"
+    name: "bots", summary: "list the bots, and what each has waiting and in hand", usage: "[BOT | show BOT]",
+    example: "spool bots\nspool bots show coder > agent.json",
+    exits: "0 done, 1 there are none, 67 no such bot, 69 no spool",
+    notes: "spool bots show BOT prints its card as spool register --file takes it; with --json on one line."
   ) { invocation in
+    // Of two words the first is what to do; one alone is a bot, even one with that name.
+    if invocation.operands.count == 2, invocation.operands[0] == "show" { return try showCard(invocation) }
     try invocation.expect(atMost: 1)
     let spool = try invocation.spool()
     let bots = try invocation.operands.isEmpty ? spool.bots() : [spool.bot(named: invocation.operands[0])]
@@ -40,5 +44,18 @@ extension Verb {
     }
     if rows.isEmpty { Output.talk("no bots yet; make one with: spool register coder") }
     return rows.isEmpty ? .nothing : .done
+  }
+
+  private static func showCard(_ invocation: Invocation) throws -> Exit {
+    let spool = try invocation.spool()
+    let card = try spool.card(of: try spool.bot(named: invocation.operands[1]))
+    var writer = JSONWriter()
+    card.write(to: &writer)
+    if invocation.isJSON {
+      invocation.output.write(writer.bytes + [10])
+    } else {
+      invocation.output.line(writer.text.value.prettyPrinted())
+    }
+    return .done
   }
 }

@@ -6,7 +6,7 @@ import SpoolFormat
 extension Verb {
   static let work = Verb(
     name: "work", summary: "run a program as a bot",
-    usage: "BOT [--tasks [--pending]] [--slots N] [--stream] [--timeout DURATION] [OPTION…] -- PROGRAM ARG…",
+    usage: "BOT [--tasks [--pending]] [--slots N] [--stream] [--timeout DURATION] [OPTION…] [-- PROGRAM ARG…]",
     options: [
       .flag("--tasks", "take the tasks that the bot is given, in place of its messages"),
       .flag("--pending", "with --tasks: pending ones that suit its card, too; for use without a coordinator"),
@@ -22,13 +22,16 @@ extension Verb {
       spool work coder -- ./review.sh
       spool work coder --slots 4 --timeout 5m -- python3 coder.py
       spool work coder --tasks --pending -- ./build.sh
+      spool work coder
       """,
     exits: "0 ended as told, 64 no such program, 67 no such bot, 69 no spool",
     notes: """
       The program reads the message, one line of JSON, from standard input; what it prints is the reply.
       It ends with 0: done; 65: give up at once; anything else (75): once more, after 1 s, 2 s, 4 s … up to
       5 min, until the bot's attempts are used up. Its environment has SPOOL_DIR, SPOOL_BOT, SPOOL_ID,
-      SPOOL_ATTEMPT, SPOOL_FROM, SPOOL_CONVERSATION and SPOOL_CLAIM.
+      SPOOL_ATTEMPT, SPOOL_FROM, SPOOL_CONVERSATION and SPOOL_CLAIM; and, of what the bot's card says, SPOOL_PERSONALITY,
+      SPOOL_INSTRUCTIONS, and SPOOL_CARD: the card's path. Without a PROGRAM it is the one in the card's "start", and
+      what that says of tasks, slots and streams counts; options overrule it.
       With --stream it answers each line with one: a message such as {"content":"…"} is the reply, {} done,
       {"nack":"why","delay":5} once more, {"dead":"why"} given up.
 
@@ -45,28 +48,31 @@ extension Verb {
   ) { invocation in
     try invocation.expect(atMost: 1)
     let name = try invocation.operand(0, "BOT")
-    guard let program = invocation.rest, !program.isEmpty else {
-      throw UsageError("the program is missing: spool work \(Output.excerpt(name, 64)) -- PROGRAM ARG…")
+    let spool = try invocation.spool()
+    let bot = try spool.bot(named: name)
+    let card = try? spool.card(of: bot)
+    let isGiven = !(invocation.rest ?? []).isEmpty
+    let start = isGiven ? nil : card?.start
+    guard let program = isGiven ? invocation.rest : start?.program else {
+      throw UsageError("the program is missing, and \(bot)'s card names none: spool work \(bot) -- PROGRAM ARG…")
     }
     var options = WorkerOptions(arguments: program)
-    let slots = try invocation.number("--slots", in: 1...WorkerOptions.slotsMax)
-    if invocation.has("--tasks") {
-      options.work = .tasks(takesPending: invocation.has("--pending"))
+    let slots = try invocation.number("--slots", in: 1...WorkerOptions.slotsMax) ?? start?.slots
+    if invocation.has("--tasks") || start?.takes == .tasks {
+      options.work = .tasks(takesPending: invocation.has("--pending") || start?.takesPending == true)
       if invocation.has("--no-reply") { throw UsageError("--no-reply is about messages, and --tasks takes none") }
     } else if invocation.has("--pending") {
       throw UsageError("--pending is about tasks: spool work \(Output.excerpt(name, 64)) --tasks --pending")
     }
-    options.isStream = invocation.has("--stream")
-    options.timeout = try invocation.duration("--timeout")
+    options.isStream = invocation.has("--stream") || start?.isStream == true
+    options.timeout = try invocation.duration("--timeout") ?? card?.timeoutSeconds
     if let timeout = options.timeout, timeout <= 0 { throw UsageError("--timeout must be longer than nothing") }
     options.stopsWhenEmpty = invocation.has("--until-empty")
     options.messagesMax = try invocation.number("--max", in: 1...Int.max)
     options.repliesToSender = !invocation.has("--no-reply")
     options.catchesSignals = true
 
-    let spool = try invocation.spool()
-    let bot = try spool.bot(named: name)
-    options.slots = slots ?? (options.work == .messages ? 1 : (try? spool.card(of: bot).capacity) ?? 1)
+    options.slots = slots ?? (options.work == .messages ? 1 : card?.capacity ?? 1)
     let log = WorkLog(invocation)
     do {
       let worker = try Worker(spool, bot, options) { log.show($0) }
