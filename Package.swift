@@ -30,9 +30,12 @@ let package = Package(
       linkerSettings: standalone),
     .executableTarget(name: "Bench", dependencies: ["Coordinator", "Spool"], linkerSettings: standalone),
     .target(name: "TestSupport", dependencies: ["CLinux", "Linux"], path: "Tests/TestSupport"),
-    .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestSupport"]),
-    .testTarget(name: "SpoolFormatTests", dependencies: ["SpoolFormat", "TestSupport"]),
-    .testTarget(name: "SpoolTests", dependencies: ["Spool", "TestSupport"]),
+    // What tests do in a process of its own; they depend on it so that `swift test` builds it.
+    .executableTarget(
+      name: "TestProcess", dependencies: ["Linux", "Spool", "SpoolFormat", "TestSupport"], path: "Tests/TestProcess"),
+    .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestProcess", "TestSupport"]),
+    .testTarget(name: "SpoolFormatTests", dependencies: ["SpoolFormat", "TestProcess", "TestSupport"]),
+    .testTarget(name: "SpoolTests", dependencies: ["Spool", "TestProcess", "TestSupport"]),
     .testTarget(name: "CoordinatorTests", dependencies: ["Coordinator", "TestSupport"]),
     .testTarget(name: "CoordinatorPolicyTests", dependencies: ["CoordinatorPolicy", "SpoolFormat", "TestSupport"]),
     .testTarget(name: "AgentRuntimeTests", dependencies: ["AgentRuntime"]),

@@ -84,61 +84,21 @@ import Testing
     #expect(count > limit - 1000)
   }
 
-  /// A process has one dnotify watcher, so each of these tests is a process.
-  @Test func `dnotify wakes for the same, without names`() async throws {
-    let path = home.path
-    await #expect(processExitsWith: .success) { [path = path as String] in
-      let directory = try Directory(path)
-      let watcher = try DirectoryWatcher(directory, using: .dnotify)
-      #expect(watcher.mechanism == .dnotify)
-      #expect(try watcher.watch("inbox"))
-      #expect(try !watcher.watch("none"))
-      try Plain.write(path + "/a", "1")
-      try directory.rename("a", to: "inbox/moved")
-      #expect(try DirectoryWatcherTests.next(watcher)?.lookAgain == true)
-      try directory.link("inbox/moved", to: "inbox/linked")
-      #expect(try DirectoryWatcherTests.next(watcher)?.lookAgain == true)
-      try Plain.write(path + "/inbox/written", "1")
-      #expect(try DirectoryWatcherTests.next(watcher)?.lookAgain == true)
-      // The only one that there can be; others look at intervals.
-      #expect(try DirectoryWatcher(directory, using: .dnotify).mechanism == .polling)
-    }
+  /// A process has one dnotify watcher, so each of these is a process.
+  @Test(arguments: ["watch by dnotify", "watch by dnotify again and again"])
+  func `dnotify wakes for the same, without names; its place can be had again, and no signal kills`(deed: String)
+    throws
+  {
+    let outcome = try OwnProcess.run(deed, [home.path])
+    #expect(outcome.isDone, "\(outcome)")
   }
 
-  @Test func `when one dnotify watcher is gone, the next may have its place, and no signal kills`() async throws {
-    let path = home.path
-    await #expect(processExitsWith: .success) { [path = path as String] in
-      let directory = try Directory(path)
-      try Plain.write(path + "/inbox/a", "1")
-      for _ in 0..<50 {
-        let watcher = try DirectoryWatcher(directory, using: .dnotify)
-        #expect(watcher.mechanism == .dnotify)
-        #expect(try watcher.watch("inbox"))
-        try directory.rename("inbox/a", to: "inbox/b")
-        #expect(try DirectoryWatcherTests.next(watcher)?.lookAgain == true)
-        try directory.rename("inbox/b", to: "inbox/a")
-      }
-    }
-  }
-
-  @Test func `without inotify instances the next best is taken`() async throws {
-    let path = home.path
-    await #expect(processExitsWith: .success) { [path = path as String] in
-      // The second call of the process, after the one that opens the directory.
-      setenv("SPOOL_FAULT", "\(EMFILE):2", 1)
-      let directory = try Directory(path)
-      let last = try DirectoryWatcher(directory)
-      #expect(last.mechanism == .dnotify)
-      #expect(try last.watch("inbox"))
-      try Plain.write(path + "/inbox/x", "1")
-      #expect(try DirectoryWatcherTests.next(last)?.lookAgain == true)
-    }
-    await #expect(processExitsWith: .success) { [path = path as String] in
-      setenv("SPOOL_FAULT", "\(EMFILE):2", 1)
-      let directory = try Directory(path)
-      let error = #expect(throws: SystemCallError.self) { try DirectoryWatcher(directory, using: .inotify) }
-      #expect(error?.code == EMFILE)
-    }
+  @Test func `without inotify instances the next best is taken`() throws {
+    // The second call of the process, after the one that opens the directory.
+    let fault = ["SPOOL_FAULT": "\(EMFILE):2"]
+    let outcome = try OwnProcess.run("watch by whatever there is", [home.path], environment: fault)
+    #expect(outcome.isDone && outcome.line == "dnotify", "\(outcome)")
+    #expect(try OwnProcess.run("watch by inotify", [home.path], environment: fault).line == "\(EMFILE)")
   }
 
   @Test func `without events there is nothing to wait on, and always reason to look`() throws {

@@ -63,50 +63,31 @@ import Testing
 
   private func isZombie(_ pid: pid_t) -> Bool { (try? Plain.text("/proc/\(pid)/stat").contains(") Z ")) ?? true }
 
-  @Test func `a program dies with the process that started it`() async throws {
+  @Test func `a program dies with the process that started it`() throws {
     let home = try TemporaryDirectory()
     let file = home("pid")
-    await #expect(processExitsWith: .signal(SIGKILL)) { [file = file as String] in
-      let null = try Descriptor.open("/dev/null", O_RDWR)
-      _ = try ChildProcess(
-        ["/bin/sh", "-c", "echo $$ > \"$FILE.new\"; mv \"$FILE.new\" \"$FILE\"; exec sleep 1000"],
-        environment: ["FILE": file], input: null.raw, output: null.raw, error: 2)
-      _ = eventually { Plain.exists(file) }
-      kill(getpid(), SIGKILL)
-    }
+    #expect(try OwnProcess.run("die with a child", [file]).isKilled)
     let pid = try #require(pid_t(Plain.text(file).filter(\.isNumber)))
     #expect(eventually { kill(pid, 0) == -1 || isZombie(pid) })
   }
 
-  @Test func `a call can be made to fail, and the process to die at it`() async throws {
+  @Test func `a call can be made to fail, and the process to die at it`() throws {
     let home = try TemporaryDirectory()
     let path = home.path
-    await #expect(processExitsWith: .success) { [path = path as String] in
-      setenv("SPOOL_FAULT", "5:3", 1)
-      setenv("SPOOL_FAULT_TRACE", path + "/trace", 1)
-      let directory = try Directory(path)
-      try directory.makeDirectory("a")
-      let error = #expect(throws: SystemCallError.self) { try directory.makeDirectory("b") }
-      #expect(error?.code == EIO)
-      try directory.makeDirectory("c")
-    }
+    let outcome = try OwnProcess.run(
+      "make directories", [path, "a", "b", "c"],
+      environment: ["SPOOL_FAULT": "5:3", "SPOOL_FAULT_TRACE": path + "/trace"])
+    #expect(outcome.isDone && outcome.line == "b \(EIO)", "\(outcome)")
     #expect(Plain.names(path) == ["a", "c", "trace"])
     #expect(try Plain.text(home("trace")) == "open\nmkdirat\nmkdirat\nmkdirat\n")
     for (plan, made) in [("kill-before:2", []), ("kill-after:2", ["x"]), ("kill-before:3", ["x"])] {
       let inner = home("inner-\(plan)")
       #expect(mkdir(inner, 0o700) == 0)
-      await #expect(processExitsWith: .signal(SIGKILL)) { [inner = inner as String, plan = plan as String] in
-        setenv("SPOOL_FAULT", plan, 1)
-        let directory = try Directory(inner)
-        try directory.makeDirectory("x")
-        try directory.makeDirectory("y")
-      }
+      #expect(try OwnProcess.run("make directories", [inner, "x", "y"], environment: ["SPOOL_FAULT": plan]).isKilled)
       #expect(Plain.names(inner) == made, "\(plan)")
     }
-    await #expect(processExitsWith: .success) { [path = path as String] in
-      setenv("SPOOL_FAULT", "short-write:2", 1)
-      let file = try Descriptor.open(path + "/short", O_WRONLY | O_CREAT)
-      #expect(try file.writeOnce(Array("0123456789".utf8)) == 5)
-    }
+    let short = try OwnProcess.run(
+      "write ten bytes", [path + "/short"], environment: ["SPOOL_FAULT": "short-write:2"])
+    #expect(short.line == "5", "\(short)")
   }
 }

@@ -51,16 +51,12 @@ import Testing
     withExtendedLifetime(page) {}
   }
 
-  @Test func `when the holder dies, the next one gets the lock and is told, once`() async throws {
+  @Test func `when the holder dies, the next one gets the lock and is told, once`() throws {
     let path = home("page")
     let page = try Self.page(path)
     let lock = Self.lock(page)
     lock.initialize()
-    await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
-      let page = try SharedPageTests.page(path)
-      _ = try SharedPageTests.lock(page).lock(seconds: 5)
-      withExtendedLifetime(page) { _ = kill(getpid(), SIGKILL) }
-    }
+    #expect(try OwnProcess.run("die with the lock of a page", [path]).isKilled)
     #expect(try lock.lock(seconds: 5))
     lock.unlock()
     #expect(try !lock.lock(seconds: 5))

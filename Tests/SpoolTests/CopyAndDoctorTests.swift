@@ -97,17 +97,11 @@ import Testing
     init(_ value: consuming Value) { self.value = value }
   }
 
-  @Test func `a copy has what other hosts had just sent`() async throws {
+  @Test func `a copy has what other hosts had just sent`() throws {
     let fixture = try Fixture("coder")
-    let path = fixture.path
-    await #expect(processExitsWith: .success) { [path = path as String] in
-      setenv("SPOOL_HOST", "afar", 1)
-      let spool = try Spool(at: path)
-      #expect(spool.host == "afar")
-      var message = Message(content: "from afar")
-      message.to = ["coder"]
-      try spool.send(message)
-    }
+    let afar = ["SPOOL_HOST": "afar"]
+    #expect(try OwnProcess.run("open", [fixture.path], environment: afar).output.hasPrefix("afar "))
+    #expect(try OwnProcess.run("send", [fixture.path, "from afar", "", "coder"], environment: afar).isDone)
     try fixture.send("from here")
     try shell("cp -a spool copy; rm copy/bots/coder/inbox/*", in: fixture.home.path)
     let copy = try Spool(at: fixture.home("copy"))
@@ -116,11 +110,7 @@ import Testing
     // A backup is opened elsewhere, by a host that was never there.
     try shell("cp -a spool elsewhere; rm elsewhere/bots/coder/inbox/*", in: fixture.home.path)
     let elsewhere = fixture.home("elsewhere")
-    await #expect(processExitsWith: .success) { [elsewhere = elsewhere as String] in
-      setenv("SPOOL_HOST", "third", 1)
-      let spool = try Spool(at: elsewhere)
-      #expect(spool.recovery?.count == 2)
-    }
+    #expect(try OwnProcess.run("open", [elsewhere], environment: ["SPOOL_HOST": "third"]).line == "third 2")
   }
 
   @Test func `what another host is just sending is not taken for lost`() throws {
@@ -141,15 +131,12 @@ import Testing
 
   // MARK: The doctor
 
-  @Test func `the doctor says what it would do without doing it, and then does it`() async throws {
+  @Test func `the doctor says what it would do without doing it, and then does it`() throws {
     let fixture = try Fixture.eventful()
     let path = fixture.path
-    await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
-      let spool = try Spool(at: path)
-      #expect(try Inbox(spool, BotName(parsing: "a")).claim() != nil)
-      try Plain.write(path + "/bots/a/presence/\(spool.holder)", "")
-      kill(getpid(), SIGKILL)
-    }
+    let dead = try OwnProcess.run("claim and die", [path, "a"])
+    #expect(dead.isKilled)
+    try Plain.write(path + "/bots/a/presence/\(dead.line)", "")
     let gone = Holder(host: fixture.spool.host, pid: 1, start: 1)
     let unsent = EntryName(
       urgency: 5, id: MessageID(time: Timestamp(microseconds: 1), random: 1), place: .held(gone))

@@ -200,30 +200,25 @@ import Testing
     #expect(try fixture.events(.messageSent).count == 60)
   }
 
-  @Test func `an adopter that dies half-way leaves a dropped file behind`() async throws {
+  @Test func `an adopter that dies half-way leaves a dropped file behind`() throws {
     let fixture = try Fixture("coder")
     let (path, trace) = (fixture.path, fixture.home("trace"))
-    func run(fault: String) async {
-      let expected: ExitTest.Condition = fault.isEmpty ? .success : .signal(SIGKILL)
-      await #expect(processExitsWith: expected) {
-        [path = path as String, trace = trace as String, fault = fault as String] in
-        if fault.isEmpty { setenv("SPOOL_FAULT_TRACE", trace, 1) } else { setenv("SPOOL_FAULT", fault, 1) }
-        let spool = try Spool(at: path)
-        let claim = try Inbox(spool, BotName(parsing: "coder")).claim()
-        try spool.ack(#require(claim).bot, #require(claim).name)
-      }
+    func run(fault: String) throws {
+      let environment = fault.isEmpty ? ["SPOOL_FAULT_TRACE": trace] : ["SPOOL_FAULT": fault]
+      let outcome = try OwnProcess.run("take and ack", [path, "coder"], environment: environment)
+      #expect(fault.isEmpty ? outcome.isDone : outcome.isKilled, "\(outcome)")
     }
     func drop(_ content: String) throws {
       try Plain.write(fixture.box("inbox") + "/a.json", #"{"content":"\#(content)"}"#)
     }
     try drop("traced")
-    await run(fault: "")
+    try run(fault: "")
     let calls = try Plain.text(trace).split(separator: "\n").count
     #expect(calls > 20)
     var deaths = 0
     for number in 10...calls {
       try drop("\(number)")
-      await run(fault: "kill-before:\(number)")
+      try run(fault: "kill-before:\(number)")
       deaths += 1
       let left = try fixture.drain()
       // Before its ack was logged it comes again; afterwards it may.

@@ -90,51 +90,31 @@ import Testing
     #expect(fixture.names("tmp").isEmpty)
   }
 
-  @Test func `eight processes with one key deliver once`() async throws {
+  @Test func `eight processes with one key deliver once`() throws {
     let fixture = try Fixture("coder") { $0.durability = .durable }
-    let (path, answers) = (fixture.path, fixture.home("answers"))
-    await withTaskGroup(of: Void.self) { group in
-      for _ in 0..<8 {
-        group.addTask {
-          await #expect(processExitsWith: .success) { [path = path as String, answers = answers as String] in
-            let spool = try Spool(at: path)
-            for round in 0..<5 {
-              var message = Message(content: "\(round)")
-              message.to = ["coder"]
-              message.idempotencyKey = "key \(round)"
-              try Plain.write(answers, "\(try spool.send(message))\n", append: true)
-            }
-          }
-        }
-      }
-    }
-    let lines = try Plain.text(answers).split(separator: "\n")
+    let senders = try (0..<8).map { _ in try OwnProcess.start("send with keys, five times", [fixture.path]) }
+    let outcomes = try senders.map { try $0.wait(seconds: SpoolCommand.secondsMax) }
+    for outcome in outcomes { #expect(outcome.isDone, "\(outcome)") }
+    let lines = outcomes.flatMap { $0.output.split(separator: "\n") }
     #expect(lines.count == 40)
     #expect(Set(lines).count == 5)
     #expect(try fixture.drain().sorted() == (0..<5).map { "\($0)" })
   }
 
-  @Test func `a key whose sender died at any call before the log is still good for one delivery`() async throws {
+  @Test func `a key whose sender died at any call before the log is still good for one delivery`() throws {
     let fixture = try Fixture("coder")
     let (path, trace) = (fixture.path, fixture.home("trace"))
-    func attempt(_ key: String, fault: String?) async {
-      let expected: ExitTest.Condition = fault == nil ? .success : .signal(SIGKILL)
-      await #expect(processExitsWith: expected) {
-        [path = path as String, key = key as String, fault = (fault ?? "") as String, trace = trace as String] in
-        if fault == "" { setenv("SPOOL_FAULT_TRACE", trace, 1) } else { setenv("SPOOL_FAULT", fault, 1) }
-        let spool = try Spool(at: path)
-        var message = Message(content: key)
-        message.to = ["coder"]
-        message.idempotencyKey = key
-        _ = try spool.send(message)
-      }
+    func attempt(_ key: String, fault: String?) throws {
+      let environment = fault.map { ["SPOOL_FAULT": $0] } ?? ["SPOOL_FAULT_TRACE": trace]
+      let outcome = try OwnProcess.run("send", [path, key, key, "coder"], environment: environment)
+      #expect(fault == nil ? outcome.isDone : outcome.isKilled, "\(outcome)")
     }
-    await attempt("traced", fault: nil)
+    try attempt("traced", fault: nil)
     let calls = try Plain.text(trace).split(separator: "\n").count
     #expect(calls > 15)
     for number in stride(from: 6, through: calls, by: 1) {
       let key = "key \(number)"
-      await attempt(key, fault: "kill-before:\(number)")
+      try attempt(key, fault: "kill-before:\(number)")
       var message = Message(content: key)
       message.to = ["coder"]
       message.idempotencyKey = key

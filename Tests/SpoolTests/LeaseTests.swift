@@ -66,15 +66,10 @@ import Testing
     #expect(try observer.receive(waiting: 20)?.attempt == 2)
   }
 
-  @Test func `what a dead process of this host had is taken at once`() async throws {
+  @Test func `what a dead process of this host had is taken at once`() throws {
     let fixture = try Fixture("coder")
-    let path = fixture.path
     try fixture.send("x")
-    await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
-      let spool = try Spool(at: path)
-      #expect(try Inbox(spool, BotName(parsing: "coder")).claim() != nil)
-      kill(getpid(), SIGKILL)
-    }
+    #expect(try OwnProcess.run("claim and die", [fixture.path, "coder"]).isKilled)
     #expect(fixture.names("claimed").count == 1)
     // The lease is a minute; a look is enough.
     let claim = try #require(try fixture.inbox().claim())
@@ -82,19 +77,10 @@ import Testing
     #expect(try fixture.events(.messageRequeued).first?.text("reason")?.contains("died") == true)
   }
 
-  @Test func `a waiting receiver notices that a holder died`() async throws {
+  @Test func `a waiting receiver notices that a holder died`() throws {
     let fixture = try Fixture("coder")
     let receiver = try DroppedFileTests.Receiver(fixture)
-    let path = fixture.path
-    await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
-      let spool = try Spool(at: path)
-      var message = Message(content: "x")
-      message.to = ["coder"]
-      let held = EntryName(
-        urgency: 5, id: MessageID(time: Timestamp(microseconds: 1), random: 1), attempt: 1, place: .held(spool.holder))
-      try Plain.write("\(path)/bots/coder/claimed/\(held)", message.encoded)
-      kill(getpid(), SIGKILL)
-    }
+    #expect(try OwnProcess.run("leave a claim and die", [fixture.path, "coder"]).isKilled)
     #expect(eventually { receiver.contents == ["x"] })
     try receiver.stop()
   }
@@ -190,28 +176,22 @@ import Testing
     #expect(try fixture.events(.messageDead).count == 150)
   }
 
-  @Test func `what a dead sender left is delivered when the log has it, and removed when not`() async throws {
+  @Test func `what a dead sender left is delivered when the log has it, and removed when not`() throws {
     let fixture = try Fixture("coder", "b")
     let (path, trace) = (fixture.path, fixture.home("trace"))
-    func send(_ content: String, fault: String) async {
-      let expected: ExitTest.Condition = fault.isEmpty ? .success : .signal(SIGKILL)
-      await #expect(processExitsWith: expected) {
-        [path = path as String, trace = trace as String, content = content as String, fault = fault as String] in
-        if fault.isEmpty { setenv("SPOOL_FAULT_TRACE", trace, 1) } else { setenv("SPOOL_FAULT", fault, 1) }
-        let spool = try Spool(at: path)
-        var message = Message(content: content)
-        message.to = ["b", "coder"]
-        try spool.send(message)
-      }
+    func send(_ content: String, fault: String) throws {
+      let environment = fault.isEmpty ? ["SPOOL_FAULT_TRACE": trace] : ["SPOOL_FAULT": fault]
+      let outcome = try OwnProcess.run("send", [path, content, "", "b", "coder"], environment: environment)
+      #expect(fault.isEmpty ? outcome.isDone : outcome.isKilled, "\(outcome)")
     }
-    await send("traced", fault: "")
+    try send("traced", fault: "")
     let calls = try Plain.text(trace).split(separator: "\n").map(String.init)
     let logged = try #require(calls.lastIndex(of: "write")) + 1
     #expect(try fixture.drain() == ["traced"])
     #expect(try fixture.drain("b") == ["traced"])
     var (kept, removed) = (0, 0)
     for number in max(1, logged - 4)...calls.count {
-      await send("\(number)", fault: "kill-before:\(number)")
+      try send("\(number)", fault: "kill-before:\(number)")
       let isSent = try fixture.events(.messageSent).contains { $0.message?.content == "\(number)" }
       #expect(isSent == (number > logged))
       if isSent { kept += 1 } else { removed += 1 }

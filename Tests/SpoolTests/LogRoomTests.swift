@@ -6,27 +6,12 @@ import TestSupport
 import Testing
 
 @testable import Spool
+@testable import TestProcess
 
 /// The spaces that are written ahead of the lines while many are synced.
 @Suite struct LogRoomTests {
   private static func send(_ spool: Spool, _ content: String, durable: Bool = true) throws {
-    var message = Message(content: content)
-    message.to = ["coder"]
-    try spool.send(message, durability: durable ? .durable : .relaxed)
-  }
-
-  /// Sends one message as though it were one of many, and keeps the room that it gets for as long as the test takes.
-  private static func makeRoom(_ spool: Spool, _ content: String = "first") throws {
-    try hurry(spool.log)
-    try send(spool, content)
-    let hasRoom = try spool.log.page.hasRoom
-    try #require(hasRoom)
-    try spool.log.page.roomUsed = Clock.sinceBoot() + 3600 * 1_000_000_000
-  }
-
-  /// As though this process had sent as many as it takes.
-  private static func hurry(_ log: LogWriter) {
-    for _ in 0..<16 { log.pace.withLock { $0.note(Clock.sinceBoot()) } }
+    try spool.sendToCoder(content, durable: durable)
   }
 
   private func spaces(_ path: String) throws -> Int {
@@ -62,13 +47,13 @@ import Testing
     #expect(pace.wantsRoom(at: 6 * second + 1))
   }
 
-  @Test func `lines are written into room, no reader sees it, and closing takes it away`() async throws {
+  @Test func `lines are written into room, no reader sees it, and closing takes it away`() throws {
     let fixture = try Fixture("coder")
     let path = fixture.path
     var sent = ["first"]
     do {
       let spool = try Spool(at: path)
-      try Self.makeRoom(spool)
+      try spool.makeRoom()
       let segment = try fixture.lastSegment()
       let size = try #require(Plain.size(segment))
       #expect(try spaces(segment) > 200_000)
@@ -78,15 +63,13 @@ import Testing
         try Self.send(number % 3 == 0 ? fixture.spool : spool, "\(number)", durable: number % 2 == 0)
       }
       #expect(Plain.size(segment) == size)
-      await #expect(processExitsWith: .success) { [path = path as String] in
-        try LogRoomTests.send(Spool(at: path), "from another process")
-      }
+      #expect(try OwnProcess.run("send durably", [path, "from another process"]).isDone)
       #expect(Plain.size(segment) == size)
       sent.append("from another process")
       #expect(try contents(spool) == sent)
       sent.append(String(repeating: "x", count: 300_000))
       try Self.send(spool, sent.last!)
-      try Self.makeRoom(spool, "again")
+      try spool.makeRoom("again")
       sent.append("again")
       #expect(try spaces(segment) > 200_000)
       #expect(try contents(spool) == sent)
@@ -100,18 +83,9 @@ import Testing
   }
 
   @Test(arguments: ["", #"{"specversion":"1.0","id":"99","so"#])
-  func `room of a process that was killed is taken away, and half a line in it kept aside`(torn: String) async throws {
+  func `room of a process that was killed is taken away, and half a line in it kept aside`(torn: String) throws {
     let fixture = try Fixture("coder")
-    await #expect(processExitsWith: .signal(SIGKILL)) { [path = fixture.path as String, torn = torn as String] in
-      let spool = try Spool(at: path)
-      try LogRoomTests.makeRoom(spool)
-      if !torn.isEmpty {
-        _ = try spool.log.page.lock.lock(seconds: 5)
-        let segment = try Layout.segment(of: spool.host, spool.log.page.segmentStart)
-        _ = try spool.root.open(segment, O_WRONLY).writeOnce(Array(torn.utf8), at: spool.log.page.segmentEnd)
-      }
-      kill(getpid(), SIGKILL)
-    }
+    #expect(try OwnProcess.run("die with room", [fixture.path, torn]).isKilled)
     let segment = try fixture.lastSegment()
     #expect(try spaces(segment) > 200_000)
     #expect(try contents(fixture.spool) == ["first"])
@@ -124,20 +98,9 @@ import Testing
     #expect(try aside.map { try Plain.text(fixture.path + "/quarantine/" + $0) } == (torn.isEmpty ? [] : [torn]))
   }
 
-  @Test func `a whole line in room that its writer didn't live to count is counted`() async throws {
+  @Test func `a whole line in room that its writer didn't live to count is counted`() throws {
     let fixture = try Fixture("coder")
-    await #expect(processExitsWith: .signal(SIGKILL)) { [path = fixture.path as String] in
-      let spool = try Spool(at: path)
-      try LogRoomTests.makeRoom(spool)
-      _ = try spool.log.page.lock.lock(seconds: 5)
-      let page = try spool.log.page
-      let line = LogEvent.line(
-        kind: .botRegistered, subject: "b", source: "/x/1.1", number: 1, time: Timestamp(microseconds: Clock.wall())
-      ) { $0.int(1) }
-      let segment = Layout.segment(of: spool.host, page.segmentStart)
-      _ = try spool.root.open(segment, O_WRONLY).writeOnce(line, at: page.segmentEnd)
-      kill(getpid(), SIGKILL)
-    }
+    #expect(try OwnProcess.run("die with a line in room that isn't counted", [fixture.path]).isKilled)
     try fixture.send("second")
     #expect(try fixture.events(.botRegistered).map(\.subject) == ["coder", "b"])
     #expect(try fixture.events(.messageSent).count == 2)
@@ -147,7 +110,7 @@ import Testing
   @Test(arguments: ["", #"{"specversion":"1.0","half"#, "gap"])
   func `room that a power cut left is taken away, and what was torn in it kept aside`(torn: String) throws {
     let fixture = try Fixture("coder")
-    try Self.makeRoom(fixture.spool)
+    try fixture.spool.makeRoom()
     try Self.send(fixture.spool, "second")
     let segment = try fixture.lastSegment()
     var bytes = try Plain.read(segment)
@@ -171,7 +134,7 @@ import Testing
 
   @Test func `a copy that was made while there was room has every line, and no room`() throws {
     let fixture = try Fixture("coder")
-    try Self.makeRoom(fixture.spool)
+    try fixture.spool.makeRoom()
     try Self.send(fixture.spool, "second")
     try shell("cp -a spool copy; cp -a spool torn; rm copy/bots/coder/inbox/*", in: fixture.home.path)
     #expect(try spaces(try fixture.lastSegment()) > 200_000)
@@ -192,7 +155,7 @@ import Testing
     let spool = fixture.spool
     var rooms = 0
     for number in 0..<12 {
-      try Self.hurry(spool.log)
+      try spool.log.hurry()
       try Self.send(spool, String(repeating: "\(number % 10)", count: 90_000), durable: number % 2 == 0)
       if try spool.log.page.hasRoom { rooms += 1 }
     }
@@ -201,7 +164,7 @@ import Testing
     #expect(segments.count > 1)
     for segment in segments.dropLast() { #expect(try spaces(fixture.path + "/" + segment.path) == 0) }
     repeat {
-      try Self.hurry(spool.log)
+      try spool.log.hurry()
       try Self.send(spool, "room")
     } while try !spool.log.page.hasRoom
     let last = try fixture.lastSegment()
@@ -213,26 +176,18 @@ import Testing
     #expect(try contents(spool).filter { $0.count == 90_000 }.count == 12)
   }
 
-  @Test func `where the disk has no place for room the lines are appended as ever`() async throws {
+  @Test func `where the disk has no place for room the lines are appended as ever`() throws {
     let fixture = try Fixture("coder")
     try fixture.send("before")
-    await #expect(processExitsWith: .success) { [path = fixture.path as String] in
-      signal(SIGXFSZ, SIG_IGN)
-      let spool = try Spool(at: path)
-      var limit = rlimit(rlim_cur: 100_000, rlim_max: .max)
-      setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
-      try LogRoomTests.hurry(spool.log)
-      for number in 0..<20 { try LogRoomTests.send(spool, "\(number)") }
-      let hasRoom = try spool.log.page.hasRoom
-      #expect(!hasRoom)
-    }
+    let outcome = try OwnProcess.run("send where no file may be long", [fixture.path])
+    #expect(outcome.isDone, "\(outcome)")
     #expect(try spaces(try fixture.lastSegment()) == 0)
     #expect(try contents(fixture.spool) == ["before"] + (0..<20).map { "\($0)" })
   }
 
   #if DEBUG
     @Test(arguments: ["kill-before", "kill-after", "short-write", "5", "28"])
-    func `what was answered with yes is kept, whatever happens while there is room`(fault: String) async throws {
+    func `what was answered with yes is kept, whatever happens while there is room`(fault: String) throws {
       let home = try TemporaryDirectory()
       var calls = 0
       var number = 0
@@ -240,22 +195,12 @@ import Testing
         let path = home("spool\(number)")
         try Spool.create(at: path)
         try Spool(at: path).register(Card(name: BotName(parsing: "coder")))
-        let (trace, answered) = (home("trace"), home("answered"))
-        try Plain.write(answered, "")
+        let trace = home("trace")
         let plan = number == 0 ? "" : "\(fault):\(number)"
-        await #expect(processExitsWith: number == 0 || !fault.hasPrefix("kill") ? .success : .signal(SIGKILL)) {
-          [
-            path = path as String, trace = trace as String, answered = answered as String, plan = plan as String
-          ] in
-          if plan.isEmpty { setenv("SPOOL_FAULT_TRACE", trace, 1) } else { setenv("SPOOL_FAULT", plan, 1) }
-          let spool = try Spool(at: path)
-          if plan.isEmpty { try Plain.write(trace, "opened\n", append: true) }
-          for number in 0..<3 {
-            for _ in 0..<16 { try spool.log.pace.withLock { $0.note(Clock.sinceBoot()) } }
-            guard (try? LogRoomTests.send(spool, "\(number)")) != nil else { continue }
-            try Plain.write(answered, "\(number)\n", append: true)
-          }
-        }
+        let outcome = try OwnProcess.run(
+          "send three in a hurry", plan.isEmpty ? [path, trace] : [path],
+          environment: plan.isEmpty ? ["SPOOL_FAULT_TRACE": trace] : ["SPOOL_FAULT": plan])
+        #expect(number == 0 || !fault.hasPrefix("kill") ? outcome.isDone : outcome.isKilled, "\(outcome)")
         if number == 0 {
           let names = try Plain.text(trace).split(separator: "\n")
           #expect(names.contains("pwrite"))
@@ -268,7 +213,7 @@ import Testing
         let spool = try Spool(at: path)
         try Self.send(spool, "after")
         let contents = try contents(spool)
-        let kept = try Plain.text(answered).split(separator: "\n").map(String.init)
+        let kept = outcome.output.split(separator: "\n").map(String.init)
         #expect(Set(kept).isSubset(of: contents), "\(plan)")
         #expect(Set(contents).count == contents.count, "\(plan)")
         let segments = try LogFiles(root: Directory(path)).allSegments()
@@ -295,7 +240,7 @@ import Testing
       { @Sendable in
         do {
           for number in 0..<600 {
-            if number % 50 == 0 { try Self.hurry(spool.log) }
+            if number % 50 == 0 { try spool.log.hurry() }
             // Over several pages of memory, so that a reader beside it sees the one and not yet the other.
             let padding = String(repeating: "x", count: number * 7 % 9000)
             let receipt = try spool.log.append(.botRegistered, "\(writer)-\(number)") { $0.string(padding) }

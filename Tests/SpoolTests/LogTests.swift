@@ -6,6 +6,7 @@ import TestSupport
 import Testing
 
 @testable import Spool
+@testable import TestProcess
 
 @Suite struct LogTests {
   private func segments(_ fixture: Fixture) throws -> [LogFiles.Segment] {
@@ -22,37 +23,15 @@ import Testing
   private func isWhole(_ line: [UInt8]) -> Bool { line.withUnsafeBufferPointer { LogEvent.isWhole($0) } }
 
   private static func append(_ spool: Spool, _ subject: String, padding: Int = 0) throws {
-    try spool.log.append(.messageSent, subject) { writer in
-      writer.beginObject()
-      writer.member("padding", String(repeating: "x", count: padding))
-      writer.endObject()
-    }
+    try spool.log.appendPadding(subject, padding)
   }
 
-  @Test func `threads and processes append whole lines, each once, over many segments`() async throws {
+  @Test func `threads and processes append whole lines, each once, over many segments`() throws {
     let fixture = try Fixture { $0.segmentBytesMax = 4096 }
-    let path = fixture.path
-    await withTaskGroup(of: Void.self) { group in
-      for process in 0..<3 {
-        group.addTask {
-          await #expect(processExitsWith: .success) { [path = path as String, process = process as Int] in
-            let failures = Mutex<[String]>([])
-            let shared = try Spool(at: path)
-            try Thread.run(
-              (0..<3).map { thread in
-                { @Sendable in
-                  do {
-                    let spool = thread == 0 ? try Spool(at: path) : shared
-                    for number in 0..<60 {
-                      try LogTests.append(spool, "\(process)-\(thread)-\(number)", padding: number * 7)
-                    }
-                  } catch { failures.withLock { $0.append("\(error)") } }
-                }
-              })
-            #expect(failures.withLock { $0 } == [])
-          }
-        }
-      }
+    let writers = try (0..<3).map { try OwnProcess.start("append", [fixture.path, "\($0)"]) }
+    for writer in writers {
+      let outcome = try writer.wait(seconds: SpoolCommand.secondsMax)
+      #expect(outcome.isDone && outcome.output.isEmpty, "\(outcome)")
     }
     let lines = try lines(fixture)
     #expect(lines.allSatisfy(isWhole))
@@ -75,38 +54,29 @@ import Testing
     #expect(try History(fixture.spool).newest(History.Filter(), limit: 9).map(\.subject) == ["2", "1", "0"])
   }
 
-  @Test func `half a line of a writer that died is cut, and kept aside`() async throws {
+  @Test func `half a line of a writer that died is cut, and kept aside`() throws {
     let fixture = try Fixture("coder")
     let (path, trace) = (fixture.path, fixture.home("trace"))
     try fixture.send("before")
-    func send(_ content: String, _ plan: String) async {
-      await #expect(processExitsWith: plan.isEmpty ? .success : .signal(SIGKILL)) {
-        [path = path as String, trace = trace as String, content = content as String, plan = plan as String] in
-        if plan.isEmpty { setenv("SPOOL_FAULT_TRACE", trace, 1) } else { setenv("SPOOL_FAULT", plan, 1) }
-        let spool = try Spool(at: path)
-        var message = Message(content: content)
-        message.to = ["coder"]
-        try spool.send(message)
-      }
+    func send(_ content: String, _ plan: String) throws {
+      let environment = plan.isEmpty ? ["SPOOL_FAULT_TRACE": trace] : ["SPOOL_FAULT": plan]
+      let outcome = try OwnProcess.run("send", [path, content, "", "coder"], environment: environment)
+      #expect(plan.isEmpty ? outcome.isDone : outcome.isKilled, "\(outcome)")
     }
-    await send("traced", "")
+    try send("traced", "")
     let calls = try Plain.text(trace).split(separator: "\n").map(String.init)
     let write = try #require(calls.lastIndex(of: "write")) + 1
     // With the lock in hand and the whole line written, but not yet counted: it counts.
-    await send("whole", "kill-after:\(write)")
+    try send("whole", "kill-after:\(write)")
     // The next one is not to find the log's lock in a dead hand, which would cost it more calls.
     try fixture.send("between")
     // With the lock in hand and half a line written, which a killed process leaves when the write itself is interrupted.
-    await send("half", "kill-before:\(write + 1)")
+    try send("half", "kill-before:\(write + 1)")
     let last = try #require(try segments(fixture).last).path
     try Plain.write(fixture.path + "/" + last, #"{"specversion":"1.0","id":"99","so"#, append: true)
     let before = try lines(fixture).filter(isWhole).count
     #expect(try lines(fixture).count == before + 1)
-    await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
-      let spool = try Spool(at: path)
-      _ = try spool.log.page.lock.lock(seconds: 5)
-      kill(getpid(), SIGKILL)
-    }
+    #expect(try OwnProcess.run("die with the lock", [path]).isKilled)
     try fixture.send("after")
     let lines = try lines(fixture)
     #expect(lines.allSatisfy(isWhole))
@@ -116,58 +86,32 @@ import Testing
     #expect(try fixture.drain().sorted() == ["after", "before", "between", "half", "traced", "whole"])
   }
 
-  @Test func `a tail that could not be mended at first is mended by the next`() async throws {
+  @Test func `a tail that could not be mended at first is mended by the next`() throws {
     let fixture = try Fixture("coder")
     try fixture.send("before")
-    let last = try #require(try segments(fixture).last).path
-    let path = fixture.path
-    await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String, last = last as String] in
-      let spool = try Spool(at: path)
-      _ = try spool.log.page.lock.lock(seconds: 5)
-      try Plain.write(path + "/" + last, #"{"specversion":"1.0","half"#, append: true)
-      kill(getpid(), SIGKILL)
-    }
+    let last = fixture.path + "/" + (try #require(try segments(fixture).last).path)
+    let half = #"{"specversion":"1.0","half"#
+    #expect(try OwnProcess.run("die with the lock", [fixture.path, last, half]).isKilled)
     // Out of descriptors just when it is to be mended: this send fails, and must not leave the next a torn line.
-    await #expect(processExitsWith: .success) { [path = path as String] in
-      let spool = try Spool(at: path)
-      var limit = rlimit()
-      getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-      let old = limit.rlim_cur
-      limit.rlim_cur = 0
-      setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-      #expect(throws: (any Error).self) { try spool.log.append(.botRegistered, "x") { $0.int(1) } }
-      limit.rlim_cur = old
-      setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-    }
+    #expect(try OwnProcess.run("append without descriptors", [fixture.path]).output == "refused\n")
     try fixture.send("after")
     #expect(try lines(fixture).allSatisfy(isWhole))
     #expect(try fixture.events(.messageSent).compactMap { $0.message?.content } == ["before", "after"])
   }
 
-  @Test func `a short write on a full disk is taken back, and the next line is whole`() async throws {
+  @Test func `a short write on a full disk is taken back, and the next line is whole`() throws {
     let fixture = try Fixture("coder")
     try fixture.send("before")
     let (path, trace) = (fixture.path, fixture.home("trace"))
     for plan in ["", "short-write", "28"] {
-      await #expect(processExitsWith: .success) {
-        [path = path as String, trace = trace as String, plan = plan as String] in
-        let isTraced = plan.isEmpty
-        if isTraced {
-          setenv("SPOOL_FAULT_TRACE", trace, 1)
-        } else {
-          let calls = try Plain.text(trace).split(separator: "\n").map(String.init)
-          setenv("SPOOL_FAULT", "\(plan):\(calls.lastIndex(of: "write")! + 1)", 1)
-        }
-        let spool = try Spool(at: path)
-        var message = Message(content: "x\(plan)")
-        message.to = ["coder"]
-        if isTraced {
-          try spool.send(message)
-        } else {
-          #expect(code { try spool.send(message) } == .tryAgain)
-          #expect(Plain.names(path + "/bots/coder/tmp").isEmpty)
-        }
+      var environment = ["SPOOL_FAULT_TRACE": trace]
+      if !plan.isEmpty {
+        let calls = try Plain.text(trace).split(separator: "\n").map(String.init)
+        environment = ["SPOOL_FAULT": "\(plan):\(try #require(calls.lastIndex(of: "write")) + 1)"]
       }
+      let outcome = try OwnProcess.run("send", [path, "x\(plan)", "", "coder"], environment: environment)
+      #expect(plan.isEmpty ? outcome.isDone : outcome.line == "tryAgain", "\(outcome)")
+      #expect(fixture.names("tmp").isEmpty)
     }
     try fixture.send("after")
     #expect(try lines(fixture).allSatisfy(isWhole))

@@ -203,27 +203,21 @@ import Testing
   @Test(arguments: [("renameat", ["coder"]), ("renameat", ["b", "coder"]), ("linkat", ["b", "coder"])])
   func `a sender whose file was taken from under it still delivers what it says yes to`(
     call: String, recipients: [String]
-  ) async throws {
+  ) throws {
     // As when it was stopped for longer than a lease, and its file in tmp/ was taken for a dead sender's.
     let fixture = try Fixture("coder", "b")
     let (path, trace) = (fixture.path, fixture.home("trace"))
-    func run(fault: String) async {
-      await #expect(processExitsWith: .success) {
-        [path = path as String, trace = trace as String, recipients = recipients as [String], fault = fault as String]
-        in
-        if fault.isEmpty { setenv("SPOOL_FAULT_TRACE", trace, 1) } else { setenv("SPOOL_FAULT", fault, 1) }
-        let spool = try Spool(at: path)
-        var message = Message(content: fault)
-        message.to = recipients
-        try spool.send(message)
-      }
+    func run(fault: String) throws {
+      let environment = fault.isEmpty ? ["SPOOL_FAULT_TRACE": trace] : ["SPOOL_FAULT": fault]
+      let outcome = try OwnProcess.run("send", [path, fault, ""] + recipients, environment: environment)
+      #expect(outcome.isDone, "\(outcome)")
     }
-    await run(fault: "")
+    try run(fault: "")
     let calls = try Plain.text(trace).split(separator: "\n").map(String.init)
     let place = try #require(calls.lastIndex(of: call)) + 1
     #expect(place > 10)
     #expect(try recipients.map { try fixture.drain($0) } == recipients.map { _ in [""] })
-    await run(fault: "\(ENOENT):\(place)")
+    try run(fault: "\(ENOENT):\(place)")
     let fault = "\(ENOENT):\(place)"
     #expect(recipients.map { fixture.names("inbox", of: $0).count } == recipients.map { _ in 1 })
     #expect(try recipients.map { try fixture.drain($0) } == recipients.map { _ in [fault] })

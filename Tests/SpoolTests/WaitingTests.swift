@@ -10,39 +10,10 @@ import Testing
 @Suite struct WaitingTests {
   /// In a process of its own, because a process has one dnotify watcher.
   @Test(arguments: ["inotify", "dnotify", "polling"])
-  func `each way of watching wakes a receiver`(mechanism: String) async throws {
+  func `each way of watching wakes a receiver`(mechanism: String) throws {
     let fixture = try Fixture("coder")
-    let path = fixture.path
-    await #expect(processExitsWith: .success) { [path = path as String, mechanism = mechanism as String] in
-      let spool = try Spool(at: path)
-      let bot = try BotName(parsing: "coder")
-      let inbox = try Inbox(spool, bot, watching: DirectoryWatcher.Mechanism(rawValue: mechanism))
-      try inbox.watch()
-      #expect((inbox.watchedDescriptor == nil) == (mechanism == "polling"))
-      let sent = try Pipe()
-      let (wait, tell) = (sent.readEnd.raw, sent.writeEnd.raw)
-      try Thread.detach {
-        // Each only when the one before has been received.
-        for number in 0..<10 {
-          var byte: UInt8 = 0
-          _ = Glibc.read(wait, &byte, 1)
-          var message = Message(content: "\(number)")
-          message.to = ["coder"]
-          _ = try? spool.send(message)
-        }
-      }
-      let took = try seconds {
-        for number in 0..<10 {
-          var byte: UInt8 = 1
-          _ = Glibc.write(tell, &byte, 1)
-          let claim = try inbox.receive(waiting: 30)
-          #expect(claim?.message.content == "\(number)")
-          try claim.map { try spool.ack($0.bot, $0.name) }
-        }
-      }
-      // Found by the slow look, ten of them would take fifty seconds.
-      #expect(took < 20)
-    }
+    let outcome = try OwnProcess.run("wait for ten", [fixture.path, mechanism])
+    #expect(outcome.isDone, "\(outcome)")
   }
 
   @Test func `a receiver that waits for nothing ends in time, and one that is rung at once`() throws {

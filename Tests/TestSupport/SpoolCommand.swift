@@ -27,7 +27,9 @@ public enum SpoolCommand {
   }
 
   /// Found beside the program that runs the tests: `.build/…/debug/spool`.
-  public static let path: Result<String, Failure> = {
+  public static let path = built("spool")
+
+  static func built(_ name: String) -> Result<String, Failure> {
     var running: [String] = []
     var buffer = [CChar](repeating: 0, count: 4096)
     let count = readlink("/proc/self/exe", &buffer, buffer.count)
@@ -35,14 +37,13 @@ public enum SpoolCommand {
     running += CommandLine.arguments
     for program in running {
       guard let slash = program.lastIndex(of: "/") else { continue }
-      let candidate = String(program[..<slash]) + "/spool"
+      let candidate = String(program[..<slash]) + "/" + name
       if access(candidate, X_OK) == 0 { return .success(candidate) }
     }
     return .failure(
       Failure(
-        description:
-          "no spool executable beside \(running.first ?? "the tests"): build it with swift build --product spool"))
-  }()
+        description: "no executable \(name) beside \(running.first ?? "the tests"): build it with swift build"))
+  }
 
   /// The longest that a command may take, seconds: it is hung then.
   public static let secondsMax = 60.0
@@ -169,6 +170,23 @@ public struct Running: Sendable {
       count = max(0, pread(file, buffer.baseAddress, size, 0))
     }
     return String(decoding: bytes, as: UTF8.self)
+  }
+}
+
+/// What a test does in a process of its own, because that is to die, or to have a fault or limits that the test's own
+/// must not have: one of the deeds of `TestProcess`.
+public enum OwnProcess {
+  private static let path = SpoolCommand.built("TestProcess")
+
+  public static func run(_ deed: String, _ arguments: [String], environment: [String: String] = [:]) throws
+    -> SpoolCommand.Outcome
+  {
+    try start(deed, arguments, environment: environment).wait(seconds: SpoolCommand.secondsMax)
+  }
+
+  public static func start(_ deed: String, _ arguments: [String], environment: [String: String] = [:]) throws -> Running
+  {
+    try SpoolCommand.start(program: path.get(), [deed] + arguments, environment: environment)
   }
 }
 

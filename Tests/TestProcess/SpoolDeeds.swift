@@ -1,0 +1,112 @@
+#if DEBUG
+  import Glibc
+  import Linux
+  import SpoolFormat
+  import TestSupport
+
+  @testable import Spool
+
+  let spoolDeeds = [
+    // The spool, the content, the key (or nothing), and the recipients. Tells the id, or the code of its refusal.
+    Deed("send") { arguments in
+      let spool = try Spool(at: arguments[0])
+      var message = Message(content: arguments[1])
+      message.idempotencyKey = arguments[2].isEmpty ? nil : arguments[2]
+      message.to = Array(arguments[3...])
+      do { say("\(try spool.send(message))") } catch let error as SpoolError {
+        say("\(error.code)")
+        throw error
+      }
+    },
+    Deed("send with keys, five times") { arguments in
+      let spool = try Spool(at: arguments[0])
+      for round in 0..<5 {
+        var message = Message(content: "\(round)")
+        message.to = ["coder"]
+        message.idempotencyKey = "key \(round)"
+        say("\(try spool.send(message))")
+      }
+    },
+    Deed("open") { arguments in
+      let spool = try Spool(at: arguments[0])
+      say("\(spool.host) \(spool.recovery?.count ?? -1)")
+    },
+    Deed("take and ack") { arguments in
+      let spool = try Spool(at: arguments[0])
+      guard let claim = try Inbox(spool, BotName(parsing: arguments[1])).claim() else { throw Failure("nothing there") }
+      try spool.ack(claim.bot, claim.name)
+    },
+    // Tells who it was.
+    Deed("claim and die") { arguments in
+      let spool = try Spool(at: arguments[0])
+      try require(Inbox(spool, BotName(parsing: arguments[1])).claim() != nil, "there is something to claim")
+      say("\(spool.holder)")
+      die()
+    },
+    Deed("leave a claim and die") { arguments in
+      let spool = try Spool(at: arguments[0])
+      var message = Message(content: "x")
+      message.to = [arguments[1]]
+      let held = EntryName(
+        urgency: 5, id: MessageID(time: Timestamp(microseconds: 1), random: 1), attempt: 1, place: .held(spool.holder))
+      try Plain.write("\(spool.path)/bots/\(arguments[1])/claimed/\(held)", message.encoded)
+      die()
+    },
+    Deed("take fifty as a sequence") { arguments in
+      let spool = try Spool(at: arguments[0])
+      var count = 0
+      for try await claim in Messages(spool, try BotName(parsing: "coder")) {
+        try spool.ack(claim.bot, claim.name)
+        count += 1
+        if count == 50 { break }
+      }
+    },
+    Deed("wait for ten") { arguments in
+      let spool = try Spool(at: arguments[0])
+      try waitForTen(spool, by: arguments[1])
+    },
+    // How much memory it took at the most to read a message from a file, in bytes.
+    Deed("parse") { arguments in
+      let bytes = try Plain.read(arguments[0])
+      let before = peakBytes()
+      let message = try? Message(parsing: bytes)
+      say("\(peakBytes() - before)")
+      withExtendedLifetime(message) {}
+    },
+  ]
+
+  private func peakBytes() -> Int {
+    var usage = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    return usage.ru_maxrss * 1024
+  }
+
+  private func waitForTen(_ spool: Spool, by mechanism: String) throws {
+    let inbox = try Inbox(spool, BotName(parsing: "coder"), watching: DirectoryWatcher.Mechanism(rawValue: mechanism))
+    try inbox.watch()
+    try require((inbox.watchedDescriptor == nil) == (mechanism == "polling"), "it watches by \(mechanism)")
+    let sent = try Pipe()
+    let (wait, tell) = (sent.readEnd.raw, sent.writeEnd.raw)
+    try Thread.detach {
+      // Each only when the one before has been received.
+      for number in 0..<10 {
+        var byte: UInt8 = 0
+        _ = Glibc.read(wait, &byte, 1)
+        var message = Message(content: "\(number)")
+        message.to = ["coder"]
+        _ = try? spool.send(message)
+      }
+    }
+    let took = try seconds {
+      for number in 0..<10 {
+        var byte: UInt8 = 1
+        _ = Glibc.write(tell, &byte, 1)
+        let claim = try inbox.receive(waiting: 30)
+        try require(claim?.message.content == "\(number)", "number \(number) has come")
+        try claim.map { try spool.ack($0.bot, $0.name) }
+      }
+    }
+    // Found by the slow look, ten of them would take fifty seconds.
+    try require(took < 20, "it took only \(took) s")
+  }
+#endif
