@@ -23,7 +23,7 @@ let package = Package(
     .target(name: "SpoolFormat"),
     .target(name: "Spool", dependencies: ["Linux", "SpoolFormat"]),
     .target(name: "CoordinatorPolicy", dependencies: ["SpoolFormat"]),
-    .target(name: "AgentRuntime", dependencies: ["Spool"]),
+    .target(name: "AgentRuntime", dependencies: ["CoordinatorPolicy", "Spool"]),
     .target(name: "Coordinator", dependencies: ["AgentRuntime", "CoordinatorPolicy"]),
     .executableTarget(
       name: "CLI", dependencies: ["AgentRuntime", "Coordinator", "CoordinatorPolicy", "Spool"],

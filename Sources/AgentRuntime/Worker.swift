@@ -19,6 +19,9 @@ public final class Worker {
   let source: any WorkSource
   let spoolPath: String
   let slots: [Slot]
+  let negotiator: Negotiator?
+  /// Bells that the tasks have heard of.
+  private var bells = 0
   var poll = PollSet()
   var stops = 0
   /// Why no more can be done; thrown when what is in hand is finished.
@@ -51,8 +54,16 @@ public final class Worker {
     }
     do { _ = try Executable.locate(program) } catch { throw Self.cannotRun(program, error) }
     switch options.work {
-    case .messages: source = try Inbox(spool, bot)
-    case .tasks(let takesPending): source = try TaskInbox(spool, bot, takesPending: takesPending)
+    case .messages:
+      guard options.negotiation == nil else { throw SpoolError(.badData, "who negotiates takes tasks, not messages") }
+      source = try Inbox(spool, bot)
+      negotiator = nil
+    case .tasks(let takesPending):
+      let tasks = try TaskInbox(spool, bot, takesPending: takesPending)
+      negotiator = try options.negotiation.map { try Negotiator(spool, bot, $0, report: report) }
+      // One watcher does for both: a user may have 128 of them.
+      if negotiator != nil { tasks.isRung = false }
+      source = tasks
     }
     do { spoolPath = try Executable.absolutePath(of: spool.path) } catch {
       throw SpoolError("cannot find the spool", error)
@@ -85,12 +96,15 @@ public final class Worker {
   /// - Throws: `.notFound` when the program disappeared; `.notASpool`, `.noSuchBot` when what it works on did.
   public func run() throws -> WorkerSummary {
     let presence = try spool.announce(
-      bot, program: options.arguments[0], takes: options.work == .messages ? .messages : .tasks)
+      bot, program: options.arguments[0], takes: options.work == .messages ? .messages : .tasks,
+      negotiates: negotiator != nil)
     defer {
       presence.end()
       spool.leaveMoving()
     }
     do {
+      try negotiator?.inbox.watch()
+      if let tasks = source as? TaskInbox, let inbox = negotiator?.inbox { tasks.isRung = inbox.hasEvents }
       try source.watch()
       while try turn(presence) {}
     } catch {
@@ -110,6 +124,7 @@ public final class Worker {
     }
     let now = Clock.sinceBoot()
     beat(presence, now)
+    negotiate()
     heedWarnings()
     for slot in slots { step(slot, now) }
     claim(now)
@@ -119,8 +134,19 @@ public final class Worker {
       if slots.allSatisfy({ $0.child == nil }) { return false }
     }
     try sleep()
+    negotiator?.respond(to: poll)
     for slot in slots { respond(slot) }
     return true
+  }
+
+  /// The negotiator's inbox is that in which tasks are rung for.
+  private func negotiate() {
+    guard let negotiator else { return }
+    negotiator.isStopping = stops > 0 || fatal != nil
+    negotiator.turn()
+    guard negotiator.inbox.bells != bells else { return }
+    bells = negotiator.inbox.bells
+    (source as? TaskInbox)?.ring()
   }
 
   private func sleep() throws {
@@ -133,6 +159,10 @@ public final class Worker {
     let wake = source.wake(isWanted: isWanted && !isPausing)
     deadline = min(deadline, wake.at)
     if let descriptor = wake.descriptor { _ = poll.add(descriptor) }
+    if let negotiator {
+      deadline = min(deadline, negotiator.nextDue)
+      negotiator.watch(&poll)
+    }
     for slot in slots {
       deadline = min(deadline, slot.nextDeadline(startsProgram: options.isStream && claimsAreWanted))
       slot.child?.watch(&poll)
@@ -178,7 +208,7 @@ public final class Worker {
 
   /// Whether no message will be claimed any more and none is in hand.
   private var hasNothingToDo: Bool {
-    guard slots.allSatisfy({ $0.job == nil }) else { return false }
+    guard slots.allSatisfy({ $0.job == nil }), negotiator?.isIdle ?? true else { return false }
     return !claimsAreWanted || (options.stopsWhenEmpty && isDry)
   }
 

@@ -24,6 +24,8 @@ public enum WorkerEvent: Sendable {
   case restarting(reason: String, delay: Double)
   /// Something didn't go through and will be tried again after so many seconds.
   case problem(String, delay: Double)
+  /// It agreed to work for a group, or heard that one is over.
+  case negotiated(group: String, what: String)
   /// No more is claimed; so much is still in hand.
   case stopping(inHand: Int)
 }

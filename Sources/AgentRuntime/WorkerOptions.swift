@@ -21,6 +21,8 @@ public struct WorkerOptions: Sendable {
   public var catchesSignals = false
   /// How long a message waits after a failure that isn't final.
   public var backoff = Backoff()
+  /// With tasks: it answers for the bot when groups are formed, too. Nil: it doesn't.
+  public var negotiation: NegotiationOptions?
 
   public init(arguments: [String]) { self.arguments = arguments }
 

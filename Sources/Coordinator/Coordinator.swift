@@ -27,6 +27,8 @@ public final class Coordinator {
   var outcomes: Outcomes
   var handMoves = HandMoves()
   let requests: Requests
+  /// Leading or not.
+  let hub: Hub?
   var observations = TaskObservations()
   let watcher: TaskWatcher
   var poll = PollSet()
@@ -70,6 +72,7 @@ public final class Coordinator {
     outcomes = try Outcomes(spool)
     watcher = try TaskWatcher(spool)
     requests = try Requests(spool, options)
+    hub = try options.hub.map { try Hub(spool, $0, report: report) }
     do { stopRequests = try SignalPipe(catching: options.catchesSignals ? [SIGTERM, SIGINT] : []) } catch {
       throw SpoolError("cannot catch signals", error)
     }
@@ -94,6 +97,7 @@ public final class Coordinator {
     defer {
       presence.end()
       leadership.end()
+      spool.leaveMoving()
     }
     try presence.beat()
     guard try standBy(presence) else { return }
@@ -126,9 +130,24 @@ public final class Coordinator {
         report(.standingBy(leader: leader.description))
       }
       attempt { try presence.beat() }
-      _ = try Poll.wait([stopRequests.descriptor], nanoseconds: 250_000_000)
+      try standBy()
     }
     return true
+  }
+
+  /// A quarter of a second between two looks at who leads, in which groups are seen to all the same.
+  private func standBy() throws {
+    let end = Clock.sinceBoot() + 250_000_000
+    repeat {
+      hub?.turn()
+      poll.removeAll()
+      let stop = poll.add(stopRequests.descriptor)
+      hub?.watch(&poll)
+      do { try poll.wait(until: min(end, hub?.nextDue ?? end)) } catch {
+        throw SpoolError("cannot wait for events", error)
+      }
+      if poll.isReady(stop) { return }
+    } while Clock.sinceBoot() < end
   }
 
   /// What a trouble of the moment (a full disk, no descriptors left) keeps from being done is done in a later round.
@@ -137,7 +156,7 @@ public final class Coordinator {
   }
 
   var isIdle: Bool {
-    requests.isIdle && TaskState.live.allSatisfy { (board.inState[$0] ?? 0) == 0 }
+    requests.isIdle && (hub?.isIdle ?? true) && TaskState.live.allSatisfy { (board.inState[$0] ?? 0) == 0 }
   }
 
   // MARK: The loop
@@ -167,6 +186,8 @@ public final class Coordinator {
 
   /// Everything that can be done now.
   func turn(_ now: Int) {
+    // First: who forms a group waits for each of its answers.
+    hub?.turn()
     attempt { try look(now) }
     attempt { try readLog() }
     attempt { try refreshRoster() }
@@ -193,8 +214,10 @@ public final class Coordinator {
     _ = poll.add(stopRequests.descriptor)
     if let descriptor = watcher.descriptor { _ = poll.add(descriptor) }
     requests.watch(&poll)
+    hub?.watch(&poll)
     var deadline = min(
-      beat, nextListing, nextLeaseRound, nextStranded, roster.nextDue, outcomes.nextDue, requests.nextDue)
+      beat, nextListing, nextLeaseRound, nextStranded, roster.nextDue, outcomes.nextDue, requests.nextDue,
+      hub?.nextDue ?? .max)
     if let due = handMoves.nextDue { deadline = min(deadline, max(due, nextHandMoves)) }
     for due in [scheduler.nextWake, nextReserved].compactMap({ $0 }) {
       deadline = min(deadline, Clock.sinceBoot() + max(0, due.microseconds - Clock.wall()) * 1000)

@@ -15,6 +15,8 @@ public struct CoordinatorOptions: Sendable {
   public var catchesSignals = false
   /// Ends when there is nothing to do any more: for tests.
   public var stopsWhenIdle = false
+  /// How groups are formed; nil: this coordinator is no hub.
+  public var hub: HubOptions? = HubOptions()
 
   public init() {}
 }
@@ -30,5 +32,7 @@ public enum CoordinatorEvent: Sendable {
   case request(id: String, approach: String, tasks: Int)
   case answered(id: String)
   case escalated(task: String, title: String)
+  /// What became of a group that this process has in hand.
+  case group(id: String, text: String, what: String)
   case problem(String)
 }

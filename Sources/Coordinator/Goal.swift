@@ -57,15 +57,18 @@ public struct Goal {
   }
 
   /// The id of the goal of a request: the same, whoever makes it and however often.
-  public static func id(for request: MessageID) -> MessageID { id(of: "goal", for: request) }
+  public static func id(for request: MessageID) -> MessageID { .derived("goal", from: request) }
 
   /// The id of a step of its plan.
-  static func id(ofStep name: String, for request: MessageID) -> MessageID { id(of: "step \(name)", for: request) }
+  static func id(ofStep name: String, for request: MessageID) -> MessageID { .derived("step \(name)", from: request) }
+}
 
-  /// FNV-1a of 64 bits over the name and the request's id (Fowler, Noll and Vo; draft-eastlake-fnv).
-  private static func id(of name: String, for request: MessageID) -> MessageID {
+extension MessageID {
+  /// An id for something that follows from what another stands for: the same whoever makes it, and however often.
+  /// FNV-1a of 64 bits over the name and the other's id (Fowler, Noll and Vo; draft-eastlake-fnv).
+  static func derived(_ name: String, from other: MessageID) -> MessageID {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for byte in "\(name) \(request)".utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-    return MessageID(time: request.time, random: hash)
+    for byte in "\(name) \(other)".utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    return MessageID(time: other.time, random: hash)
   }
 }

@@ -11,6 +11,8 @@ struct Roster {
     var takesTasks = false
     /// A process answers its messages.
     var takesMessages = false
+    /// A process answers for it when groups are formed.
+    var negotiates = false
   }
 
   private(set) var members: [BotName: Member] = [:]
@@ -43,6 +45,7 @@ struct Roster {
       let living = try presences.living(bot, in: spool)
       member.takesTasks = living.contains { $0.takes == .tasks }
       member.takesMessages = living.contains { $0.takes == .messages }
+      member.negotiates = living.contains { $0.negotiates }
       members[bot] = member
       if member.takesTasks, before?.takesTasks != true || before?.cardVersion != member.cardVersion {
         changes.append(.available(member.card))

@@ -15,7 +15,7 @@ public struct BotProfile: Sendable {
   }
 
   /// The level that it has by now; nil for a skill that its card doesn't state.
-  func level(_ skill: String) -> Card.Level? { levels[skill].map { record.level(skill, stated: $0) } }
+  public func level(_ skill: String) -> Card.Level? { levels[skill].map { record.level(skill, stated: $0) } }
 }
 
 /// How well a bot fits a task, from 0 to 1, and why: the sum of five parts, each from 0 to 1 and with its weight.

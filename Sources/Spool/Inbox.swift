@@ -16,6 +16,14 @@ public final class Inbox {
   public let lease: Double
   public let attemptsMax: Int
 
+  /// Which messages it takes: what it doesn't want stays where it is, for others. Nil takes all.
+  /// What was passed over isn't read again before `reconsider`.
+  public var wants: ((Message) -> Bool)?
+  /// How often somebody has rung for the bot's tasks, or may have.
+  public private(set) var bells = 0
+  private var passedOver: Set<EntryName> = []
+  /// Those of them that are still there.
+  private var stillPassedOver: Set<EntryName> = []
   private var candidates = Candidates()
   /// By name, byte for byte: two names may be the same text to a `String`.
   private var dropped: [[UInt8]: DroppedFile] = [:]
@@ -87,7 +95,7 @@ public final class Inbox {
   }
 
   /// Whether every change in the inbox is told by an event.
-  private var hasEvents: Bool { isWatching && watcher?.mechanism != .polling && !isOnNetwork }
+  public var hasEvents: Bool { isWatching && watcher?.mechanism != .polling && !isOnNetwork }
 
   private func claim(_ waiting: EntryName) throws -> Claim? {
     if let due = waiting.notBefore, due > spool.now() {
@@ -98,6 +106,7 @@ public final class Inbox {
     held.attempt += 1
     held.place = .held(holder)
     let source = Layout.entry(bot, .inbox, waiting)
+    guard try isWanted(waiting, source) else { return nil }
     guard held.attempt <= attemptsMax else {
       _ = try spool.bury(bot, from: source, waiting, reason: "given up after \(waiting.attempt) attempts")
       return nil
@@ -125,6 +134,25 @@ public final class Inbox {
     spool.lastClaim.withLock { $0 = Spool.FreshClaim(bot: bot, name: held, end: end) }
     return Claim(bot: bot, name: held, message: message)
   }
+
+  /// What can't be read as a message is taken, and set aside.
+  private func isWanted(_ name: EntryName, _ path: String) throws -> Bool {
+    guard let wants else { return true }
+    let bytes = try doing("cannot read \(path)") { try spool.root.readFile(path, maximum: Message.bytesMax + 1) }
+    guard let bytes, let message = try? Self.message(bytes, name.id), !wants(message) else { return true }
+    passedOver.insert(name)
+    return false
+  }
+
+  /// Looks again at what it didn't want.
+  public func reconsider() {
+    guard !passedOver.isEmpty else { return }
+    passedOver = []
+    nextLook = 0
+  }
+
+  /// Whether there is something that it didn't want.
+  public var hasPassedOver: Bool { !passedOver.isEmpty }
 
   /// Whether the rename was ours. ENOENT means that somebody else was first, or that a bot made by hand has no
   /// `claimed/` yet; on a network file system it may also be the answer to a repeated request that had succeeded.
@@ -182,6 +210,7 @@ public final class Inbox {
         nextLook = 0
       }
       if changes.lookAgain { nextLook = 0 }
+      if changes.lookAgain || changes.names.contains(Layout.taskBellName) { bells += 1 }
       for name in changes.names { name.withUnsafeBufferPointer { sort($0) } }
     }
     if now >= nextLeaseRound {
@@ -219,7 +248,9 @@ public final class Inbox {
     try doing("cannot look into the inbox of \(bot)") {
       isLooking = true
       defer { isLooking = false }
+      stillPassedOver = []
       let isThere = try spool.root.list(Layout.box(bot, .inbox)) { sort($0) }
+      passedOver = stillPassedOver
       // One that was moved away may come back; a bot that was removed won't.
       if !isThere, try spool.root.status(Layout.bot(bot)) == nil { try spool.require(bot) }
     }
@@ -234,6 +265,10 @@ public final class Inbox {
   private func sort(_ name: UnsafeBufferPointer<UInt8>) {
     if let entry = EntryName(name) {
       guard entry.holder == nil else { return putBack.append(entry) }
+      if passedOver.contains(entry) {
+        if isLooking { stillPassedOver.insert(entry) }
+        return
+      }
       candidates.insert(entry, now: spool.now())
     } else if EntryName.isDropped(name) {
       let name = Array(name)

@@ -12,9 +12,11 @@ enum Layout {
   static let tasks = "tasks"
   static let tasksMoving = "tasks/moving"
   static let tasksTemporary = "tasks/tmp"
+  static let groups = "groups"
+  static let groupsMoving = "groups/moving"
   static let top =
     [bots, topics, log, quarantine, keys, tmp, coordinator, tasks, tasksMoving, tasksTemporary]
-    + TaskState.allCases.map { tasks($0) }
+    + TaskState.allCases.map { tasks($0) } + [groups, groupsMoving] + GroupState.allCases.map { groups($0) }
 
   /// The directories of a bot.
   enum Box: String, CaseIterable {
@@ -81,6 +83,15 @@ enum Layout {
   /// Where a process keeps the tasks whose content it is changing.
   static func tasksMoving(by mover: Holder) -> String { "tasks/moving/\(mover)" }
   static func taskMoving(by mover: Holder, raw name: String) -> String { "tasks/moving/\(mover)/\(name)" }
+
+  static func groups(_ state: GroupState) -> String { "groups/\(state.rawValue)" }
+  static func group(_ state: GroupState, _ name: EntryName) -> String { "groups/\(state.rawValue)/\(name)" }
+  /// Where a process keeps the groups whose content it is changing.
+  static func groupsMoving(by mover: Holder) -> String { "groups/moving/\(mover)" }
+  static func groupMoving(by mover: Holder, raw name: String) -> String { "groups/moving/\(mover)/\(name)" }
+  /// The groups that a bot has agreed to work for, and whose tasks haven't come yet.
+  static func reservations(_ bot: BotName) -> String { "bots/\(bot)/reserved" }
+  static func reservation(_ bot: BotName, _ group: String) -> String { "bots/\(bot)/reserved/\(group)" }
 
   static let coordinator = "coordinator"
   static let leader = "coordinator/leader"

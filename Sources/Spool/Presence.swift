@@ -16,7 +16,14 @@ public final class Presence: Sendable {
   /// What a process that runs a bot takes on.
   public enum Takes: String, Sendable { case messages, tasks }
 
-  fileprivate init(_ spool: Spool, _ bot: BotName, program: String, takes: Takes) {
+  /// What a process does for its bot.
+  public struct Role: Sendable, Hashable {
+    public var takes = Takes.messages
+    /// It answers when groups are formed.
+    public var negotiates = false
+  }
+
+  fileprivate init(_ spool: Spool, _ bot: BotName, program: String, takes: Takes, negotiates: Bool) {
     self.spool = spool
     self.bot = bot
     path = Layout.presence(bot, spool.holder)
@@ -28,6 +35,7 @@ public final class Presence: Sendable {
     writer.moment(spool.now())
     writer.member("program", program)
     writer.member("takes", takes.rawValue)
+    if negotiates { writer.member("negotiates", true) }
     writer.endObject()
     content = writer.bytes + [10]
   }
@@ -57,20 +65,27 @@ extension Spool {
   /// For a process that is going to run a bot: its heartbeat, which begins with the first `beat`. Takes away those that
   /// dead processes of this host left.
   /// - Throws: `.noSuchBot`.
-  public func announce(_ bot: BotName, program: String, takes: Presence.Takes = .messages) throws -> Presence {
+  public func announce(
+    _ bot: BotName, program: String, takes: Presence.Takes = .messages, negotiates: Bool = false
+  ) throws -> Presence {
     try require(bot)
     for name in (try? root.names(Layout.box(bot, .presence))) ?? [] {
       if let holder = Holder(name), isGone(holder) { _ = try? root.unlinkIfPresent(Layout.presence(bot, holder)) }
     }
-    return Presence(self, bot, program: program, takes: takes)
+    return Presence(self, bot, program: program, takes: takes, negotiates: negotiates)
   }
 
   /// What a process that runs a bot takes on; messages, unless its file says otherwise.
-  public func takes(_ bot: BotName, _ holder: Holder) -> Presence.Takes {
+  public func takes(_ bot: BotName, _ holder: Holder) -> Presence.Takes { role(bot, holder).takes }
+
+  /// The same, with what else it does for it.
+  public func role(_ bot: BotName, _ holder: Holder) -> Presence.Role {
     guard let bytes = (try? root.readFile(Layout.presence(bot, holder), maximum: 4096)) ?? nil,
       let value = try? JSONValue(parsing: bytes)
-    else { return .messages }
-    return value["takes"]?.string.flatMap(Presence.Takes.init(rawValue:)) ?? .messages
+    else { return Presence.Role() }
+    return Presence.Role(
+      takes: value["takes"]?.string.flatMap(Presence.Takes.init(rawValue:)) ?? .messages,
+      negotiates: value["negotiates"]?.bool ?? false)
   }
 
   /// Whether the directory that was opened still holds a spool. One that can't be looked at may well be there.
@@ -86,12 +101,14 @@ public struct PresenceObservations {
   public init() {}
 
   /// What each process takes on, read once: it doesn't change while the process lives.
-  private var known: [String: Presence.Takes] = [:]
+  private var known: [String: Presence.Role] = [:]
 
   /// The processes that run a bot, and what they take on.
-  public mutating func living(_ bot: BotName, in spool: Spool) throws -> [(holder: Holder, takes: Presence.Takes)] {
+  public mutating func living(
+    _ bot: BotName, in spool: Spool
+  ) throws -> [(holder: Holder, takes: Presence.Takes, negotiates: Bool)] {
     let now = Clock.sinceBoot()
-    var living: [(holder: Holder, takes: Presence.Takes)] = []
+    var living: [(holder: Holder, takes: Presence.Takes, negotiates: Bool)] = []
     let names = try doing("cannot look at \(bot)") { try spool.root.names(Layout.box(bot, .presence)) }
     for holder in names.compactMap({ Holder($0) }) {
       let path = Layout.presence(bot, holder)
@@ -101,9 +118,9 @@ public struct PresenceObservations {
         guard let status = try doing("cannot look at \(bot)", { try spool.root.status(path) }) else { continue }
         if beats.observe(path, modified: status.modified, now: now) > Self.silenceNanosecondsMax { continue }
       }
-      let takes = known[path] ?? spool.takes(bot, holder)
-      known[path] = takes
-      living.append((holder, takes))
+      let role = known[path] ?? spool.role(bot, holder)
+      known[path] = role
+      living.append((holder, role.takes, role.negotiates))
     }
     return living
   }

@@ -100,7 +100,7 @@ struct Recovery {
     var merge = try LogMerge(files) { host in fromCheckpoint ? try checkpoint(of: host) : nil }
     while let (event, position) = try merge.next() {
       if event.kind.isOfTask { tasks.apply(event, position) }
-      guard !event.kind.isOfTask, let id = MessageID(event.subject) else { continue }
+      guard !event.kind.isOfTask, !event.kind.isOfGroup, let id = MessageID(event.subject) else { continue }
       if event.kind == .messageSent {
         report.messagesLookedAt += 1
         if !isInFlight(event, position) { begin(event, id, position, &outstanding) }
@@ -137,7 +137,8 @@ struct Recovery {
     let places = try places(live: live, &outstanding)
     // What was settled while the directories were looked at is in the log by now: its line comes before its file goes.
     while let (event, _) = try merge.next() {
-      guard event.kind != .messageSent, !event.kind.isOfTask, let id = MessageID(event.subject), outstanding[id] != nil
+      guard event.kind != .messageSent, !event.kind.isOfTask, !event.kind.isOfGroup,
+        let id = MessageID(event.subject), outstanding[id] != nil
       else { continue }
       apply(event, id, &outstanding)
     }

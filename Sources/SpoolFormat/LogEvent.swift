@@ -19,6 +19,9 @@ public struct LogEvent: Sendable {
     /// Whether it is about a task.
     public var isOfTask: Bool { description.hasPrefix("task.") }
 
+    /// Whether it is about a group.
+    public var isOfGroup: Bool { description.hasPrefix("group.") }
+
     public static let messageSent = Kind("message.sent")
     public static let messageClaimed = Kind("message.claimed")
     public static let messageAcked = Kind("message.acked")
@@ -52,6 +55,19 @@ public struct LogEvent: Sendable {
     /// Somebody moved its file by hand.
     public static let taskMoved = Kind("task.moved")
     public static let taskRestored = Kind("task.restored")
+    public static let groupAnnounced = Kind("group.announced")
+    public static let groupFormed = Kind("group.formed")
+    public static let groupChanged = Kind("group.changed")
+    public static let groupReformed = Kind("group.reformed")
+    public static let groupCompleted = Kind("group.completed")
+    public static let groupFailed = Kind("group.failed")
+    public static let groupDissolved = Kind("group.dissolved")
+    public static let groupRetried = Kind("group.retried")
+    /// Another hub has it in hand.
+    public static let groupTaken = Kind("group.taken")
+    /// Somebody moved its file by hand.
+    public static let groupMoved = Kind("group.moved")
+    public static let groupRestored = Kind("group.restored")
     public static let botRegistered = Kind("bot.registered")
     public static let topicSubscribed = Kind("topic.subscribed")
     public static let topicUnsubscribed = Kind("topic.unsubscribed")

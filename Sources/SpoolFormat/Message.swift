@@ -63,7 +63,7 @@ public struct MessageType: Sendable, Hashable, CustomStringConvertible {
     description = text
   }
 
-  private init(known text: String) { description = text }
+  init(known text: String) { description = text }
 
   /// Asks for an answer.
   public static let request = MessageType(known: "request")

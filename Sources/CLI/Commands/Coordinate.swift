@@ -13,6 +13,12 @@ extension Verb {
       .value("--synthesizer", "PROGRAM", "puts the answers of a discussion together: JSON in, text out"),
       .value("--discussion", "DURATION", "how long a discussion is open (30s)"),
       .value("--program-timeout", "DURATION", "how long each of these programs may take (2m)"),
+      .value("--announcements", "N", "groups that it forms and looks after at once (1000); more wait, 10 s at most"),
+      .value("--group-timeout", "DURATION", "how long members are looked for (1m)"),
+      .value("--reply-timeout", "DURATION", "how long a bot has to answer (2s)"),
+      .value("--maintenance", "DURATION", "between two looks at all groups in hand (1s)"),
+      .value("--tasks-per-bot", "N", "parts of groups that one bot may have at once (as many as its card says)"),
+      .value("--fairness", "F", "0 chooses the fastest, 1 who has done least (0.3)"),
       .flag("--until-idle", "end when no task lives and no request waits"),
     ],
     example: "spool coordinate\nspool coordinate --planner ./plan.sh",
@@ -33,11 +39,28 @@ extension Verb {
     options.programSeconds = try invocation.duration("--program-timeout") ?? options.programSeconds
     options.stopsWhenIdle = invocation.has("--until-idle")
     options.catchesSignals = true
+    options.hub = try hub(invocation)
     let spool = try invocation.spool()
     let log = CoordinatorLog(invocation)
     let coordinator = try Coordinator(spool, options) { log.show($0) }
     try coordinator.run()
     return .done
+  }
+
+  private static func hub(_ invocation: Invocation) throws -> HubOptions {
+    var options = HubOptions()
+    options.announcementsMax = try invocation.number("--announcements", in: 1...1_000_000) ?? options.announcementsMax
+    options.groupSeconds = try invocation.duration("--group-timeout") ?? options.groupSeconds
+    options.replySeconds = try invocation.duration("--reply-timeout") ?? options.replySeconds
+    options.maintenanceSeconds = max(0.05, try invocation.duration("--maintenance") ?? options.maintenanceSeconds)
+    options.tasksPerBot = try invocation.number("--tasks-per-bot", in: 1...1000)
+    if let text = invocation.value("--fairness") {
+      guard let fairness = Double(text), 0...1 ~= fairness else {
+        throw UsageError("--fairness \(text.escapedForTerminal()) is not a number from 0 to 1")
+      }
+      options.fairness = fairness
+    }
+    return options
   }
 }
 
@@ -77,6 +100,7 @@ private final class CoordinatorLog {
     case .ended(let task, let title, let state): return "\(short(task)) \(Output.excerpt(title)): \(state)"
     case .request(let id, let approach, let tasks): return "\(short(id)) \(approach), \(tasks) to do"
     case .answered(let id): return "\(short(id)) answered"
+    case .group(let id, let text, let what): return "\(short(id)) \(Output.excerpt(text)): \(Output.excerpt(what))"
     default: return nil
     }
   }
@@ -102,6 +126,7 @@ private final class CoordinatorLog {
         writer.member("tasks", tasks)
       case .answered(let id): begin("answered", ["id": id])
       case .escalated(let task, let title): begin("escalated", ["task": task, "title": title])
+      case .group(let id, let text, let what): begin("group", ["id": id, "text": text, "what": what])
       case .problem(let text): begin("problem", ["reason": text])
       }
     }

@@ -9,6 +9,8 @@ extension Verb {
     usage: "BOT [--tasks [--pending]] [--slots N] [--stream] [--timeout DURATION] [OPTION…] [-- PROGRAM ARG…]",
     options: [
       .flag("--tasks", "take the tasks that the bot is given, in place of its messages"),
+      .flag("--negotiate", "with its tasks: answer for the bot when groups are formed"),
+      .value("--bid", "PROGRAM", "with --negotiate: what makes the offers: the announcement as JSON in, an offer out"),
       .flag("--pending", "with --tasks: pending ones that suit its card, too; for use without a coordinator"),
       .value("--slots", "N", "messages or tasks worked on side by side (1; of tasks as many as its capacity)"),
       .flag("--stream", "one process that stays up: a JSON line in, a JSON line out"),
@@ -23,6 +25,7 @@ extension Verb {
       spool work coder --slots 4 --timeout 5m -- python3 coder.py
       spool work coder --tasks --pending -- ./build.sh
       spool work coder
+      spool work coder --negotiate -- ./part.sh
       """,
     exits: "0 ended as told, 64 no such program, 67 no such bot, 69 no spool",
     notes: """
@@ -43,6 +46,12 @@ extension Verb {
       {"progress":40,"text":"half of it"}. It has SPOOL_TASK in place of SPOOL_ID, SPOOL_FROM and SPOOL_CLAIM.
       It is killed when its task is cancelled or taken away, and what it did then counts for nothing.
 
+      With --negotiate it does tasks, too, and answers when spool announce looks for members: it offers the skills
+      that its card states at the wanted level, unless it has as many tasks as its card's capacity, or takes more
+      than 0.8 of the time that is left on average. A program given with --bid decides that instead: it reads
+      {"group", "text", "skills", "deadline", "load", "capacity", "offer" or "refuse" …} and prints {"offer":
+      {"skills":["swift:expert"],"price":1,"seconds":60}} or {"refuse":"why"}.
+
       SIGTERM finishes what is in hand; a second one kills it and puts it back.
       """
   ) { invocation in
@@ -58,7 +67,14 @@ extension Verb {
     }
     var options = WorkerOptions(arguments: program)
     let slots = try invocation.number("--slots", in: 1...WorkerOptions.slotsMax) ?? start?.slots
-    if invocation.has("--tasks") || start?.takes == .tasks {
+    if let bidder = invocation.value("--bid") {
+      guard invocation.has("--negotiate") else { throw UsageError("--bid goes with --negotiate") }
+      options.negotiation = NegotiationOptions()
+      options.negotiation?.bidder = ["/bin/sh", "-c", bidder]
+    } else if invocation.has("--negotiate") {
+      options.negotiation = NegotiationOptions()
+    }
+    if invocation.has("--tasks") || invocation.has("--negotiate") || start?.takes == .tasks {
       options.work = .tasks(takesPending: invocation.has("--pending") || start?.takesPending == true)
       if invocation.has("--no-reply") { throw UsageError("--no-reply is about messages, and --tasks takes none") }
     } else if invocation.has("--pending") {
@@ -135,6 +151,7 @@ private final class WorkLog {
   private func line(_ event: WorkerEvent) -> String? {
     switch event {
     case .errorOutput, .claimed, .replied: nil
+    case .negotiated(let group, let what): isTerminal ? "\(MessageView.short(group)) \(Output.excerpt(what))" : nil
     case .progressed(let work, let progress):
       isTerminal
         ? short(work) + (progress.percent.map { " \($0)%" } ?? "")
@@ -197,6 +214,10 @@ private final class WorkLog {
         begin("problem")
         writer.member("reason", text)
         writer.member("delay_seconds", delay)
+      case .negotiated(let group, let what):
+        begin("negotiated")
+        writer.member("group", group)
+        writer.member("what", what)
       case .stopping(let count):
         begin("stopping")
         writer.member("in_hand", count)

@@ -24,7 +24,11 @@ extension Spool {
     do {
       guard
         let receipt = try replace(
-          entry, with: changed, body,
+          entry.path, with: changed.path,
+          moving: (
+            old: Layout.taskMoving(by: holder, raw: TaskMove(.old, entry).fileName),
+            new: Layout.taskMoving(by: holder, raw: TaskMove(.new, changed).fileName)
+          ), in: Layout.tasksMoving(by: holder), body,
           { () throws in
             // Progress is told often, and is worth a word; all else is kept whole.
             try self.log.append(event.kind, entry.id.description, reserving: body.count + 512) { writer in
@@ -56,47 +60,54 @@ extension Spool {
     writer.endObject()
   }
 
-  /// Nil when the old file was no longer there.
-  private func replace(
-    _ entry: TaskEntry, with changed: TaskEntry, _ body: [UInt8], _ logIt: () throws -> LogWriter.Receipt?
+  /// Puts a new file in the place of an old one, which may be another: of a task, or of a group.
+  /// - Parameter moving: where the two are meanwhile, in a directory of this process.
+  /// - Returns: nil when the old file was no longer there, and nothing was changed.
+  func replace(
+    _ path: String, with changed: String, moving: (old: String, new: String), in directory: String, _ body: [UInt8],
+    _ logIt: () throws -> LogWriter.Receipt?
   ) throws -> LogWriter.Receipt? {
-    let new = Layout.taskMoving(by: holder, raw: TaskMove(.new, changed).fileName)
-    let old = Layout.taskMoving(by: holder, raw: TaskMove(.old, entry).fileName)
-    let file = try createInMoving(new)
+    let file = try createInMoving(moving.new, directory)
     do {
       try file.write(body)
       try file.close()
-      guard try root.renameIfPresent(entry.path, to: old) else {  // the race is won here
-        try root.unlinkIfPresent(new)
+      guard try root.renameIfPresent(path, to: moving.old) else {  // the race is won here
+        try root.unlinkIfPresent(moving.new)
         return nil
       }
     } catch {
-      _ = try? root.unlinkIfPresent(new)
+      _ = try? root.unlinkIfPresent(moving.new)
       throw error
     }
     let receipt: LogWriter.Receipt?
     do { receipt = try logIt() } catch {
-      _ = try? root.renameIfPresent(old, to: entry.path)
-      _ = try? root.unlinkIfPresent(new)
+      _ = try? root.renameIfPresent(moving.old, to: path)
+      _ = try? root.unlinkIfPresent(moving.new)
       throw error
     }
     // From here on it is so: what can't be done now is done by whoever settles our directory.
-    _ = try? root.renameIfPresent(new, to: changed.path)  // visible
-    _ = try? root.unlinkIfPresent(old)
+    _ = try? root.renameIfPresent(moving.new, to: changed)  // visible
+    _ = try? root.unlinkIfPresent(moving.old)
     return receipt
   }
 
-  private func createInMoving(_ path: String) throws(SystemCallError) -> Descriptor {
+  func createInMoving(_ path: String, _ directory: String) throws(SystemCallError) -> Descriptor {
     do { return try root.open(path, O_WRONLY | O_CREAT | O_EXCL) } catch {
       guard error.code == ENOENT else { throw error }
-      try makingTaskDirectories { () throws(SystemCallError) in try root.makeDirectory(Layout.tasksMoving(by: holder)) }
+      for name in Layout.top { try root.makeDirectory(name) }
+      try root.makeDirectory(directory)
       hasMovingDirectory.store(true, ordering: .relaxed)
       return try root.open(path, O_WRONLY | O_CREAT | O_EXCL)
     }
   }
 
-  /// Removes this process's directory below `tasks/moving/`; should it have another use for it, it makes it again.
-  public func leaveMoving() { _ = try? root.removeDirectory(Layout.tasksMoving(by: holder)) }
+  /// Removes this process's directories below `tasks/moving/` and `groups/moving/`; should it have another use for them,
+  /// it makes them again.
+  public func leaveMoving() {
+    for name in [Layout.tasksMoving(by: holder), Layout.groupsMoving(by: holder)] {
+      _ = try? root.removeDirectory(name)
+    }
+  }
 
   // MARK: What is done most
 

@@ -15,6 +15,10 @@ public final class TaskInbox {
   /// Seconds that a task stands in progress without being renewed.
   public var lease: Double { spool.settings.leaseSeconds }
 
+  /// Somebody else watches the inbox, and calls `ring` for every bell; it has no watcher of its own then, unless it needs
+  /// one for pending tasks. The value says whether every bell is told by an event.
+  public var isRung: Bool?
+
   private let card: Card
   /// The next one is the last.
   private var candidates: [TaskEntry] = []
@@ -175,6 +179,7 @@ public final class TaskInbox {
 
   /// Starts watching, so that `watchedDescriptor` tells of tasks that were given to the bot, or taken from it.
   public func watch() throws {
+    if isRung != nil, !takesPending { return }
     try doing("cannot watch the inbox of \(bot)") {
       if watcher == nil { watcher = try DirectoryWatcher(spool.root) }
       guard !isWatching else { return }
@@ -197,7 +202,16 @@ public final class TaskInbox {
   }
 
   /// Whether every change is told by an event.
-  private var hasEvents: Bool { isWatching && watcher?.mechanism != .polling && !isOnNetwork }
+  private var hasEvents: Bool {
+    (isRung == true && !takesPending || isWatching && watcher?.mechanism != .polling) && !isOnNetwork
+  }
+
+  /// A bell: something was done to the bot's tasks.
+  public func ring() {
+    nextCheck = 0
+    // While there is something to take, what is more urgent can wait a moment: every task that ends rings, too.
+    nextLook = candidates.isEmpty ? 0 : min(nextLook, afterLook)
+  }
 
   private func takeEvents() throws {
     guard let watcher, isWatching else { return }

@@ -1,0 +1,259 @@
+import CoordinatorPolicy
+import Linux
+import Spool
+import SpoolFormat
+
+/// How a bot answers when groups are formed.
+public struct NegotiationOptions: Sendable {
+  /// A program that gets the announcement as JSON, and prints `{"offer": {…}}` or `{"refuse": "why"}`; without one it is
+  /// decided by level, load and deadline (`Bid`).
+  public var bidder: [String] = []
+  /// Tasks that the bot may have at once; nil for what its card says.
+  public var tasksMax: Int?
+
+  public init() {}
+}
+
+/// Answers for a bot: offers, agrees and refuses. It agrees to no more than the bot may have in hand, counting what it has
+/// agreed to and hasn't got yet, and takes nothing back. Other messages in the bot's inbox are left to others.
+final class Negotiator {
+  private struct RunningBid {
+    let claim: Claim
+    let load: Int
+    let capacity: Int
+    let program: ProgramRun
+  }
+
+  let inbox: Inbox
+  /// Nothing new is agreed to.
+  var isStopping = false
+  private let spool: Spool
+  private let bot: BotName
+  private let options: NegotiationOptions
+  private let report: (WorkerEvent) -> Void
+  private var bids: [RunningBid] = []
+  private var profile: BotProfile
+  private var cardVersion: Int?
+  private var recordsReadAt = -recordsNanoseconds
+  private var resumesAt = 0
+
+  private static let recordsNanoseconds = 30_000_000_000
+  /// Messages in one turn, so that tasks needn't wait for a flood of them.
+  private static let messagesPerTurn = 32
+  private static let bidsMax = 16
+
+  init(
+    _ spool: Spool, _ bot: BotName, _ options: NegotiationOptions, report: @escaping (WorkerEvent) -> Void
+  ) throws {
+    self.spool = spool
+    self.bot = bot
+    self.options = options
+    self.report = report
+    profile = BotProfile(card: Card(name: bot))
+    inbox = try Inbox(spool, bot)
+    inbox.wants = { message in message.type?.isForMembers == true && message.performative != nil }
+  }
+
+  // MARK: The event loop
+
+  func watch(_ poll: inout PollSet) {
+    if let descriptor = inbox.watchedDescriptor { _ = poll.add(descriptor) }
+    for bid in bids { bid.program.watch(&poll) }
+  }
+
+  func respond(to poll: PollSet) { for bid in bids { bid.program.respond(to: poll) } }
+
+  var nextDue: Int { bids.map(\.program.nextDeadline).reduce(max(inbox.nextWake(), resumesAt), min) }
+
+  var isIdle: Bool { bids.isEmpty }
+
+  func turn() {
+    guard Clock.sinceBoot() >= resumesAt else { return }
+    do {
+      for bid in bids where bid.program.outcome != nil { try finish(bid) }
+      bids.removeAll { $0.program.outcome != nil }
+      for _ in 0..<Self.messagesPerTurn where bids.count < Self.bidsMax {
+        guard let claim = try inbox.claim() else { return }
+        try handle(claim)
+      }
+    } catch let error as SpoolError where error.code == .claimLost {
+    } catch {
+      resumesAt = Clock.sinceBoot() + 500_000_000
+      report(.problem("\(error)", delay: 0.5))
+    }
+  }
+
+  private func handle(_ claim: Claim) throws {
+    let message = claim.message
+    let group = message.conversation ?? ""
+    switch message.type {
+    case .skillQuery:
+      if try answer(claim) { return }
+    case .groupInvite: try accept(message, group)
+    case .groupReject, .taskStart: try spool.unreserve(bot, for: group)
+    case .taskComplete:
+      try spool.unreserve(bot, for: group)
+      report(.negotiated(group: group, what: "it is over: \(message.content ?? "")"))
+    default: break
+    }
+    try spool.ack(bot, claim.name)
+  }
+
+  // MARK: Offers
+
+  /// - Returns: whether a program is at it, and the claim is still needed.
+  private func answer(_ claim: Claim) throws -> Bool {
+    let message = claim.message
+    let now = Timestamp(microseconds: Clock.wall())
+    // Whoever asked no longer listens.
+    if let end = message.replyBy, end <= now { return false }
+    let announcement: Announcement
+    do { announcement = try Announcement(message) } catch {
+      try send(.groupReject, .refuse, to: message, "the query can't be read: \(error)")
+      return false
+    }
+    if isStopping {
+      try send(.groupReject, .refuse, to: message, "is stopping")
+      return false
+    }
+    try refreshProfile()
+    let (load, capacity) = try standing()
+    let bid = Bid.answer(
+      announcement.skills, bot: profile, load: load, capacity: capacity,
+      secondsLeft: announcement.deadline.seconds(since: now))
+    guard options.bidder.isEmpty else {
+      let seconds = min(message.replyBy?.seconds(since: now) ?? 60, 600)
+      do {
+        let program = try ProgramRun(
+          options.bidder,
+          environment: [
+            "SPOOL_DIR": spool.path, "SPOOL_BOT": bot.description, "SPOOL_GROUP": message.conversation ?? "",
+          ],
+          input: input(message, announcement, bid, load, capacity), timeout: max(0.1, seconds))
+        bids.append(RunningBid(claim: claim, load: load, capacity: capacity, program: program))
+        return true
+      } catch {
+        try send(.groupReject, .refuse, to: message, "cannot run \(options.bidder[0]): \(error.reason)")
+        return false
+      }
+    }
+    try send(bid, to: message)
+    return false
+  }
+
+  /// What the bidding program gets: the announcement, how busy the bot is, and what would be answered without it.
+  private func input(
+    _ message: Message, _ announcement: Announcement, _ bid: Bid, _ load: Int, _ capacity: Int
+  ) -> [UInt8] {
+    var writer = JSONWriter()
+    writer.beginObject()
+    writer.member("group", ifPresent: message.conversation)
+    writer.member("text", announcement.text)
+    writer.member("skills", announcement.skills.map { "\($0.name):\($0.level.rawValue)" })
+    writer.member("deadline", moment: announcement.deadline)
+    writer.member("reply_by", moment: message.replyBy)
+    writer.member("priority", announcement.priority.value)
+    writer.member("context", ifPresent: announcement.context)
+    writer.member("bot", bot.description)
+    writer.member("load", load)
+    writer.member("capacity", capacity)
+    switch bid {
+    case .offer(let offer): writer.member("offer", offer.json)
+    case .refuse(let why): writer.member("refuse", why)
+    }
+    writer.endObject()
+    return writer.bytes + [10]
+  }
+
+  private func finish(_ bid: RunningBid) throws {
+    guard let outcome = bid.program.outcome else { return }
+    try send(Self.bid(outcome, bot, bid.load, bid.capacity), to: bid.claim.message)
+    try spool.ack(bot, bid.claim.name)
+  }
+
+  /// What a bidding program said. How busy the bot is, it doesn't say.
+  private static func bid(_ outcome: ProgramRun.Outcome, _ bot: BotName, _ load: Int, _ capacity: Int) -> Bid {
+    guard case .done(let output) = outcome else {
+      guard case .failed(let why) = outcome else { return .refuse("no answer") }
+      return .refuse(why)
+    }
+    guard let value = try? JSONValue(parsing: output) else { return .refuse("its bid is no JSON") }
+    if let why = value["refuse"]?.string { return .refuse(why) }
+    guard let given = value["offer"] else { return .refuse("its bid has neither \"offer\" nor \"refuse\"") }
+    do {
+      var offer = try SkillOffer(bot: bot, given)
+      offer.load = load
+      offer.capacity = capacity
+      return load < capacity ? .offer(offer) : .refuse("has \(load) of at most \(capacity) tasks")
+    } catch { return .refuse("its bid can't be read: \(error)") }
+  }
+
+  private func send(_ bid: Bid, to message: Message) throws {
+    switch bid {
+    case .refuse(let why): try send(.groupReject, .refuse, to: message, why)
+    case .offer(let offer):
+      let skills = offer.skills.map { "\($0.name):\($0.level.rawValue)" }.joined(separator: ", ")
+      try send(.skillOffer, .propose, to: message, "offers \(skills)", offer.json)
+    }
+  }
+
+  // MARK: Agreeing
+
+  private func accept(_ message: Message, _ group: String) throws {
+    let now = Timestamp(microseconds: Clock.wall())
+    if let end = message.replyBy, end <= now {
+      return try send(.groupReject, .refuse, to: message, "the invitation came too late")
+    }
+    guard !isStopping else { return try send(.groupReject, .refuse, to: message, "is stopping") }
+    let reserved = try spool.reservations(of: bot)
+    if !reserved.contains(group) {
+      let (load, capacity) = try standing(reserved)
+      guard load < capacity else {
+        return try send(.groupReject, .refuse, to: message, "has \(load) of at most \(capacity) tasks by now")
+      }
+      try spool.reserve(bot, for: group)
+    }
+    try send(.groupAccept, .agree, to: message, "agrees")
+    report(.negotiated(group: group, what: "agreed to work for it"))
+  }
+
+  /// Tasks that it has or has agreed to, and may have.
+  private func standing(_ known: Set<String>? = nil) throws -> (load: Int, capacity: Int) {
+    let inHand = try spool.tasks(in: [.assigned, .inProgress]).count { $0.bot == bot }
+    let reserved = try known ?? spool.reservations(of: bot)
+    let capacity = (try? spool.card(of: bot).capacity) ?? 1
+    return (inHand + reserved.count, min(capacity, options.tasksMax ?? capacity))
+  }
+
+  private func refreshProfile() throws {
+    let version = try spool.cardVersion(of: bot)
+    let now = Clock.sinceBoot()
+    guard version != cardVersion || now - recordsReadAt > Self.recordsNanoseconds else { return }
+    cardVersion = version
+    recordsReadAt = now
+    profile = BotProfile(card: try spool.card(of: bot), record: TeamRecord.kept(in: spool).bots[bot] ?? BotRecord())
+  }
+
+  private func send(
+    _ type: MessageType, _ performative: Performative, to message: Message, _ text: String, _ data: JSONText? = nil
+  ) throws {
+    var content = Message(content: text)
+    content.type = type
+    content.data = data
+    content.perform(performative, replyBy: message.replyBy)
+    let reply = try spool.reply(to: message, from: bot.description, content)
+    // Should a power cut take it, the hub asks once more.
+    try spool.send(reply, durability: .relaxed)
+  }
+}
+
+extension TeamRecord {
+  /// What a coordinator has kept of it; empty where none has yet.
+  public static func kept(in spool: Spool) -> TeamRecord {
+    guard let bytes = (try? spool.readCoordinatorFile("records.json")) ?? nil,
+      let bots = (try? JSONValue(parsing: bytes))?["bots"],
+      let team = try? TeamRecord(parsing: bots.text.bytes)
+    else { return TeamRecord() }
+    return team
+  }
+}

@@ -1,0 +1,71 @@
+import Spool
+import SpoolFormat
+
+/// How groups are shown.
+enum GroupView {
+  static func row(_ group: StoredGroup) -> [String] {
+    let members = group.record.members
+    let age = max(0, TimeText.now().microseconds - (group.record.createdAt ?? group.id.time).microseconds)
+    return [
+      MessageView.short(group.id.description), group.state.rawValue,
+      members.isEmpty ? "-" : Output.excerpt(members.map(\.description).joined(separator: ", "), 40),
+      TimeText.short(microseconds: age), Output.excerpt(group.record.announcement.text),
+    ]
+  }
+
+  /// - Parameter tasks: those of its parts, by id.
+  static func write(_ group: StoredGroup, _ tasks: [MessageID: StoredTask]?, to writer: inout JSONWriter) {
+    group.record.writeMembers(to: &writer)
+    writer.member("state", group.state.rawValue)
+    writer.member("members", group.record.members.map(\.description))
+    writer.member("results", group.record.results)
+    guard let tasks else { return }
+    writer.key("tasks")
+    writer.beginObject()
+    for part in group.record.parts {
+      guard let task = tasks[part.task] else { continue }
+      writer.key(part.task.description)
+      writer.beginObject()
+      writer.member("state", task.state.rawValue)
+      writer.member("progress", ifPresent: task.record.progress)
+      writer.endObject()
+    }
+    writer.endObject()
+  }
+
+  static func show(
+    _ group: StoredGroup, _ tasks: [MessageID: StoredTask], explaining: Bool, on output: Output
+  ) {
+    let record = group.record
+    let announcement = record.announcement
+    output.line(output.styled(Output.excerpt(announcement.text, 200), .bold))
+    output.line("id        \(group.id)")
+    output.line("state     \(group.state.rawValue)")
+    output.line("skills    \(announcement.skills.map { "\($0.name):\($0.level)" }.joined(separator: ", "))")
+    output.line("members   \(announcement.sizeMin) to \(announcement.sizeMax)")
+    output.line("deadline  \(announcement.deadline.rfc3339)")
+    if let from = announcement.from { output.line("from      \(Output.excerpt(from))") }
+    if let task = record.task { output.line("task      \(task)") }
+    if let error = record.error { output.line("error     \(Output.excerpt(error, 400))") }
+    if !record.open.isEmpty, group.state.isLive {
+      output.line("open      \(record.open.map(\.name).joined(separator: ", "))")
+    }
+    if !record.parts.isEmpty {
+      let rows = record.parts.map { part in
+        let task = tasks[part.task]
+        let progress = task?.record.progress.map { " \($0)%" } ?? ""
+        let state = part.outcome == .left ? "left" : (task?.state.rawValue ?? part.outcome.rawValue) + progress
+        let what = part.reason ?? (part.result ?? task?.record.result)?.description ?? ""
+        return [
+          part.bot.description, part.skills.map(\.name).joined(separator: ", "), state,
+          MessageView.short(part.task.description), Output.excerpt(what),
+        ]
+      }
+      output.table(["BOT", "SKILLS", "STATE", "TASK", "RESULT"], rows)
+    }
+    guard explaining else { return }
+    output.line(output.styled("why these", .bold))
+    for line in record.explanation { output.line(Output.excerpt(line, 400)) }
+    if record.explanation.isEmpty { output.line("nobody was chosen yet") }
+  }
+}

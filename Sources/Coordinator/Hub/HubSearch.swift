@@ -1,0 +1,291 @@
+import CoordinatorPolicy
+import Linux
+import Spool
+import SpoolFormat
+
+/// How members are found: ask, choose among the offers, invite, and once more with the next best where somebody won't.
+extension Hub {
+  /// Begins to look for those who do what nobody is at.
+  func search(_ group: HubGroup) {
+    let now = Clock.sinceBoot()
+    guard group.search == nil, !group.record.open.isEmpty else { return }
+    group.search = HubGroup.Search(until: now, end: min(group.deadline, now + Int(options.groupSeconds * 1e9)))
+    refreshTeam(now)
+    // A replacement may be known from before.
+    if group.offers.isEmpty { ask(group, now) } else { choose(group, now) }
+  }
+
+  /// Does what the time says.
+  func step(_ group: HubGroup, _ now: Int) {
+    if now >= group.deadline { return fail(group, "its deadline has come") }
+    guard let search = group.search else { return }
+    if now >= search.end {
+      return fail(group, "no group within \(BotText.seconds(options.groupSeconds)): \(missing(group))")
+    }
+    guard now >= search.until else { return }
+    switch search.phase {
+    case .asking: choose(group, now)
+    case .pausing: ask(group, now)
+    case .inviting:
+      // Who doesn't answer an invitation is passed over.
+      for bot in search.waiting { bar(bot, "didn't answer the invitation in time", in: group) }
+      choose(group, now)
+    }
+  }
+
+  func bar(_ bot: BotName, _ why: String, in group: HubGroup) {
+    group.barred[bot] = why
+    group.offers[bot] = nil
+    group.search?.agreed.remove(bot)
+    group.search?.waiting.remove(bot)
+  }
+
+  // MARK: Asking
+
+  /// Asks those who may be able to, and haven't been asked or will perhaps say otherwise now.
+  private func ask(_ group: HubGroup, _ now: Int) {
+    guard var search = group.search else { return }
+    let perSkill = options.askedPerSkill << min(search.rounds, 8)
+    let bots = candidates(group, perSkill: perSkill, now)
+    search.rounds += 1
+    group.record.rounds += 1
+    guard !bots.isEmpty else {
+      group.search = search
+      if group.record.announcement.ifUncovered == .fail { return giveUp(group) }
+      return pause(group, now)
+    }
+    search.phase = .asking
+    search.waiting = Set(bots)
+    search.until = min(now + Int(options.replySeconds * 1e9), search.end)
+    group.search = search
+    attempt(group) {
+      let announcement = group.record.announcement
+      var query = announcement
+      query.skills = group.record.open
+      let message = query.message
+      let replyBy = Timestamp(microseconds: Clock.wall()).advanced(bySeconds: options.replySeconds)
+      var asking = Message(content: announcement.text)
+      asking.from = Self.name
+      asking.to = bots.map(\.description)
+      asking.type = .skillQuery
+      asking.conversation = group.id.description
+      asking.priority = announcement.priority
+      asking.data = message.data
+      asking.context = announcement.context
+      asking.perform(.queryIf, replyBy: replyBy)
+      let id = try spool.send(asking, durability: .relaxed)
+      group.queries.insert(id.description)
+      for bot in bots { askedAt[bot] = now }
+    }
+  }
+
+  /// Again in a moment: bots may be starting, or get free.
+  private func pause(_ group: HubGroup, _ now: Int) {
+    guard var search = group.search else { return }
+    search.phase = .pausing
+    search.waiting = []
+    search.until = min(now + Self.pauseNanoseconds << min(search.rounds, 4), search.end)
+    group.search = search
+    roster.refreshSoon()
+  }
+
+  /// Somebody came, or got free: those that pause needn't any longer.
+  func wakePausing() {
+    let now = Clock.sinceBoot()
+    for group in groups.values {
+      if case .pausing? = group.search?.phase { group.search?.until = now }
+    }
+  }
+
+  /// The first pause; doubled each time, up to 16 times as long.
+  private static let pauseNanoseconds = 250_000_000
+  /// A refusal stands for so long.
+  private static let refusalNanoseconds = 200_000_000
+
+  /// Of each skill that nobody is at, those that have it at the level: who has least in hand first, and of these who was
+  /// asked longest ago.
+  private func candidates(_ group: HubGroup, perSkill: Int, _ now: Int) -> [BotName] {
+    let wanted = group.record.open
+    var chosen: Set<BotName> = []
+    var able: [[(bot: BotName, load: Int, asked: Int)]] = wanted.map { _ in [] }
+    for (bot, member) in roster.members where member.negotiates && group.barred[bot] == nil {
+      if group.offers[bot] != nil { continue }
+      if let refusal = group.refusals[bot], now - refusal.at < Self.refusalNanoseconds { continue }
+      if let most = options.tasksPerBot, inHand[bot] ?? 0 >= most { continue }
+      let profile = BotProfile(card: member.card, record: team.bots[bot] ?? BotRecord())
+      for (index, skill) in wanted.enumerated() {
+        guard let level = profile.level(skill.name), level >= skill.level else { continue }
+        able[index].append((bot, inHand[bot] ?? 0, askedAt[bot] ?? 0))
+      }
+    }
+    for bots in able {
+      let sorted = bots.sorted { left, right in
+        if left.load != right.load { return left.load < right.load }
+        return left.asked != right.asked ? left.asked < right.asked : left.bot < right.bot
+      }
+      for bot in sorted.prefix(perSkill) { chosen.insert(bot.bot) }
+    }
+    return chosen.sorted()
+  }
+
+  // MARK: Hearing
+
+  /// An answer from a bot.
+  func hear(_ message: Message, _ claim: Claim, _ group: HubGroup) {
+    attempt(group) {
+      guard let bot = message.from.flatMap({ try? BotName(parsing: $0) }) else { return }
+      switch message.type {
+      case .skillOffer:
+        if let problem = doubt(message, bot, claim, group) { return try refuse(message, problem) }
+        try takeOffer(message, bot, group)
+      case .groupAccept:
+        guard let search = group.search, case .inviting = search.phase, search.waiting.contains(bot) else {
+          if group.record.members.contains(bot) || group.search?.agreed.contains(bot) == true { return }
+          return try refuse(message, "too late: \(bot) isn't invited any more")
+        }
+        group.search?.agreed.insert(bot)
+        group.search?.waiting.remove(bot)
+      case .groupReject:
+        group.refusals[bot] = (message.content ?? "no reason", Clock.sinceBoot())
+        if group.search?.agreed.contains(bot) != true { group.offers[bot] = nil }
+        let wasWaitedFor = group.search?.waiting.remove(bot) != nil
+        if case .inviting? = group.search?.phase {
+          if wasWaitedFor { choose(group, Clock.sinceBoot()) }
+          return
+        }
+      case .taskComplete where message.performative == .cancel:
+        return try cancel(group, by: message.from, message.content)
+      default: return
+      }
+      goOn(group)
+    }
+  }
+
+  /// When all have answered, the next step needn't wait for the time.
+  private func goOn(_ group: HubGroup) {
+    guard let search = group.search, search.waiting.isEmpty else { return }
+    switch search.phase {
+    case .asking: choose(group, Clock.sinceBoot())
+    case .inviting(let selection):
+      if selection.members.allSatisfy({ search.agreed.contains($0.bot) }) {
+        attempt(group) { try establish(group, selection) }
+      }
+    case .pausing: break
+    }
+  }
+
+  /// Why an offer can't be its sender's own. Bots of one Unix user can forge anything that another could write; what can
+  /// be known is whether the sender was asked, answers that very question, and has the skill by its card.
+  private func doubt(_ message: Message, _ bot: BotName, _ claim: Claim, _ group: HubGroup) -> String? {
+    guard let query = message.inReplyTo, group.queries.contains(query) else {
+      return "the offer answers no question of this announcement, and doesn't count"
+    }
+    guard let member = roster.members[bot], member.negotiates else {
+      return "no process of \(bot) negotiates, so the offer isn't its own"
+    }
+    guard spool.isWritten(claim, by: bot) else {
+      return "the offer was written by another user than \(bot) belongs to, and doesn't count"
+    }
+    return nil
+  }
+
+  private func takeOffer(_ message: Message, _ bot: BotName, _ group: HubGroup) throws {
+    var offer: SkillOffer
+    do { offer = try SkillOffer(bot: bot, message.data?.value ?? .null) } catch {
+      group.search?.waiting.remove(bot)
+      return try refuse(message, "the offer can't be read: \(error)")
+    }
+    guard let card = roster.members[bot]?.card, group.barred[bot] == nil else { return }
+    let profile = BotProfile(card: card, record: team.bots[bot] ?? BotRecord())
+    // No more than its card and what it has shown.
+    offer.skills = offer.skills.compactMap { skill in
+      profile.level(skill.name).map { Card.Skill(name: skill.name, level: min($0, skill.level)) }
+    }
+    group.offers[bot] = offer
+    group.search?.waiting.remove(bot)
+  }
+
+  // MARK: Choosing
+
+  private func choose(_ group: HubGroup, _ now: Int) {
+    guard let search = group.search else { return }
+    let selection = select(group, search)
+    group.record.explanation = Array(selection.explanation.prefix(GroupRecord.explanationLinesMax))
+    guard selection.matching.isCovered else {
+      // With those who agreed already nothing can be done yet; they are kept.
+      return ask(group, now)
+    }
+    invite(selection, group, now)
+  }
+
+  private func select(_ group: HubGroup, _ search: HubGroup.Search) -> Selection {
+    let announcement = group.record.announcement
+    let members = group.record.members.count
+    let most = max(1, announcement.sizeMax - members)
+    let least = min(most, max(1, announcement.sizeMin - members))
+    let offers = group.offers.values.sorted { $0.bot < $1.bot }.filter { group.barred[$0.bot] == nil }
+    return Selection(
+      offers, wanted: group.record.open, size: least...most, agreed: search.agreed,
+      records: { self.team.bots[$0] }, fairness: options.fairness)
+  }
+
+  private func missing(_ group: HubGroup) -> String {
+    guard let search = group.search else { return "" }
+    let selection = select(group, search)
+    let names = selection.missing.map { "\($0.name):\($0.level)" }.joined(separator: ", ")
+    let refusals = group.refusals.merging(group.barred.mapValues { ($0, 0) }) { first, _ in first }
+      .sorted { $0.key < $1.key }.prefix(10).map { "\($0.key) \($0.value.reason)" }.joined(separator: "; ")
+    let what = names.isEmpty ? selection.problem ?? "those who were chosen didn't agree" : "nobody for \(names)"
+    return refusals.isEmpty ? what : "\(what) (\(refusals))"
+  }
+
+  private func giveUp(_ group: HubGroup) { fail(group, "it isn't covered: \(missing(group))") }
+
+  // MARK: Inviting
+
+  private func invite(_ selection: Selection, _ group: HubGroup, _ now: Int) {
+    guard var search = group.search else { return }
+    let chosen = selection.members.map(\.bot)
+    let released = search.agreed.subtracting(chosen)
+    let invited = chosen.filter { !search.agreed.contains($0) }
+    search.agreed.formIntersection(chosen)
+    search.phase = .inviting(selection)
+    search.waiting = Set(invited)
+    search.until = min(now + Int(options.replySeconds * 1e9), search.end)
+    group.search = search
+    attempt(group) {
+      if !released.isEmpty {
+        _ = try send(.groupReject, .cancel, to: Array(released), group, "others were chosen after all")
+      }
+      guard !invited.isEmpty else { return goOn(group) }
+      var writer = JSONWriter()
+      writer.beginObject()
+      writer.member("members", selection)
+      writer.member("deadline", moment: group.record.announcement.deadline)
+      writer.endObject()
+      let replyBy = Timestamp(microseconds: Clock.wall()).advanced(bySeconds: options.replySeconds)
+      _ = try send(
+        .groupInvite, .acceptProposal, to: invited, group, group.record.announcement.text, data: writer.text,
+        replyBy: replyBy)
+    }
+  }
+}
+
+extension JSONWriter {
+  /// Who does what: `[{"bot": …, "skills": […]}, …]`.
+  fileprivate mutating func member(_ name: StaticString, _ selection: Selection) {
+    key(name)
+    beginArray()
+    for member in selection.members {
+      beginObject()
+      self.member("bot", member.bot.description)
+      self.member("skills", member.skills.map { "\($0.name):\($0.level.rawValue)" })
+      endObject()
+    }
+    endArray()
+  }
+}
+
+enum BotText {
+  static func seconds(_ value: Double) -> String { value == value.rounded() ? "\(Int(value)) s" : "\(value) s" }
+}

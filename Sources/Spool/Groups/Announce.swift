@@ -1,0 +1,44 @@
+import Linux
+import SpoolFormat
+
+extension Spool {
+  /// The bot that announcements go to: any coordinator that runs takes them from its inbox.
+  public static let hub = try! BotName(parsing: "hub")
+
+  /// Makes the bot `hub`, so that something can be announced before a coordinator runs.
+  public func registerHub() throws {
+    guard try !exists(Self.hub) else { return }
+    var card = Card(name: Self.hub)
+    card.description = "forms groups: announce to it with spool announce"
+    // Each hub that dies costs an attempt.
+    card.attemptsMax = 1000
+    card.capacity = 1000
+    try register(card)
+  }
+
+  /// Announces what is to be done by a group, and returns the id that message, group and conversation bear.
+  /// Of a part of a part its parent says how deep it is.
+  /// - Throws: `.badData` for what nothing can come of: no skill, a deadline that is past, a group larger than the team,
+  ///   parts deeper than `Announcement.depthMax`; `.notFound` for a parent that isn't there; and the errors of `send`.
+  @discardableResult
+  public func announce(_ announcement: Announcement, durability: Durability? = nil) throws -> MessageID {
+    var announcement = announcement
+    if let parent = announcement.parent {
+      guard let task = try task(parent) else {
+        throw SpoolError(.notFound, "no task \(parent) that this could be a part of", hint: "see: spool task list")
+      }
+      announcement.depth = (GroupPart(task.record)?.depth ?? 0) + 1
+    }
+    do { try announcement.check(now: now()) } catch { throw SpoolError(.badData, error.description) }
+    try registerHub()
+    let team = try bots().filter { $0 != Self.hub && $0.description != "coordinator" }
+    guard announcement.sizeMin <= team.count else {
+      throw SpoolError(
+        .badData, "a group of \(announcement.sizeMin) at least, and there are \(team.count) bots",
+        hint: "see: spool bots")
+    }
+    var message = announcement.message
+    message.to = [Self.hub.description]
+    return try send(message, durability: durability)
+  }
+}

@@ -1,0 +1,194 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// What can be done to a group's file, by the rules of tasks: what leaves the content as it is, is one rename from the
+/// exact old name and then a line in the log; new content goes through a directory of the process below `groups/moving/`,
+/// and its line in the log is the commit.
+extension Spool {
+  /// Makes a group that is being formed.
+  /// - Throws: `.tryAgain` (no room); `.outcomeUnknown`.
+  public func addGroup(_ record: GroupRecord, term: Int, by: String? = nil) throws -> GroupEntry {
+    let name = EntryName(urgency: record.announcement.priority.urgency, id: record.id, attempt: term)
+    let entry = GroupEntry(state: .forming, name: name)
+    let body = try Self.file(of: record)
+    let path = Layout.groupMoving(by: holder, raw: GroupMove(.new, entry).fileName)
+    do {
+      let file = try createInMoving(path, Layout.groupsMoving(by: holder))
+      do {
+        try file.write(body)
+        try file.close()
+        try log.append(.groupAnnounced, record.id.description, reserving: body.count + 512) { writer in  // commit
+          self.writeEvent(entry, from: nil, by: by, reason: nil, body: body, to: &writer)
+        }
+      } catch {
+        _ = try? root.unlinkIfPresent(path)
+        throw error
+      }
+      try root.rename(path, to: entry.path)  // visible
+      return entry
+    } catch let error as SystemCallError { throw SpoolError("cannot make the group, and nothing was made", error) }
+  }
+
+  /// A group's bytes, with the line feed that ends its file.
+  static func file(of record: GroupRecord) throws -> [UInt8] {
+    let body = record.encoded + [10]
+    guard body.count <= GroupRecord.bytesMax else {
+      throw SpoolError(
+        .badData, "the group has \(body.count) bytes, and may have \(GroupRecord.bytesMax)",
+        hint: "put what is long into files, and their names into the results")
+    }
+    return body
+  }
+
+  /// Makes a transition that changes what the group's file says.
+  /// - Parameter durability: of its line in the log; where the group ends the spool's own unless told.
+  /// - Returns: where it stands then; nil when somebody else moved it first, and nothing was changed.
+  /// - Throws: `.notAllowed`; `.badData`; `.tryAgain` (no room), with nothing changed; `.outcomeUnknown`.
+  public func change(
+    _ entry: GroupEntry, _ event: GroupEvent, to record: GroupRecord, by: String? = nil, reason: String? = nil,
+    durability: Durability? = nil
+  ) throws -> GroupEntry? {
+    let changed = GroupEntry(state: try Self.state(after: event, entry), name: entry.name)
+    let body = try Self.file(of: record)
+    do {
+      let directory = Layout.groupsMoving(by: holder)
+      let receipt = try replace(
+        entry.path, with: changed.path,
+        moving: (
+          old: Layout.groupMoving(by: holder, raw: GroupMove(.old, entry).fileName),
+          new: Layout.groupMoving(by: holder, raw: GroupMove(.new, changed).fileName)
+        ), in: directory, body,
+        { () throws in
+          try self.log.append(event.kind, entry.id.description, reserving: body.count + 512) { writer in
+            self.writeEvent(changed, from: entry, by: by, reason: reason, body: body, to: &writer)
+          }
+        })
+      guard let receipt else { return nil }
+      let isEnd = event == .complete || event == .fail
+      if (durability ?? (isEnd ? settings.durability : .relaxed)) == .durable { try log.waitUntilSynced(receipt) }
+      return changed
+    } catch let error as SystemCallError {
+      throw SpoolError("cannot \(event.rawValue) the group \(entry.id), and nothing was changed", error)
+    }
+  }
+
+  /// Makes a transition that leaves the content as it is.
+  /// - Returns: nil when somebody else moved it first.
+  public func move(_ entry: GroupEntry, _ event: GroupEvent, by: String? = nil, reason: String? = nil) throws
+    -> GroupEntry?
+  {
+    let moved = GroupEntry(state: try Self.state(after: event, entry), name: entry.name)
+    return try rename(entry, to: moved, event.kind, by: by, reason: reason)
+  }
+
+  /// Takes a group in hand: whoever had it finds its name gone.
+  public func take(_ entry: GroupEntry, term: Int, by: String? = nil) throws -> GroupEntry? {
+    var name = entry.name
+    name.attempt = min(max(term, entry.term + 1), EntryName.attemptMax)
+    return try rename(entry, to: GroupEntry(state: entry.state, name: name), .groupTaken, by: by, reason: nil)
+  }
+
+  private func rename(
+    _ entry: GroupEntry, to moved: GroupEntry, _ kind: LogEvent.Kind, by: String?, reason: String?
+  ) throws -> GroupEntry? {
+    let isOurs = try doing("cannot move the group \(entry.id)") { try root.renameIfPresent(entry.path, to: moved.path) }
+    guard isOurs else { return nil }  // commit
+    note(kind, entry.id.description) {
+      writeEvent(moved, from: entry, by: by, reason: reason, body: nil, to: &$0)
+    }
+    return moved
+  }
+
+  /// Logs a move that nobody logged, as done by somebody unknown, if it is one that a group may make; else puts the group
+  /// back where it was, and logs that.
+  /// - Returns: where it stands now; nil when it was moved on meanwhile.
+  public func acknowledgeMove(_ entry: GroupEntry, from: GroupEntry) throws -> GroupEntry? {
+    let isAllowed = from.state == entry.state || from.state.event(movingTo: entry.state) != nil
+    guard isAllowed else {
+      let allowed = from.state.allowed.compactMap { from.state.after($0)?.rawValue }
+      let what = "a group that is \(from.state.rawValue) can't become \(entry.state.rawValue)"
+      let reason =
+        "put back: \(what)" + (allowed.isEmpty ? "" : ", only \(Set(allowed).sorted().joined(separator: ", "))")
+      return try rename(entry, to: from, .groupMoved, by: "unknown", reason: reason)
+    }
+    note(.groupMoved, entry.id.description) {
+      writeEvent(entry, from: from, by: "unknown", reason: "its file was moved", body: nil, to: &$0)
+    }
+    return entry
+  }
+
+  static func state(after event: GroupEvent, _ entry: GroupEntry) throws -> GroupState {
+    if let state = entry.state.after(event) { return state }
+    let allowed = entry.state.allowed.map(\.rawValue)
+    throw SpoolError(
+      .notAllowed, "cannot \(event.rawValue) the group \(entry.id): it is \(entry.state.rawValue)",
+      hint: allowed.isEmpty
+        ? "nothing can be done with it any more" : "allowed now: \(allowed.joined(separator: ", "))")
+  }
+
+  private func writeEvent(
+    _ entry: GroupEntry, from: GroupEntry?, by: String?, reason: String?, body: [UInt8]?, to writer: inout JSONWriter
+  ) {
+    writer.beginObject()
+    writer.member("state", entry.state.rawValue)
+    writer.member("from", ifPresent: from?.state.rawValue)
+    writer.member("by", ifPresent: by)
+    writer.member("reason", ifPresent: reason)
+    writer.member("name", entry.name.description)
+    if let body {
+      writer.key("group")
+      writer.raw(body.dropLast())
+    }
+    writer.endObject()
+  }
+
+  // MARK: What dead processes left
+
+  /// Finishes, or takes back, what a process that died was doing to groups.
+  public func settleGroupMoves() throws {
+    try doing("cannot look at the groups on the move") {
+      for mover in try root.names(Layout.groupsMoving).compactMap({ Holder($0) }) where mover != holder {
+        guard isGone(mover) else { continue }
+        let moves = try root.names(Layout.groupsMoving(by: mover)).compactMap { GroupMove($0) }
+        for (id, moves) in Dictionary(grouping: moves, by: \.entry.id) { try settle(id, moves, of: mover) }
+        _ = try? root.removeDirectory(Layout.groupsMoving(by: mover))
+      }
+    }
+  }
+
+  private func settle(_ id: MessageID, _ moves: [GroupMove], of mover: Holder) throws {
+    func path(_ move: GroupMove) -> String { Layout.groupMoving(by: mover, raw: move.fileName) }
+    let old = moves.first { $0.side == .old }
+    let new = moves.first { $0.side == .new }
+    let isLogged = try new != nil && History(self).lastOfGroup(id)?.group == new?.entry
+    if let new, isLogged, try groups().allSatisfy({ $0.id != id }) {
+      _ = try root.renameIfPresent(path(new), to: new.entry.path)
+    } else if let old, try groups().allSatisfy({ $0.id != id }) {
+      _ = try root.renameIfPresent(path(old), to: old.entry.path)
+    }
+    for move in moves { try root.unlinkIfPresent(path(move)) }
+  }
+}
+
+/// The name of a file in a directory of `groups/moving/`: `STATE~NAME` for the old one, `STATE+NAME` for the new.
+struct GroupMove: Hashable {
+  let side: TaskMove.Side
+  let entry: GroupEntry
+
+  init(_ side: TaskMove.Side, _ entry: GroupEntry) {
+    self.side = side
+    self.entry = entry
+  }
+
+  init?(_ fileName: String) {
+    guard let mark = fileName.firstIndex(where: { $0 == "~" || $0 == "+" }),
+      let side = TaskMove.Side(rawValue: fileName[mark]),
+      let state = GroupState(rawValue: String(fileName[..<mark])),
+      let name = EntryName(String(fileName[fileName.index(after: mark)...]))
+    else { return nil }
+    self.init(side, GroupEntry(state: state, name: name))
+  }
+
+  var fileName: String { "\(entry.state.rawValue)\(side.rawValue)\(entry.name)" }
+}

@@ -1,0 +1,80 @@
+import Linux
+import SpoolFormat
+
+extension Spool {
+  /// Adds a task that waits until somebody says what became of it, whatever its children do. Nothing when it was added
+  /// before.
+  public func addTask(_ record: TaskRecord, blockedFor reason: String, by: String? = nil) throws {
+    var record = record
+    record.createdAt = record.createdAt ?? now()
+    record.blockedReason = reason
+    _ = try add(record, as: .blocked, by: by, durability: .relaxed)
+  }
+
+  /// Whether the announcement of a group waits for a hub, or one has it.
+  public func isAnnounced(_ id: MessageID) throws -> Bool {
+    try doing("cannot look at \(Self.hub)") {
+      let text = id.description
+      for box in [Layout.Box.inbox, .claimed] {
+        for name in try root.names(Layout.box(Self.hub, box)) {
+          guard let entry = EntryName(name) else { continue }
+          if entry.id == id { return true }
+          guard let bytes = try root.readFile(Layout.entry(Self.hub, box, raw: name), maximum: Message.bytesMax + 1),
+            let message = try? Message(parsing: bytes), message.type == .taskAnnounce, message.conversation == text
+          else { continue }
+          return true
+        }
+      }
+      return false
+    }
+  }
+
+  /// Ends a group that nobody wants any more, with its parts; or takes its announcement back when no hub has it yet.
+  /// - Returns: nil when only the announcement was there.
+  /// - Throws: `.notFound`; `.notAllowed` when it has ended.
+  public func cancelGroup(named text: String, reason: String?, by: String?) throws -> GroupEntry? {
+    let entry: GroupEntry
+    do { entry = try group(named: text) } catch let error as SpoolError where error.code == .notFound {
+      guard try withdrawAnnouncement(text) else { throw error }
+      return nil
+    }
+    for _ in 0..<50 {
+      guard let stored = try group(entry.id) else { break }
+      _ = try Self.state(after: .dissolve, stored.entry)
+      guard stored.state.isLive else {
+        throw SpoolError(.notAllowed, "\(entry.id) is \(stored.state.rawValue) already")
+      }
+      var record = stored.record
+      record.error = reason ?? "cancelled\(by.map { " by \($0)" } ?? "")"
+      record.endedAt = now()
+      let ended = try change(stored.entry, .dissolve, to: record, by: by, reason: record.error)
+      guard let ended else { continue }
+      for id in record.parts.filter({ $0.outcome == .working }).map(\.task) + [record.task].compactMap({ $0 }) {
+        guard let task = try findTask(id), !task.state.isFinal else { continue }
+        _ = try cancelWithChildren(task, reason: record.error, by: by)
+      }
+      return ended
+    }
+    throw SpoolError(.tryAgain, "\(entry.id) keeps being changed by its hub", hint: "try again in a moment")
+  }
+
+  /// - Returns: whether an announcement that nobody has was acked.
+  private func withdrawAnnouncement(_ text: String) throws -> Bool {
+    guard text.utf8.count >= 3, try exists(Self.hub) else { return false }
+    return try doing("cannot take the announcement back") {
+      let found = try root.names(Layout.box(Self.hub, .inbox)).filter { EntryName($0) != nil && $0.contains(text) }
+      guard found.count == 1 else { return false }
+      try root.makeDirectory(Layout.box(Self.hub, .done))
+      return try root.renameIfPresent(
+        Layout.entry(Self.hub, .inbox, raw: found[0]), to: Layout.entry(Self.hub, .done, raw: found[0]))
+    }
+  }
+
+  /// Whether a claimed message may be a bot's own, as far as files tell: written by the user to whom the bot belongs, or
+  /// by root. Bots of one user can write in each other's name; no file tells them apart.
+  public func isWritten(_ claim: Claim, by bot: BotName) -> Bool {
+    guard let author = (try? root.status(claim.path))??.owner, let owner = (try? root.status(Layout.bot(bot)))??.owner
+    else { return true }
+    return author == owner || author == 0
+  }
+}

@@ -1,0 +1,144 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// A group as its path tells it: state, urgency, age, and how often a hub took it in hand.
+public struct GroupEntry: Sendable, Hashable {
+  public let state: GroupState
+  public let name: EntryName
+
+  public init(state: GroupState, name: EntryName) {
+    self.state = state
+    self.name = name
+  }
+
+  public var id: MessageID { name.id }
+  /// Which hub's it is: each that takes it in hand counts one up, and the one before it finds its name gone.
+  public var term: Int { name.attempt }
+  /// Relative to the spool.
+  public var path: String { Layout.group(state, name) }
+}
+
+/// A group and where it stands.
+public struct StoredGroup: Sendable {
+  public let entry: GroupEntry
+  public var record: GroupRecord
+
+  public init(entry: GroupEntry, record: GroupRecord) {
+    self.entry = entry
+    self.record = record
+  }
+
+  public var id: MessageID { entry.id }
+  public var state: GroupState { entry.state }
+}
+
+extension LogEvent {
+  /// Where the group that this event is about stood after it; nil for an event of another kind.
+  public var group: GroupEntry? {
+    guard kind.isOfGroup, let state = text("state").flatMap(GroupState.init(rawValue:)),
+      let name = text("name").flatMap({ EntryName($0) })
+    else { return nil }
+    return GroupEntry(state: state, name: name)
+  }
+
+  /// The whole body that it bears, as its file has it (less the line feed).
+  public var groupBytes: [UInt8]? { data.withSlice { slice in slice["group"].map { Array($0.bytes) } } }
+}
+
+extension History {
+  /// The newest event about a group; nil when no log knows it.
+  public func lastOfGroup(_ id: MessageID) throws -> LogEvent? {
+    var last: LogEvent?
+    try forEachEvent(about: id) { event in
+      if event.group != nil, last.map({ $0.time <= event.time }) ?? true { last = event }
+      return true
+    }
+    return last
+  }
+}
+
+extension Spool {
+  /// The groups in these states, by state, urgency and age. Reads names only.
+  public func groups(in states: [GroupState] = GroupState.allCases) throws -> [GroupEntry] {
+    try doing("cannot list the groups of \(path)") {
+      var entries: [GroupEntry] = []
+      for state in states {
+        var found: [GroupEntry] = []
+        try root.list(Layout.groups(state)) {
+          if let name = EntryName($0), name.place == .waiting { found.append(GroupEntry(state: state, name: name)) }
+        }
+        entries += found.sorted { $0.name < $1.name }
+      }
+      return entries
+    }
+  }
+
+  /// Where a group stands; nil when there is none with this id. Cost: a listing of each state's directory.
+  public func findGroup(_ id: MessageID) throws -> GroupEntry? {
+    // One that is changed is nowhere for a moment; one that moves may be missed.
+    for round in 0..<50 {
+      if let found = try groups().last(where: { $0.id == id }) { return found }
+      let isMoving = try groupIsMoving(id)
+      if round > 0, !isMoving { return nil }
+      if isMoving { usleep(2000) }
+    }
+    return nil
+  }
+
+  /// Whether a process is changing what its file says.
+  func groupIsMoving(_ id: MessageID) throws -> Bool {
+    try doing("cannot look at the groups on the move") {
+      let text = id.description
+      var isMoving = false
+      for mover in try root.names(Layout.groupsMoving) {
+        try root.list("\(Layout.groupsMoving)/\(mover)") {
+          if String(decoding: $0, as: UTF8.self).contains(text) { isMoving = true }
+        }
+      }
+      return isMoving
+    }
+  }
+
+  /// What a group's file says; nil when it is there no longer.
+  /// - Throws: `.badData` when it can't be read as a group.
+  public func record(of entry: GroupEntry) throws -> GroupRecord? {
+    let bytes = try doing("cannot read \(entry.path)") {
+      try root.readFile(entry.path, maximum: GroupRecord.bytesMax)
+    }
+    guard let bytes else { return nil }
+    do {
+      var record = try GroupRecord(parsing: bytes)
+      record.id = entry.id
+      record.announcement.priority = Priority(value: 10 - entry.name.urgency) ?? record.announcement.priority
+      return record
+    } catch {
+      throw SpoolError(
+        .badData, "\(entry.path): \(error)", hint: "what it said is in the log: spool trace \(entry.id)")
+    }
+  }
+
+  /// The group with this id and what it says; nil when there is none.
+  public func group(_ id: MessageID) throws -> StoredGroup? {
+    for _ in 0..<50 {
+      guard let entry = try findGroup(id) else { return nil }
+      if let record = try record(of: entry) { return StoredGroup(entry: entry, record: record) }
+    }
+    return nil
+  }
+
+  /// The group that a text on a command line means: an id, the name of its file, or an unambiguous part of either.
+  /// - Throws: `.notFound`; `.badData` when there are several.
+  public func group(named text: String) throws -> GroupEntry {
+    let last = text.split(separator: "/").last.map(String.init) ?? text
+    if let id = MessageID(last) ?? EntryName(last)?.id, let entry = try findGroup(id) { return entry }
+    let found = last.utf8.count < 3 ? [] : try groups().filter { $0.name.description.contains(last) }
+    if found.count == 1 { return found[0] }
+    let shown = last.prefix(80).description.escapedForTerminal()
+    guard found.isEmpty else {
+      let some = found.prefix(4).map(\.id.description).joined(separator: ", ")
+      throw SpoolError(.badData, "\(shown) stands for \(found.count) groups: \(some)", hint: "give more of the id")
+    }
+    throw SpoolError(.notFound, "no group \(shown)", hint: "see: spool group list --all")
+  }
+}
