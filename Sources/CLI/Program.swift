@@ -46,9 +46,9 @@ enum Program {
 
   /// Every verb, in the order in which help lists them.
   static let verbs: [Verb] = [
-    .initialize, .register, .bots, .send, .publish, .subscribe, .unsubscribe, .topics, .inbox, .receive, .ack, .nack,
-    .extend, .dead, .reply, .request, .work, .task, .workflow, .announce, .group, .coordinate, .ask, .analyze, .status,
-    .learnings, .log,
+    .initialize, .register, .bots, .skills, .reputation, .send, .publish, .subscribe, .unsubscribe, .topics, .inbox,
+    .receive, .ack, .nack, .extend, .dead, .reply, .request, .work, .task, .workflow, .announce, .group, .coordinate,
+    .ask, .analyze, .status, .learnings, .log,
     .thread, .search, .show, .trace, .stats, .doctor, .demo,
   ]
 

@@ -1,69 +1,93 @@
 import SpoolFormat
 
-/// How one attempt at a task ended: what bots are judged by.
-public struct TaskOutcome: Sendable, Hashable {
-  public let bot: BotName
-  public let needs: TaskNeeds
-  public let succeeded: Bool
-  /// From its start to its end; counted only when it succeeded, because a failure may be quick or slow for any reason.
-  public let microseconds: Int
-
-  public init(bot: BotName, needs: TaskNeeds, succeeded: Bool, seconds: Double) {
-    self.bot = bot
-    self.needs = needs
-    self.succeeded = succeeded
-    microseconds = Int(min(max(seconds.isFinite ? seconds : 0, 0), 1e7) * 1e6)
-  }
-}
-
-/// What a bot has shown that it can do: attempts counted by domain and by skill, from the outcomes in the log.
+/// What a bot has shown that it can do, and how it answers: from what the log says of it, each line for itself.
 ///
-/// A sum of whole numbers, so that records of parts of the log, folded in any order and merged, are equal to the record
-/// of all of it: it can be computed again at any time, and a copy is only there to save that. (Past `labelsMax` domains
-/// or skills of one bot it depends on the order which of them are kept.)
+/// Sums of whole numbers, extremes, and the newest of sets, so that records of parts of the log, folded in any order and
+/// merged, are equal to the record of all of it: it can be computed again at any time, and a copy is only there to save
+/// that. (Past `labelsMax` domains, skills or senders of one bot it depends on the order which of them are kept.)
 public struct BotRecord: Sendable, Hashable {
-  public struct Tally: Sendable, Hashable {
-    public var tried = 0
-    public var succeeded = 0
-    /// That the successful ones took together.
-    public var microseconds = 0
-
-    public init() {}
-
-    /// Seconds that a success took on average; nil before the first.
-    public var meanSeconds: Double? { succeeded > 0 ? Double(microseconds) / 1e6 / Double(succeeded) : nil }
-
-    public static func += (left: inout Tally, right: Tally) {
-      left.tried += right.tried
-      left.succeeded += right.succeeded
-      left.microseconds = min(left.microseconds + right.microseconds, 1 << 60)
-    }
-
-    mutating func count(_ outcome: TaskOutcome) {
-      tried += 1
-      guard outcome.succeeded else { return }
-      succeeded += 1
-      microseconds = min(microseconds + outcome.microseconds, 1 << 60)
-    }
-  }
-
   public private(set) var all = Tally()
   public private(set) var domains: [String: Tally] = [:]
   public private(set) var skills: [String: Tally] = [:]
+  /// When the log first and last spoke of it.
+  public private(set) var firstSeen: Timestamp?
+  public private(set) var lastSeen: Timestamp?
+  /// Messages that it took or gave up, and attempts at tasks.
+  public private(set) var actions = 0
+  /// Their rewards together, hundredths.
+  public private(set) var rewards = 0
+  /// Messages that it took, each counted at its first claim, and how long they had waited.
+  public private(set) var deliveries = 0
+  public private(set) var waitedMicroseconds = 0
+  public private(set) var waits = Times()
+  /// The newest `memoryMax` actions, oldest first.
+  public private(set) var memory: [Action] = []
+  /// By who sent to it, or wanted its tasks done.
+  public private(set) var paths: [String: Path] = [:]
+  /// Lines of the log that are in here.
+  public private(set) var lessons = 0
 
-  /// Domains, and skills, that one record keeps: enough for any bot, and a bound for what hostile tasks can make of it.
-  /// Those past it count only in `all`.
+  /// Domains, skills, and senders, that one record keeps: enough for any bot, and a bound for what hostile tasks can make
+  /// of it. Those past it count only in `all`.
   public static let labelsMax = 256
+  /// Actions that are remembered one by one.
+  public static let memoryMax = 32
 
   public init() {}
 
   public mutating func count(_ outcome: TaskOutcome) {
-    all.count(outcome)
+    countTally(outcome)
+    seen(outcome.at)
+    let reward = Reward.of(outcome)
+    note(
+      Action(kind: .task, from: outcome.requester, reward: reward, microseconds: outcome.microseconds, at: outcome.at))
+  }
+
+  /// Only what is told of kinds of tasks, for a record of many bots together.
+  mutating func countTally(_ outcome: TaskOutcome) {
+    all.count(outcome, difficulty: outcome.difficulty)
     if let domain = outcome.needs.domain, Self.hasRoom(domains, domain) {
-      domains[domain, default: Tally()].count(outcome)
+      domains[domain, default: Tally()].count(outcome, difficulty: outcome.difficulty)
     }
     for skill in outcome.needs.skills where Self.hasRoom(skills, skill.name) {
-      skills[skill.name, default: Tally()].count(outcome)
+      let difficulty = TaskOutcome.difficulty(skill.level, failedBefore: outcome.failedBefore)
+      skills[skill.name, default: Tally()].count(outcome, difficulty: difficulty)
+    }
+  }
+
+  /// Takes in what one line of the log teaches of this bot.
+  public mutating func count(_ lesson: Lesson) {
+    lessons += 1
+    switch lesson.what {
+    case .seen: seen(lesson.at)
+    case .outcome(let outcome): count(outcome)
+    case .delivery(let from, let microseconds):
+      seen(lesson.at)
+      deliveries += 1
+      waitedMicroseconds = min(waitedMicroseconds + microseconds, 1 << 60)
+      waits.count(microseconds: microseconds)
+      let reward = Reward.ofDelivery(microseconds: microseconds)
+      note(Action(kind: .message, from: from, reward: reward, microseconds: microseconds, at: lesson.at))
+    case .givenUp(let from):
+      seen(lesson.at)
+      note(Action(kind: .givenUp, from: from, reward: 0, microseconds: nil, at: lesson.at))
+    }
+  }
+
+  private mutating func seen(_ moment: Timestamp) {
+    firstSeen = min(firstSeen ?? moment, moment)
+    lastSeen = max(lastSeen ?? moment, moment)
+  }
+
+  private mutating func note(_ action: Action) {
+    actions += 1
+    rewards += action.reward
+    if memory.count < Self.memoryMax || memory[0] < action {
+      memory.insert(action, at: (memory.lastIndex { !(action < $0) } ?? -1) + 1)
+      if memory.count > Self.memoryMax { memory.removeFirst() }
+    }
+    if let from = action.from, paths.count < Self.labelsMax || paths[from] != nil {
+      paths[from, default: Path()].count(action)
     }
   }
 
@@ -72,6 +96,22 @@ public struct BotRecord: Sendable, Hashable {
   }
 
   public mutating func merge(_ other: BotRecord) {
+    mergeTallies(other)
+    for moment in [other.firstSeen, other.lastSeen].compactMap({ $0 }) { seen(moment) }
+    lessons += other.lessons
+    actions += other.actions
+    rewards += other.rewards
+    deliveries += other.deliveries
+    waitedMicroseconds = min(waitedMicroseconds + other.waitedMicroseconds, 1 << 60)
+    waits += other.waits
+    memory = Array((memory + other.memory).sorted().suffix(Self.memoryMax))
+    for (from, path) in other.paths.sorted(by: { $0.key < $1.key })
+    where paths.count < Self.labelsMax || paths[from] != nil {
+      paths[from, default: Path()] += path
+    }
+  }
+
+  mutating func mergeTallies(_ other: BotRecord) {
     all += other.all
     for (label, tally) in other.domains.sorted(by: { $0.key < $1.key }) where Self.hasRoom(domains, label) {
       domains[label, default: Tally()] += tally
@@ -86,15 +126,32 @@ public struct BotRecord: Sendable, Hashable {
   /// How many successes raise a skill by a level, and the share of successes that it takes besides.
   public static let successesPerLevel = 20
   public static let shareForLevel = 0.8
+  /// Below this share a level is lost, and below half of it two, with so many failures at least.
+  public static let shareAgainstLevel = 0.5
+  public static let failuresAgainstLevel = 6
+  public static let failuresAgainstTwo = 10
 
-  /// The level that a bot has by now in a skill that its card states: one more for every 20 successes, as long as
-  /// four in five attempts succeed. A card is never lowered, and a skill that it doesn't state isn't gained.
+  /// The level that a bot has by now in a skill that its card states. It is judged by the last 20 attempts at tasks that
+  /// required the skill:
+  /// - four in five succeeded: one level more for every 20 successes there ever were;
+  /// - fewer than half did, and 6 at least failed: one level less; fewer than a quarter, and 10 failed: two;
+  /// - else as stated.
+  /// So a level is lost and won back by what was done last, never by time alone, and between the two bounds nothing moves
+  /// to and fro. Another success never costs a level. A skill that the card doesn't state isn't gained.
   public func level(_ skill: String, stated: Card.Level) -> Card.Level {
-    guard let tally = skills[skill], Double(tally.succeeded) >= Self.shareForLevel * Double(tally.tried) else {
-      return stated
+    let levels = Card.Level.allCases
+    guard let tally = skills[skill], tally.recent.count > 0 else { return stated }
+    let failures = tally.recent.count { !$0.succeeded }
+    let share = 1 - Double(failures) / Double(tally.recent.count)
+    var place = levels.firstIndex(of: stated)!
+    if share >= Self.shareForLevel {
+      place += tally.succeeded / Self.successesPerLevel
+    } else if failures >= Self.failuresAgainstTwo, share < Self.shareAgainstLevel / 2 {
+      place -= 2
+    } else if failures >= Self.failuresAgainstLevel, share < Self.shareAgainstLevel {
+      place -= 1
     }
-    let all = Card.Level.allCases
-    return all[min(all.count - 1, all.firstIndex(of: stated)! + tally.succeeded / Self.successesPerLevel)]
+    return levels[min(max(place, 0), levels.count - 1)]
   }
 
   /// A new bot counts as one that has done 3 of 4 tasks: good enough to be tried, and not above one that is proven.
@@ -119,102 +176,81 @@ extension BotRecord {
   /// Reads what `write` wrote. A number that can't be is an error, because the record can be computed again.
   public init(_ value: JSONValue) throws(FormatError) {
     guard value.object != nil else { throw FormatError("a bot's record is an object") }
-    all = try Self.tally(value["all"] ?? .null, "all")
+    all = try Tally(value["all"] ?? .null, "all")
     domains = try Self.tallies(value, "domains")
     skills = try Self.tallies(value, "skills")
+    func moment(_ name: String) -> Timestamp? { value[name]?.string.flatMap(Timestamp.init(rfc3339:)) }
+    func number(_ name: String) throws(FormatError) -> Int {
+      guard let member = value[name] else { return 0 }
+      guard let number = member.int, 0...(1 << 60) ~= number else { throw FormatError("\"\(name)\" is no count") }
+      return number
+    }
+    (firstSeen, lastSeen) = (moment("first_seen"), moment("last_seen"))
+    (lessons, actions, rewards) = (try number("lessons"), try number("actions"), try number("rewards"))
+    (deliveries, waitedMicroseconds) = (try number("deliveries"), try number("waited_us"))
+    waits = Times(value["waits_us"])
+    for entry in (value["memory"]?.array ?? []).suffix(Self.memoryMax) {
+      if let action = Action(entry) { memory.append(action) }
+    }
+    memory.sort()
+    for member in value["paths"]?.object ?? [:] where paths.count < Self.labelsMax {
+      paths[member.key] = try Path(member.value)
+    }
   }
 
   private static func tallies(_ value: JSONValue, _ name: String) throws(FormatError) -> [String: Tally] {
     var tallies: [String: Tally] = [:]
     for member in value[name]?.object ?? [:] where tallies.count < labelsMax {
-      tallies[member.key] = try tally(member.value, "\(name).\(member.key)")
+      tallies[member.key] = try Tally(member.value, "\(name).\(member.key)")
     }
     return tallies
   }
 
-  private static func tally(_ value: JSONValue, _ name: String) throws(FormatError) -> Tally {
-    var tally = Tally()
-    let bound = 1 << 60
-    guard let tried = value["tried"]?.int, let succeeded = value["succeeded"]?.int,
-      let microseconds = value["microseconds"]?.int,
-      0...tried ~= succeeded && tried <= bound && 0...bound ~= microseconds
-    else { throw FormatError("\"\(name)\" is no tally: {\"tried\": 2, \"succeeded\": 1, \"microseconds\": 1500000}") }
-    tally.tried = tried
-    tally.succeeded = succeeded
-    tally.microseconds = microseconds
-    return tally
+  public func write(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writeMembers(to: &writer)
+    writer.endObject()
   }
 
-  public func write(to writer: inout JSONWriter) {
-    func write(_ tally: Tally) {
-      writer.beginObject()
-      writer.member("tried", tally.tried)
-      writer.member("succeeded", tally.succeeded)
-      writer.member("microseconds", tally.microseconds)
-      writer.endObject()
-    }
+  /// The members of its object.
+  public func writeMembers(to writer: inout JSONWriter) {
     func write(_ tallies: [String: Tally]) {
       writer.beginObject()
       for (label, tally) in tallies.sorted(by: { $0.key < $1.key }) {
         writer.key(label)
-        write(tally)
+        tally.write(to: &writer)
       }
       writer.endObject()
     }
-    writer.beginObject()
+    if let firstSeen, let lastSeen {
+      writer.key("first_seen")
+      writer.moment(firstSeen)
+      writer.key("last_seen")
+      writer.moment(lastSeen)
+    }
+    writer.member("actions", actions)
+    writer.member("mean_reward", ifPresent: meanReward.map { ($0 * 1e4).rounded() / 1e4 })
+    writer.member("lessons", lessons)
+    writer.member("rewards", rewards)
+    writer.member("deliveries", deliveries)
+    writer.member("waited_us", waitedMicroseconds)
     writer.key("all")
-    write(all)
+    all.write(to: &writer)
     writer.key("domains")
     write(domains)
     writer.key("skills")
     write(skills)
-    writer.endObject()
-  }
-}
-
-/// The records of all bots.
-public struct TeamRecord: Sendable, Hashable {
-  public private(set) var bots: [BotName: BotRecord] = [:]
-  /// All of them together.
-  public private(set) var together = BotRecord()
-
-  public init() {}
-
-  public mutating func count(_ outcome: TaskOutcome) {
-    bots[outcome.bot, default: BotRecord()].count(outcome)
-    together.count(outcome)
-  }
-
-  public mutating func merge(_ other: TeamRecord) {
-    for (bot, record) in other.bots { bots[bot, default: BotRecord()].merge(record) }
-    together.merge(other.together)
-  }
-
-  public mutating func merge(_ record: BotRecord, of bot: BotName) {
-    bots[bot, default: BotRecord()].merge(record)
-    together.merge(record)
-  }
-
-  /// Seconds that a task of the domain takes the team on average; nil before the first success.
-  public func meanSeconds(_ domain: String?) -> Double? { together.tally(domain).meanSeconds }
-
-  /// An object of the bots' records by name.
-  public init(parsing bytes: [UInt8]) throws(FormatError) {
-    let value: JSONValue
-    do { value = try JSONValue(parsing: bytes) } catch { throw FormatError("not JSON: \(error)") }
-    guard let object = value.object else { throw FormatError("a team's record is an object of its bots' records") }
-    for member in object {
-      let record = try BotRecord(member.value)
-      bots[try BotName(parsing: member.key)] = record
-      together.merge(record)
-    }
-  }
-
-  public func write(to writer: inout JSONWriter) {
+    writer.key("waits_us")
+    waits.write(to: &writer)
+    writer.key("memory")
+    writer.beginArray()
+    for action in memory { action.write(to: &writer) }
+    writer.endArray()
+    writer.key("paths")
     writer.beginObject()
-    for (bot, record) in bots.sorted(by: { $0.key < $1.key }) {
-      writer.key(bot.description)
-      record.write(to: &writer)
+    for (from, path) in paths.sorted(by: { $0.key < $1.key }) {
+      writer.key(from)
+      path.write(to: &writer)
     }
     writer.endObject()
   }

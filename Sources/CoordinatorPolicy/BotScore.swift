@@ -3,19 +3,43 @@ import SpoolFormat
 /// A bot as others choose by it: its card, with its skills to be found by name, and what it has shown.
 public struct BotProfile: Sendable {
   public let card: Card
-  public var record: BotRecord
+  public var record: BotRecord { didSet { refresh() } }
+  /// When it is looked at: what it has shown weighs less the older it is. Nil for when its last attempt ended.
+  public var now: Timestamp? { didSet { if oldValue.map(Days.number) != now.map(Days.number) { refresh() } } }
   let domain: String?
-  private let levels: [String: Card.Level]
+  /// By skill, in lower case: the levels that it has by now.
+  private var levels: [String: Card.Level] = [:]
+  /// `Reputation.standing` in all tasks, and in those that required a skill.
+  private var standing = 0.0
+  private var standings: [String: Double] = [:]
 
-  public init(card: Card, record: BotRecord = BotRecord()) {
+  public init(card: Card, record: BotRecord = BotRecord(), now: Timestamp? = nil) {
     self.card = card
     self.record = record
+    self.now = now
     domain = card.domain.flatMap { $0.isEmpty ? nil : $0.lowercased() }
-    levels = Dictionary(card.skills.map { ($0.name.lowercased(), $0.level) }, uniquingKeysWith: max)
+    refresh()
+  }
+
+  private mutating func refresh() {
+    let stated = Dictionary(card.skills.map { ($0.name.lowercased(), $0.level) }, uniquingKeysWith: max)
+    levels = stated.reduce(into: [:]) { $0[$1.key] = record.level($1.key, stated: $1.value) }
+    let moment = now ?? record.all.lastAt ?? Timestamp(microseconds: 0)
+    standing = record.reputation(now: moment).standing
+    standings = record.skills.keys.reduce(into: [:]) {
+      $0[$1] = record.reputation(skill: $1, now: moment).standing
+    }
   }
 
   /// The level that it has by now; nil for a skill that its card doesn't state.
-  public func level(_ skill: String) -> Card.Level? { levels[skill].map { record.level(skill, stated: $0) } }
+  public func level(_ skill: String) -> Card.Level? { levels[skill] }
+
+  /// The share of such tasks that it will probably do, and a little more the less is known of it: half of it
+  /// `BotRecord.expectedShare` in the domain, half its standing in the skills, the lowest of several.
+  func success(_ needs: TaskNeeds) -> Double {
+    let skilled = needs.skills.map { standings[$0.name] ?? standing }.min() ?? standing
+    return (record.expectedShare(needs.domain) + skilled) / 2
+  }
 }
 
 /// How well a bot fits a task, from 0 to 1, and why: the sum of five parts, each from 0 to 1 and with its weight.
@@ -25,7 +49,8 @@ public struct BotProfile: Sendable {
 ///   everything, 0.4; another domain 0. Tasks without a domain 0.5.
 /// - skills 0.15: for each that is required, 0.7 at the required level and 0.1 more for each level above; the mean.
 ///   Without requirements 0.5. **Who lacks a required skill, or has it at a lower level, can't do the task.**
-/// - success 0.20: the share of such tasks that it will probably do (`BotRecord.expectedShare`).
+/// - success 0.20: the share of such tasks that it will probably do, with its reputation in the skills (`Reputation`), which
+///   fades with time, weighs hard tasks more, and is raised a little for bots that are new.
 /// - speed 0.10: T ÷ (T + t), t the seconds that it takes and T those that the team takes on average: 0.5 for the
 ///   average, 0.67 for twice as fast. It counts as having done two tasks in average time beforehand.
 /// - load 0.25: the share of its capacity that is free. Nearly as much as the domain, so that an idle bot for
@@ -69,7 +94,7 @@ public struct BotScore: Sendable, Hashable {
     let domain = domain(bot, needs.domain)
     let sum =
       Weight.domain * domain + Weight.skills * skills(bot, needs)
-      + Weight.success * bot.record.expectedShare(needs.domain)
+      + Weight.success * bot.success(needs)
       + Weight.speed * speed(bot.record.tally(needs.domain), teamSeconds)
     return Fixed(sum: sum, isStranger: domain == 0)
   }
@@ -96,7 +121,7 @@ public struct BotScore: Sendable, Hashable {
         name: "skills", value: disqualification == nil ? Self.skills(bot, needs) : 0, weight: Weight.skills,
         reason: disqualification ?? (needs.skills.isEmpty ? "none are required" : "has all that are required")),
       Part(
-        name: "success", value: bot.record.expectedShare(needs.domain), weight: Weight.success,
+        name: "success", value: bot.success(needs), weight: Weight.success,
         reason: tally.tried == 0 ? "hasn't tried any such task" : "did \(tally.succeeded) of \(tally.tried) such tasks"),
       Part(
         name: "speed", value: Self.speed(tally, teamSeconds), weight: Weight.speed,
@@ -158,7 +183,7 @@ public struct BotScore: Sendable, Hashable {
 
   private static func speed(_ tally: BotRecord.Tally, _ teamSeconds: Double?) -> Double {
     guard let teamSeconds, teamSeconds > 0 else { return 0.5 }
-    let own = (Double(tally.microseconds) / 1e6 + 2 * teamSeconds) / Double(tally.succeeded + 2)
+    let own = (Double(tally.microseconds) / 1e6 + 2 * teamSeconds) / Double(tally.times.count + 2)
     return teamSeconds / (teamSeconds + own)
   }
 

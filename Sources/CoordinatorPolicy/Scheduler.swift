@@ -105,11 +105,12 @@ public struct Scheduler: Sendable {
     if let known = placeOfBot[card.name] {
       place = known
       setCounted(place, false)
-      bots[place]!.profile = BotProfile(card: card, record: bots[place]!.profile.record)
+      bots[place]!.profile = BotProfile(card: card, record: bots[place]!.profile.record, now: team.lastAt)
     } else {
       place = vacantBots.popLast() ?? bots.count
       let bot = Bot(
-        profile: BotProfile(card: card, record: team.bots[card.name] ?? BotRecord()), load: 0, isAlive: false)
+        profile: BotProfile(card: card, record: team.bots[card.name] ?? BotRecord(), now: team.lastAt), load: 0,
+        isAlive: false)
       if place == bots.count {
         bots.append(bot)
         loadParts.append(0)
@@ -217,7 +218,9 @@ public struct Scheduler: Sendable {
   public mutating func learn(_ records: TeamRecord) {
     team.merge(records)
     for (name, record) in team.bots {
-      if let place = placeOfBot[name] { bots[place]!.profile.record = record }
+      if let place = placeOfBot[name] {
+        bots[place]!.profile = BotProfile(card: bots[place]!.profile.card, record: record, now: team.lastAt)
+      }
     }
     for index in classes.indices where classes[index] != nil { rescoreClass(index) }
   }
@@ -235,7 +238,8 @@ public struct Scheduler: Sendable {
     guard let place = placeOfBot[outcome.bot] else { return }
     let tried = team.bots[outcome.bot]!.all.tried
     guard tried > bots[place]!.scoredAt + bots[place]!.scoredAt / 8 else { return }
-    bots[place]!.profile.record = team.bots[outcome.bot]!
+    bots[place]!.profile = BotProfile(
+      card: bots[place]!.profile.card, record: team.bots[outcome.bot]!, now: team.lastAt)
     setCounted(place, false)
     rescore(place)
     setCounted(place, true)

@@ -119,9 +119,11 @@ extension Spool {
         if try root.status(target) == nil { _ = try? root.unlink(Layout.reason(besides: target)) }
         return false
       }
+      let sender = ((try? message(bot, in: target, dead)) ?? nil)?.from
       note(.messageDead, name.id.description) { writer in
         settle(&writer, bot, name)
         writer.member("reason", reason)
+        writer.member("from", ifPresent: sender)
         writer.endObject()
       }
       return true

@@ -124,10 +124,13 @@ public final class Inbox {
       try spool.bury(bot, held, reason: "expired at \(expiry.rfc3339)")
       return nil
     }
-    let waited = max(0, spool.now().microseconds - held.id.time.microseconds)
+    // What was to wait hasn't waited for this bot.
+    let due = max(message.notBefore ?? held.id.time, held.id.time)
+    let waited = max(0, spool.now().microseconds - due.microseconds)
     spool.note(.messageClaimed, held.id.description) { writer in
       spool.settle(&writer, bot, held)
       writer.member("waited_us", waited)
+      writer.member("from", ifPresent: message.from)
       writer.endObject()
     }
     let end = Clock.sinceBoot() + Int(min(lease / 2, 1) * 1e9)

@@ -59,6 +59,10 @@ enum Layout {
     return path
   }
   static func card(_ bot: BotName) -> String { "bots/\(bot)/card.json" }
+  /// What the log taught of the bot.
+  static func record(_ bot: BotName) -> String { "bots/\(bot)/record.json" }
+  /// How far the log was read for the records.
+  static let records = "records.json"
   /// Beside a dead letter or a quarantined file: why it is there.
   static func reason(besides path: String) -> String { path + ".reason" }
   static func presence(_ bot: BotName, _ holder: Holder) -> String { "bots/\(bot)/presence/\(holder)" }

@@ -1,17 +1,22 @@
+import Glibc
 import Linux
 import SpoolFormat
 
 /// Reads the logs of all hosts as they grow, from where an earlier reader stopped. For a loop that has other things to do:
 /// it never waits.
 public struct LogFollower {
-  /// How far each host's log was read.
-  public struct Position: Sendable, Hashable {
+  /// How far each host's log was read. Of one log they are in the order of their lines.
+  public struct Position: Sendable, Hashable, Comparable {
     public let segment: String
     public let offset: Int
 
     public init(segment: String, offset: Int) {
       self.segment = segment
       self.offset = offset
+    }
+
+    public static func < (left: Position, right: Position) -> Bool {
+      left.segment != right.segment ? left.segment < right.segment : left.offset < right.offset
     }
   }
 
@@ -45,6 +50,35 @@ public struct LogFollower {
       }
     }
     return left == 0
+  }
+
+  /// As `take`, with the host in whose log each event stands, and where its line begins.
+  public mutating func take(
+    limit: Int = .max, withPlaces body: (LogEvent, _ host: String, _ place: Position) throws -> Void
+  ) throws -> Bool {
+    var left = limit
+    for host in cursors.keys.sorted() {
+      while left > 0, let (event, place) = try doing("cannot follow the log", { try cursors[host]!.pop() }) {
+        left -= 1
+        try body(event, host, Position(segment: place.segment.start.compact, offset: place.offset))
+      }
+    }
+    return left == 0
+  }
+
+  /// What the line that ends at a position ends with: its checksum, so that a log which was cut or written anew since is
+  /// known by it. Nil where no line ends.
+  public func mark(at position: Position, of host: String) throws -> String? {
+    guard position.offset > 0, let start = Timestamp(compact: Array(position.segment.utf8)) else { return nil }
+    return try doing("cannot read the log") {
+      let path = LogFiles.Segment(host: host, start: start).path
+      guard let file = try files.root.openIfPresent(path, O_RDONLY) else { return nil }
+      let count = min(position.offset, 11)
+      let end = try file.read(at: position.offset - count, count: count)
+      // The eight digits, `"}` and the line feed.
+      guard end.count == 11, end.last == 10 else { return nil }
+      return String(decoding: end.prefix(8), as: UTF8.self)
+    }
   }
 
   /// Looks for hosts that have begun to write since.

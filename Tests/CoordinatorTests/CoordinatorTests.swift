@@ -210,7 +210,7 @@ import Testing
     #expect(team.together.all.succeeded == 6)
     stage.coordinator.outcomes.save()
     #expect(try stage.restarted().outcomes.team == team)
-    #expect(unlink("\(stage.path)/coordinator/records.json") == 0)
+    #expect(unlink("\(stage.path)/records.json") == 0)
     let relearned = try stage.restarted()
     #expect(try stage.turns(relearned) { relearned.outcomes.isCurrent })
     #expect(relearned.outcomes.team == team)
