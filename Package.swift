@@ -25,7 +25,7 @@ let package = Package(
     .target(name: "Spool", dependencies: ["Linux", "SpoolFormat"]),
     .target(name: "CoordinatorPolicy", dependencies: ["SpoolFormat"]),
     .target(name: "Routing", dependencies: ["CoordinatorPolicy", "Spool"]),
-    .target(name: "AgentRuntime", dependencies: ["CoordinatorPolicy", "Spool"]),
+    .target(name: "AgentRuntime", dependencies: ["CoordinatorPolicy", "Routing", "Spool"]),
     .target(name: "Coordinator", dependencies: ["AgentRuntime", "CoordinatorPolicy", "Routing"]),
     .executableTarget(
       name: "CLI", dependencies: ["AgentRuntime", "Coordinator", "CoordinatorPolicy", "Routing", "Spool"],

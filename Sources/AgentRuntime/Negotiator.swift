@@ -1,5 +1,6 @@
 import CoordinatorPolicy
 import Linux
+import Routing
 import Spool
 import SpoolFormat
 
@@ -231,7 +232,7 @@ final class Negotiator {
     guard version != cardVersion || now - recordsReadAt > Self.recordsNanoseconds else { return }
     cardVersion = version
     recordsReadAt = now
-    profile = BotProfile(card: try spool.card(of: bot), record: TeamRecord.kept(in: spool).bots[bot] ?? BotRecord())
+    profile = BotProfile(card: try spool.card(of: bot), record: BotRecord.kept(of: bot, in: spool))
   }
 
   private func send(
@@ -244,16 +245,5 @@ final class Negotiator {
     let reply = try spool.reply(to: message, from: bot.description, content)
     // Should a power cut take it, the hub asks once more.
     try spool.send(reply, durability: .relaxed)
-  }
-}
-
-extension TeamRecord {
-  /// What a coordinator has kept of it; empty where none has yet.
-  public static func kept(in spool: Spool) -> TeamRecord {
-    guard let bytes = (try? spool.readCoordinatorFile("records.json")) ?? nil,
-      let bots = (try? JSONValue(parsing: bytes))?["bots"],
-      let team = try? TeamRecord(parsing: bots.text.bytes)
-    else { return TeamRecord() }
-    return team
   }
 }

@@ -1,4 +1,5 @@
 import CoordinatorPolicy
+import Routing
 import Spool
 import SpoolFormat
 
@@ -30,7 +31,9 @@ public struct Ranking {
     for entry in try spool.tasks(in: [.assigned, .inProgress]) {
       if let bot = entry.bot { loads[bot, default: 0] += 1 }
     }
-    scheduler.learn(try Outcomes(spool).team)
+    var book = try RecordBook(spool)
+    try book.catchUp()
+    scheduler.learn(book.team)
     for (bot, member) in roster.members where member.takesTasks && bot != Coordinator.bot {
       scheduler.setBot(member.card, load: loads[bot] ?? 0, isAlive: true)
     }

@@ -1,6 +1,7 @@
 import AgentRuntime
 import CoordinatorPolicy
 import Linux
+import Routing
 import Spool
 import SpoolFormat
 
