@@ -17,6 +17,8 @@ enum System: String {
   case spool
   /// Ours, durable: and a power cut.
   case spoolDurable
+  /// Ours, by shared values; relaxed.
+  case state
   /// The bare system calls: no JSON, no log, no sync.
   case bare
   /// The bare system calls, with each file and its directory synced.
@@ -38,6 +40,7 @@ struct Address {
     switch system {
     case .spool: try SpoolEndpoint(self, durability: .relaxed)
     case .spoolDurable: try SpoolEndpoint(self, durability: .durable)
+    case .state: try StateEndpoint(self)
     case .bare: try BareFiles(self, synced: false)
     case .synced: try BareFiles(self, synced: true)
     case .redis: try RedisEndpoint(self)

@@ -58,6 +58,12 @@ enum MessageView {
       let subject = event.kind == .messageQuarantined ? "\(Output.excerpt(event.subject, 60)) " : ""
       return "\(subject)by \(bot(event))\(reason)"
     case .topicSubscribed, .topicUnsubscribed: return "\(event.subject) #\(event.text("topic") ?? "")"
+    case .stateSet, .stateDeleted:
+      guard let value = (try? StateKey(parsing: event.subject)).flatMap({ StateValue(event.data, key: $0) }) else {
+        return Output.excerpt(event.subject, 64)
+      }
+      let text = value.value.map { Output.excerpt($0.description, 60) } ?? "(deleted)"
+      return "\(value.key) \(text) by \(Output.excerpt(value.by ?? "?", 64)), version \(value.version)"
     default: return event.kind.isOfTask ? TaskView.details(event) : Output.excerpt(event.subject, 64)
     }
   }

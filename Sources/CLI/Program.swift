@@ -48,7 +48,7 @@ enum Program {
   static let verbs: [Verb] = [
     .initialize, .register, .bots, .skills, .reputation, .send, .publish, .subscribe, .unsubscribe, .topics, .inbox,
     .receive, .ack, .nack, .extend, .dead, .reply, .request, .work, .task, .workflow, .announce, .group, .coordinate,
-    .ask, .analyze, .status, .learnings, .log,
+    .ask, .analyze, .status, .learnings, .state, .log,
     .thread, .search, .show, .trace, .stats, .doctor, .demo,
   ]
 

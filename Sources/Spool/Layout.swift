@@ -17,6 +17,7 @@ enum Layout {
   static let top =
     [bots, topics, log, quarantine, keys, tmp, coordinator, tasks, tasksMoving, tasksTemporary]
     + TaskState.allCases.map { tasks($0) } + [groups, groupsMoving] + GroupState.allCases.map { groups($0) }
+    + [state, stateVersions, stateTemporary]
 
   /// The directories of a bot.
   enum Box: String, CaseIterable {
@@ -96,6 +97,16 @@ enum Layout {
   /// The groups that a bot has agreed to work for, and whose tasks haven't come yet.
   static func reservations(_ bot: BotName) -> String { "bots/\(bot)/reserved" }
   static func reservation(_ bot: BotName, _ group: String) -> String { "bots/\(bot)/reserved/\(group)" }
+
+  static let state = "state"
+  static let stateVersions = "state/versions"
+  static let stateTemporary = "state/tmp"
+  static func value(_ key: StateKey) -> String { "state/\(key).json" }
+  /// Holds one empty file, whose name says which version the value has.
+  static func versions(_ key: StateKey) -> String { "state/versions/\(key)" }
+  static func version(_ key: StateKey, _ token: StateToken) -> String { "state/versions/\(key)/\(token)" }
+  /// A value that is to become visible under this token.
+  static func undecided(_ key: StateKey, _ token: StateToken) -> String { "state/tmp/\(key)~\(token).json" }
 
   static let coordinator = "coordinator"
   static let leader = "coordinator/leader"

@@ -92,14 +92,17 @@ struct Recovery {
     let files = LogFiles(root: root)
     // After a power cut a file may be back under each name that it ever had. Nobody moves anything meanwhile, unless
     // other hosts are at work here.
-    var leftovers = live ? nil : try Leftovers(root: root, isAlone: isCopy || files.hosts().allSatisfy { $0 == host })
+    let isAlone = try isCopy || files.hosts().allSatisfy { $0 == host }
+    var leftovers = live ? nil : try Leftovers(root: root, isAlone: isAlone)
     var outstanding: [MessageID: Outstanding] = [:]
     var unknown: Set<MessageID> = []
     var ackedBefore: Set<MessageID> = []
     var tasks = TaskRecovery(root: root, host: host, log: log, isCopy: isCopy)
+    var states = StateRecovery(root: root, isAlone: !live && isAlone)
     var merge = try LogMerge(files) { host in fromCheckpoint ? try checkpoint(of: host) : nil }
     while let (event, position) = try merge.next() {
       if event.kind.isOfTask { tasks.apply(event, position) }
+      if event.kind.isOfState { states.apply(event, position) }
       guard !event.kind.isOfTask, !event.kind.isOfGroup, let id = MessageID(event.subject) else { continue }
       if event.kind == .messageSent {
         report.messagesLookedAt += 1
@@ -144,6 +147,7 @@ struct Recovery {
     }
     try mend(outstanding, places, files, mending: mending, &report)
     try tasks.mend(mending: mending, live: live, &report)
+    try states.mend(mending: mending, &report)
   }
 
   private func isInFlight(_ event: LogEvent, _ position: LogCursor.Position) -> Bool {

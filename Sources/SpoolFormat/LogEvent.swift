@@ -21,6 +21,8 @@ public struct LogEvent: Sendable {
 
     /// Whether it is about a group.
     public var isOfGroup: Bool { description.hasPrefix("group.") }
+    /// Whether it is about a shared value.
+    public var isOfState: Bool { description.hasPrefix("state.") }
 
     public static let messageSent = Kind("message.sent")
     public static let messageClaimed = Kind("message.claimed")
@@ -69,6 +71,8 @@ public struct LogEvent: Sendable {
     public static let groupMoved = Kind("group.moved")
     public static let groupRestored = Kind("group.restored")
     public static let botRegistered = Kind("bot.registered")
+    public static let stateSet = Kind("state.set")
+    public static let stateDeleted = Kind("state.deleted")
     public static let topicSubscribed = Kind("topic.subscribed")
     public static let topicUnsubscribed = Kind("topic.unsubscribed")
   }

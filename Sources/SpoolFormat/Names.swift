@@ -6,23 +6,40 @@ public struct BotName: Sendable, Hashable, Comparable, CustomStringConvertible {
   public static let bytesMax = 64
 
   public init(parsing text: String) throws(FormatError) {
-    var shown: String { String(text.prefix(80)).escapedForTerminal() }
-    guard !text.isEmpty else { throw FormatError("an empty name: give one such as coder") }
     guard text != "team" else { throw FormatError("the name team is taken: it means every bot") }
-    guard text.utf8.count <= Self.bytesMax else {
-      throw FormatError("the name \(shown)… is \(text.utf8.count) bytes long: use at most \(Self.bytesMax)")
-    }
-    for (index, byte) in text.utf8.enumerated() {
-      let isWord = 97...122 ~= byte || 48...57 ~= byte
-      let isMark = byte == UInt8(ascii: ".") || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "-")
-      guard isWord || (index > 0 && isMark) else {
-        throw FormatError("the name \"\(shown)\" won't do: use a-z, 0-9 and, after the first, . _ -")
-      }
-    }
+    try checkName(text, example: "coder")
     description = text
   }
 
   public static func < (left: BotName, right: BotName) -> Bool { left.description < right.description }
+}
+
+/// The name of a shared value: as a bot's, so that it is safe as a file.
+public struct StateKey: Sendable, Hashable, Comparable, CustomStringConvertible {
+  public let description: String
+
+  public init(parsing text: String) throws(FormatError) {
+    try checkName(text, example: "build-status")
+    description = text
+  }
+
+  public static func < (left: StateKey, right: StateKey) -> Bool { left.description < right.description }
+}
+
+/// Throws unless a text is `[a-z0-9][a-z0-9._-]{0,63}`.
+private func checkName(_ text: String, example: String) throws(FormatError) {
+  var shown: String { String(text.prefix(80)).escapedForTerminal() }
+  guard !text.isEmpty else { throw FormatError("an empty name: give one such as \(example)") }
+  guard text.utf8.count <= BotName.bytesMax else {
+    throw FormatError("the name \(shown)… is \(text.utf8.count) bytes long: use at most \(BotName.bytesMax)")
+  }
+  for (index, byte) in text.utf8.enumerated() {
+    let isWord = 97...122 ~= byte || 48...57 ~= byte
+    let isMark = byte == UInt8(ascii: ".") || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "-")
+    guard isWord || (index > 0 && isMark) else {
+      throw FormatError("the name \"\(shown)\" won't do: use a-z, 0-9 and, after the first, . _ -")
+    }
+  }
 }
 
 /// What tells one message (or task) from every other: when it was made, and 64 random bits.

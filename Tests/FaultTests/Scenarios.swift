@@ -23,7 +23,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
 
   var testDescription: String { name }
 
-  static let all: [Scenario] = sending + receiving + settling + expiring + recovering
+  static let all: [Scenario] = sending + receiving + settling + expiring + recovering + sharing
 }
 
 // MARK: Sending

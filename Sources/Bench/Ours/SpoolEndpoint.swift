@@ -56,9 +56,9 @@ final class SpoolService: Service {
     return String(decoding: payload.numbered(0)[..<330], as: UTF8.self)
   }()
 
-  init(durable: Bool, in scratch: Scratch) throws {
+  init(_ system: System, in scratch: Scratch) throws {
     self.scratch = scratch
-    system = durable ? .spoolDurable : .spool
+    self.system = system
     place = "\(scratch.path)/spool-\(nanoseconds())"
     try Spool.create(at: place)
     spool = try Spool(at: place)

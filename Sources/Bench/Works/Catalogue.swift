@@ -23,6 +23,10 @@ struct CatalogueEntry: Sendable {
     CatalogueEntry(
       name: "latency", what: "ping-pong between two processes, one way, p50; relaxed; floor: bare calls",
       make: Work.latency),
+    CatalogueEntry(
+      name: "state",
+      what: "from setting a shared value to a woken watcher that has it, p50; relaxed; floor: bare calls",
+      make: Work.state),
     CatalogueEntry(name: "durable-1", what: "durable sends of one process; floor: each file and its directory synced") {
       .durable($0, $1, processes: 1)
     },

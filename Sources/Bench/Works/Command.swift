@@ -11,7 +11,7 @@ extension Work {
     let ours = Contender(SpoolService.name) {
       let command = try SpoolCommand()
       try command.require("send")
-      let spool = try SpoolService(durable: true, in: bench.scratch)
+      let spool = try SpoolService(.spoolDurable, in: bench.scratch)
       try spool.makeInbox("bot")
       let arguments = ["send", "--spool", spool.place, "--from", "bench", "bot", SpoolService.content]
       return Session(
@@ -65,7 +65,7 @@ extension Work {
     Contender(SpoolService.name) {
       let command = try SpoolCommand()
       try command.require("work")
-      let spool = try SpoolService(durable: false, in: bench.scratch)
+      let spool = try SpoolService(.spool, in: bench.scratch)
       try spool.makeInbox("bot")
       let pid = try Processes.spawn(command.path, ["work", "--spool", spool.place, "bot", "--", "true"])
       do {

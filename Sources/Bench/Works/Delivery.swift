@@ -19,8 +19,29 @@ extension Work {
   }
 
   static func latency(_ bench: Bench, _ name: String) -> Work {
+    let measure = oneWay(bench)
+    return Work(
+      name: name, unit: "us", targets: [.atMost(1.6, of: Target.floor)],
+      ours: Contender.ours(bench, inboxes: 2, measure: measure),
+      floor: Contender(
+        "bare", inboxes: 2, starting: { try BareDirectories(.bare, in: bench.scratch) }, measure: measure),
+      peers: Contender.peers(bench, inboxes: 2, measure: measure))
+  }
+
+  /// Two processes that answer each other by setting a value each.
+  static func state(_ bench: Bench, _ name: String) -> Work {
+    let measure = oneWay(bench)
+    return Work(
+      name: name, unit: "us", targets: [.atMost(1.6, of: Target.floor)],
+      ours: Contender.ours(bench, .state, inboxes: 2, measure: measure),
+      floor: Contender(
+        "bare", inboxes: 2, starting: { try BareDirectories(.bare, in: bench.scratch) }, measure: measure))
+  }
+
+  /// Half of a round trip between two processes, median, in microseconds.
+  private static func oneWay(_ bench: Bench) -> (any Service, [String]) throws -> Double {
     let count = bench.count(5_000)
-    func oneWay(_ service: any Service, _ inboxes: [String]) throws -> Double {
+    return { service, inboxes in
       let reports = try runTogether(
         [
           Role(.pong, count, service.address(to: inboxes[1], from: inboxes[0])),
@@ -28,12 +49,6 @@ extension Work {
         ], secondsMax: bench.secondsMax)
       return Double(percentile(50, of: reports[1].samples)) / 2 / 1_000
     }
-    return Work(
-      name: name, unit: "us", targets: [.atMost(1.6, of: Target.floor)],
-      ours: Contender.ours(bench, inboxes: 2, measure: oneWay),
-      floor: Contender(
-        "bare", inboxes: 2, starting: { try BareDirectories(.bare, in: bench.scratch) }, measure: oneWay),
-      peers: Contender.peers(bench, inboxes: 2, measure: oneWay))
   }
 
   /// The floor here is what the log saves: a sync of each file and of its directory.
@@ -53,7 +68,7 @@ extension Work {
       }
     return Work(
       name: name, unit: "messages/s", targets: targets,
-      ours: Contender.ours(bench, durable: true, inboxes: 1, measure: rate),
+      ours: Contender.ours(bench, .spoolDurable, inboxes: 1, measure: rate),
       floor: Contender(
         "synced", inboxes: 1, starting: { try BareDirectories(.synced, in: bench.scratch) }, measure: rate),
       peers: Contender.peers(bench, durable: true, inboxes: 1, measure: rate))
@@ -99,11 +114,10 @@ private func perSecond(_ count: Int, _ nanoseconds: Int) -> Double {
 
 extension Contender {
   static func ours(
-    _ bench: Bench, named name: String = SpoolService.name, durable: Bool = false, inboxes: Int,
+    _ bench: Bench, named name: String = SpoolService.name, _ system: System = .spool, inboxes: Int,
     measure: @escaping (any Service, [String]) throws -> Double
   ) -> Contender {
-    Contender(
-      name, inboxes: inboxes, starting: { try SpoolService(durable: durable, in: bench.scratch) }, measure: measure)
+    Contender(name, inboxes: inboxes, starting: { try SpoolService(system, in: bench.scratch) }, measure: measure)
   }
 
   /// The systems that are on the PATH. JetStream (of the versions that Linux distributions have)

@@ -11,7 +11,7 @@ extension Work {
         })
     }
     let ours = Contender(SpoolService.name) {
-      let spool = try SpoolService(durable: false, in: bench.scratch)
+      let spool = try SpoolService(.spool, in: bench.scratch)
       let bots = (0..<Links.count).map { "bot\($0)" }
       for bot in bots { try spool.makeInbox(bot) }
       return Session(

@@ -6,7 +6,7 @@ extension Work {
   static func search(_ bench: Bench, _ name: String) -> Work {
     let log = LogFiles(lines: bench.count(1_000_000))
     let ours = Contender(SpoolService.name) {
-      let service = try SpoolService(durable: false, in: bench.scratch)
+      let service = try SpoolService(.spool, in: bench.scratch)
       try log.make(in: "\(service.place)/log/elsewhere")
       var filter = History.Filter()
       filter.phrases = [LogFiles.rareWord]

@@ -1,0 +1,353 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// Small values that all share, a file each: `state/KEY.json`. Reading one is reading that file, which is replaced as a
+/// whole and so seen whole or not at all.
+///
+/// A change takes the next version by renaming the key's token, the one file in `state/versions/KEY/`, from the exact
+/// version that it was decided on: of any number of changes at once one wins, and the others look again. What was
+/// won is in the log before it can be seen. Nobody waits for who died in between: the new content lies ready under the
+/// token's name, and whoever comes next finishes it; a rename from that name succeeds once, whoever tries.
+extension Spool {
+  /// How long a change that is decided and can't be seen yet is left to its maker, unless that has died; nanoseconds.
+  private static let patienceNanoseconds = 1_000_000_000
+
+  // MARK: Reading
+
+  /// What a key stands for now; nil when there is no such value, or no more.
+  /// A file that somebody wrote by hand becomes the key's next version here, by `unknown`, if this process may write.
+  /// - Throws: `.badData` when the file holds no JSON.
+  public func state(_ key: StateKey) throws -> StateValue? {
+    switch try stored(key) {
+    case .value(let value): return value.value == nil ? nil : value
+    case .handwritten(let text):
+      guard logProblem == nil else { return StateValue(key: key, value: text, version: try versionNumber(key) + 1) }
+      return try current(key).value
+    case .missing:
+      // Removed by hand, it is to be known as deleted.
+      if logProblem == nil, try versionNumber(key) > 0 { return try current(key).value }
+      return nil
+    case .unreadable(let reason):
+      throw SpoolError(
+        .badData, "\(Layout.value(key)) is no value: \(reason)", hint: "set it anew: spool state set \(key) JSON")
+    }
+  }
+
+  /// The keys that have a value, sorted; those whose file can't be read too.
+  public func stateKeys() throws -> [StateKey] {
+    try doing("cannot list the shared values") {
+      try root.names(Layout.state).compactMap { name in
+        name.hasSuffix(".json") ? try? StateKey(parsing: String(name.dropLast(5))) : nil
+      }
+    }
+  }
+
+  // MARK: Changing
+
+  /// Sets a value, and returns it with its version when every process can see it and it is kept: it survives a crash,
+  /// and with `durability` `.durable` a power cut.
+  /// - Parameter expected: only if the key is at this version; 0 when it must have no value.
+  /// - Throws: `.claimLost` when it is at another, with nothing changed; `.badData` for more than
+  ///   `StateValue.bytesMax`; `.tryAgain` (no room); `.outcomeUnknown`.
+  @discardableResult
+  public func setState(
+    _ key: StateKey, to value: JSONText, by author: String? = nil, expecting expected: Int? = nil,
+    durability: Durability? = nil
+  ) throws -> StateValue {
+    guard value.bytes.count <= StateValue.bytesMax else {
+      throw SpoolError(
+        .badData, "the value has \(value.bytes.count) bytes, and may have \(StateValue.bytesMax)",
+        hint: "put it into a file, and share the file's name")
+    }
+    return try change(key, by: author, expecting: expected, durability) { _ in .some(value) }!
+  }
+
+  /// Takes a value away. Nil when there was none.
+  /// - Throws: as `setState`.
+  @discardableResult
+  public func deleteState(
+    _ key: StateKey, by author: String? = nil, expecting expected: Int? = nil, durability: Durability? = nil
+  ) throws -> StateValue? {
+    try change(key, by: author, expecting: expected, durability) { $0 == nil ? nil : .some(nil) }
+  }
+
+  /// - Parameter decide: what the value, which it is given, is to become (nil for deleted); nil to leave all as it is.
+  private func change(
+    _ key: StateKey, by author: String?, expecting expected: Int?, _ durability: Durability?,
+    _ decide: (JSONText?) -> JSONText??
+  ) throws -> StateValue? {
+    try doing("cannot change \(key)") {
+      while true {
+        let (token, value) = try current(key)
+        try check(key, value, token, expected)
+        guard let decided = decide(value?.value) else { return nil }
+        let next = StateValue(
+          key: key, value: decided, version: max(token.version, value?.version ?? 0) + 1, by: author, at: now())
+        if try take(next, from: token, durability ?? settings.durability) { return next }
+      }
+    }
+  }
+
+  private func check(_ key: StateKey, _ value: StateValue?, _ token: StateToken, _ expected: Int?) throws {
+    guard let expected else { return }
+    if let value {
+      guard value.version != expected else { return }
+      throw SpoolError(
+        .claimLost, "\(key) is at version \(value.version), not \(expected): it was changed since",
+        hint: "look at it again: spool state get \(key)")
+    }
+    guard expected == 0 || expected == token.version else {
+      throw SpoolError(.claimLost, "\(key) has no value, and isn't at version \(expected)", hint: "expect version 0")
+    }
+  }
+
+  /// Makes a value the next one after a token; false when another was first.
+  private func take(_ next: StateValue, from token: StateToken, _ durability: Durability) throws -> Bool {
+    let key = next.key
+    let decided = StateToken(
+      version: next.version, mark: .deciding(by: holder, serial: .random(in: .min ... .max)))
+    let (old, new) = (Layout.version(key, token), Layout.version(key, decided))
+    let file = Layout.undecided(key, decided)
+    var writer = JSONWriter(reserving: (next.value?.bytes.count ?? 0) + 128)
+    next.write(to: &writer)
+    try write(writer.bytes + [10], to: file)
+    let receipt: LogWriter.Receipt?
+    do {
+      receipt = try log.append(
+        next.value == nil ? .stateDeleted : .stateSet, key.description, time: next.at,
+        reserving: writer.bytes.count + 256,
+        // Under the log's lock, so that a change that was refused is in no log.
+        unless: { [root] in try !root.renameIfPresent(old, to: new) },  // commit: this is the next version
+        data: { $0.raw(writer.bytes) })
+    } catch {
+      // Unless somebody has finished it meanwhile, it is as though it had never been.
+      guard try root.unlinkIfPresent(file) else { return true }
+      _ = try root.renameIfPresent(new, to: old)
+      throw error
+    }
+    guard let receipt else {
+      try root.unlinkIfPresent(file)
+      return false
+    }
+    if durability == .durable { try log.waitUntilSynced(receipt) }
+    try show(key, decided)
+    return true
+  }
+
+  private func write(_ bytes: [UInt8], to path: String) throws(SystemCallError) {
+    do { try create(path, bytes) } catch {
+      guard error.code == ENOENT else { throw error }
+      for directory in [Layout.state, Layout.stateTemporary] { try root.makeDirectory(directory) }
+      try create(path, bytes)
+    }
+  }
+
+  private func create(_ path: String, _ bytes: [UInt8]) throws(SystemCallError) {
+    let file = try root.open(path, O_WRONLY | O_CREAT | O_EXCL)
+    do throws(SystemCallError) {
+      try file.write(bytes)
+      try file.close()
+    } catch {
+      _ = try? root.unlink(path)
+      throw error
+    }
+  }
+
+  /// Makes a decided change visible, and lets the next one begin.
+  private func show(_ key: StateKey, _ decided: StateToken) throws(SystemCallError) {
+    _ = try root.renameIfPresent(Layout.undecided(key, decided), to: Layout.value(key))  // visible
+    var mark = StateToken.Mark.settled
+    if case .value(let value) = try stored(key), value.value == nil {
+      if value.version == decided.version { try removeTombstone(key, decided) }
+      mark = .deleted
+    } else if case .missing = try stored(key) {
+      mark = .deleted
+    }
+    let settled = StateToken(version: decided.version, mark: mark)
+    _ = try root.renameIfPresent(Layout.version(key, decided), to: Layout.version(key, settled))
+  }
+
+  /// Takes the file away that says that there is no value. Whoever was stopped before this, for so long that there is
+  /// another value by now, finds that in hand, and puts it back unless there is a newer one yet.
+  private func removeTombstone(_ key: StateKey, _ decided: StateToken) throws(SystemCallError) {
+    let taken = Layout.undecided(key, decided) + ".taken"
+    guard try root.renameIfPresent(Layout.value(key), to: taken) else { return }
+    if let bytes = try root.readFile(taken, maximum: StateValue.fileBytesMax),
+      let text = try? JSONText(validating: bytes), StateValue(text, key: key)?.version != decided.version
+    {
+      do { try root.link(taken, to: Layout.value(key)) } catch { if error.code != EEXIST { throw error } }
+    }
+    try root.unlinkIfPresent(taken)
+  }
+
+  // MARK: What there is
+
+  enum StoredState {
+    case missing
+    case value(StateValue)
+    case handwritten(JSONText)
+    case unreadable(String)
+  }
+
+  func stored(_ key: StateKey) throws(SystemCallError) -> StoredState { try root.storedState(key) }
+
+  /// The key's token, and its value if it has one, once no change is half done and nothing is there that was written by
+  /// hand.
+  private func current(_ key: StateKey) throws -> (token: StateToken, value: StateValue?) {
+    while true {
+      let token = try settledToken(key)
+      let next: JSONText?
+      switch try stored(key) {
+      case .value(let value): return (token, value.value == nil ? nil : value)
+      case .handwritten(let text): next = text
+      case .unreadable(let reason):
+        try setAside(key, reason)
+        continue
+      case .missing:
+        if token.mark == .deleted || token.version == 0 { return (token, nil) }
+        // Not before the token is seen to be the same still: a change of just now is no removal.
+        guard try settledToken(key) == token, case .missing = try stored(key) else { continue }
+        next = nil
+      }
+      let adopted = StateValue(key: key, value: next, version: token.version + 1, by: "unknown", at: now())
+      if try take(adopted, from: token, settings.durability) { continue }
+    }
+  }
+
+  private func setAside(_ key: StateKey, _ reason: String) throws {
+    let target = Layout.quarantined("\(now().compact)-state-\(key).json")
+    guard try root.renameIfPresent(Layout.value(key), to: target) else { return }
+    var writer = JSONWriter()
+    writer.beginObject()
+    writer.member("reason", reason)
+    writer.member("key", key.description)
+    writer.endObject()
+    _ = try? replace(Layout.reason(besides: target), with: writer.bytes + [10])
+  }
+
+  private func versionNumber(_ key: StateKey) throws -> Int {
+    try doing("cannot look at \(key)") { try tokens(key).map(\.version).max() ?? 0 }
+  }
+
+  private func tokens(_ key: StateKey) throws(SystemCallError) -> [StateToken] {
+    var tokens: [StateToken] = []
+    try root.list(Layout.versions(key)) {
+      if let token = StateToken(String(decoding: $0, as: UTF8.self)) { tokens.append(token) }
+    }
+    return tokens
+  }
+
+  /// The token once no change is half done; what others left half done is finished.
+  private func settledToken(_ key: StateKey) throws -> StateToken {
+    var since: (tokens: [StateToken], at: Int) = ([], Clock.sinceBoot())
+    while true {
+      let tokens = try tokens(key)
+      // A listing during a rename may show both names, or neither.
+      if tokens.count == 1, case .settled = tokens[0].mark { return tokens[0] }
+      if tokens.count == 1, tokens[0].mark == .deleted { return tokens[0] }
+      if tokens != since.tokens { since = (tokens, Clock.sinceBoot()) }
+      let isOverdue = Clock.sinceBoot() - since.at > Self.patienceNanoseconds
+      if tokens.count == 1, case .deciding(let holder, _) = tokens[0].mark {
+        if isGone(holder) || isOverdue { try finish(key, tokens[0]) }
+      } else if tokens.isEmpty, try root.status(Layout.versions(key)) == nil || isOverdue {
+        try makeToken(key)
+      } else if isOverdue {
+        throw SpoolError(
+          .inputOutput, "\(Layout.versions(key)) holds \(tokens.count) files, and should hold one",
+          hint: "spool doctor --repair")
+      }
+      Thread.yield()
+    }
+  }
+
+  /// Finishes a change whose maker died or sleeps: into the log, unless it is there already, and into sight.
+  private func finish(_ key: StateKey, _ token: StateToken) throws {
+    let file = Layout.undecided(key, token)
+    if let bytes = try root.readFile(file, maximum: StateValue.fileBytesMax) {
+      guard let text = try? JSONText(validating: bytes), let value = StateValue(text, key: key) else {
+        // Decided, and then lost with the machine's power; nobody was told that it is kept.
+        try root.unlinkIfPresent(file)
+        let isThere = try root.status(Layout.value(key)) != nil
+        let before = StateToken(version: token.version - 1, mark: isThere ? .settled : .deleted)
+        _ = try root.renameIfPresent(Layout.version(key, token), to: Layout.version(key, before))
+        return
+      }
+      let isLogged = try History(self).states(key).contains { $0.version == value.version && $0.value == value.value }
+      if !isLogged {
+        let receipt = try log.append(
+          value.value == nil ? .stateDeleted : .stateSet, key.description, reserving: bytes.count + 256
+        ) { $0.raw(text) }
+        if settings.durability == .durable, let receipt { try log.waitUntilSynced(receipt) }
+      }
+    }
+    try show(key, token)
+  }
+
+  /// Makes the directory of a key's token with the token in it, at once: of two that do so one wins.
+  private func makeToken(_ key: StateKey) throws(SystemCallError) {
+    var version = 0
+    if case .value(let value) = try stored(key) { version = value.version }
+    try root.makeToken(
+      key, StateToken(version: version, mark: .settled), through: "\(holder)-\(UInt32.random(in: .min ... .max))")
+  }
+}
+
+extension Directory {
+  func storedState(_ key: StateKey) throws(SystemCallError) -> Spool.StoredState {
+    let bytes: [UInt8]?
+    do { bytes = try readFile(Layout.value(key), maximum: StateValue.fileBytesMax) } catch {
+      switch error.code {
+      case EINVAL, ELOOP, EFBIG, ENXIO: return .unreadable(DroppedFile.reason(error))
+      default: throw error
+      }
+    }
+    guard let bytes else { return .missing }
+    do throws(JSONError) {
+      let text = try JSONText(validating: bytes)
+      if let value = StateValue(text, key: key) { return .value(value) }
+      guard text.bytes.count <= StateValue.bytesMax else {
+        return .unreadable("it has \(text.bytes.count) bytes, and may have \(StateValue.bytesMax)")
+      }
+      return .handwritten(text)
+    } catch { return .unreadable("not JSON: \(error)") }
+  }
+
+  /// A directory takes the place of one that isn't there or is empty, and of no other.
+  func makeToken(_ key: StateKey, _ token: StateToken, through name: String) throws(SystemCallError) {
+    for directory in [Layout.state, Layout.stateVersions, Layout.stateTemporary] { try makeDirectory(directory) }
+    let temporary = "\(Layout.stateTemporary)/\(name)"
+    try makeDirectory(temporary)
+    try open("\(temporary)/\(token)", O_WRONLY | O_CREAT | O_EXCL).close()
+    do { try rename(temporary, to: Layout.versions(key)) } catch {
+      try unlinkIfPresent("\(temporary)/\(token)")
+      try removeDirectory(temporary)
+      guard error.code == ENOTEMPTY || error.code == EEXIST else { throw error }
+    }
+  }
+}
+
+extension History {
+  /// What a key ever stood for, as the log has it, oldest first.
+  /// Cost: reads all of the log.
+  public func states(_ key: StateKey) throws -> [StateValue] {
+    let search = TextSearch("\"type\":\"state.")
+    var found: [StateValue] = []
+    try doing("cannot read the log") {
+      for segment in try files.allSegments() {
+        try files.readForwards(segment) { lines, _ in
+          forEachMatch(of: search, in: lines) { line in
+            guard let event = LogEvent(line: line), event.kind.isOfState, event.subject == key.description,
+              let value = StateValue(event.data, key: key)
+            else { return true }
+            found.append(value)
+            return true
+          }
+        }
+      }
+    }
+    // Who finished a change for another may have logged it a second time.
+    var seen: Set<StateValue> = []
+    return found.filter { seen.insert($0).inserted }.sorted { $0.version < $1.version }
+  }
+}

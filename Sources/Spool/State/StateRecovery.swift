@@ -1,0 +1,107 @@
+import Linux
+import SpoolFormat
+
+/// The part of recovery that concerns shared values: each key has the newest version that the log knows, or a newer one,
+/// in a file that can be read, and one token that says which.
+struct StateRecovery {
+  let root: Directory
+  let files: LogFiles
+  /// Whether nobody can be changing anything.
+  let isAlone: Bool
+
+  private var newest: [StateKey: (version: Int, position: LogCursor.Position)] = [:]
+
+  init(root: Directory, isAlone: Bool) {
+    self.root = root
+    self.isAlone = isAlone
+    files = LogFiles(root: root)
+  }
+
+  mutating func apply(_ event: LogEvent, _ position: LogCursor.Position) {
+    guard let key = try? StateKey(parsing: event.subject), let value = StateValue(event.data, key: key),
+      value.version >= newest[key]?.version ?? 0
+    else { return }
+    newest[key] = (value.version, position)
+  }
+
+  func mend(mending: Bool, _ report: inout RecoveryReport) throws {
+    for (key, known) in newest.sorted(by: { $0.key < $1.key }) {
+      try mendValue(key, known.version, known.position, mending: mending, &report)
+    }
+    let listed = try root.names(Layout.stateVersions).compactMap { try? StateKey(parsing: $0) }
+    for key in Set(listed).union(newest.keys).sorted() {
+      try mendToken(key, mending: mending, &report)
+    }
+    guard mending, isAlone else { return }
+    for name in try root.names(Layout.stateTemporary) {
+      let path = "\(Layout.stateTemporary)/\(name)"
+      if try root.status(path)?.isDirectory == true {
+        for inner in try root.names(path) { try root.unlinkIfPresent("\(path)/\(inner)") }
+        try root.removeDirectory(path)
+      } else {
+        try root.unlinkIfPresent(path)
+      }
+    }
+  }
+
+  private func mendValue(
+    _ key: StateKey, _ version: Int, _ position: LogCursor.Position, mending: Bool, _ report: inout RecoveryReport
+  ) throws {
+    let path = Layout.value(key)
+    let tokens = try tokens(key)
+    // What is just being done is done by others.
+    if !isAlone, tokens.count != 1 || !tokens[0].isSettled { return }
+    guard let event = try files.event(at: position), let wanted = StateValue(event.data, key: key) else { return }
+    let problem: String
+    switch try root.storedState(key) {
+    case .handwritten: return
+    case .value(let value):
+      if value.version >= version, value.value != nil || wanted.value == nil { return }
+      problem = "is at version \(value.version), and the log at \(version)"
+    case .missing:
+      if wanted.value == nil || tokens.contains(where: { $0.version > version }) { return }
+      problem = "is missing"
+    case .unreadable(let reason): problem = reason
+    }
+    report.add(path, problem, wanted.value == nil ? "removed: it was deleted" : "made again from the log")
+    guard mending else { return }
+    if wanted.value == nil {
+      try root.unlinkIfPresent(path)
+    } else {
+      var writer = JSONWriter()
+      wanted.write(to: &writer)
+      try root.replace(path, with: writer.bytes + [10], through: "\(Layout.stateTemporary)/recovery-\(key)")
+    }
+  }
+
+  private func tokens(_ key: StateKey) throws(SystemCallError) -> [StateToken] {
+    try root.names(Layout.versions(key)).compactMap { StateToken($0) }
+  }
+
+  /// One token, that fits the value. A change that was decided, and that the log doesn't know, is forgotten: nobody was
+  /// told of it.
+  private func mendToken(_ key: StateKey, mending: Bool, _ report: inout RecoveryReport) throws {
+    guard isAlone else { return }
+    let tokens = try tokens(key)
+    let logged = newest[key]?.version ?? 0
+    let right: StateToken
+    switch try root.storedState(key) {
+    case .value(let value): right = StateToken(version: max(value.version, logged), mark: .settled)
+    case .missing, .handwritten, .unreadable:
+      let settled = tokens.filter(\.isSettled).map(\.version).max() ?? 0
+      right = StateToken(version: max(settled, logged), mark: .deleted)
+    }
+    if tokens == [right] { return }
+    if tokens.count == 1, tokens[0].mark == .settled, tokens[0].version >= right.version { return }
+    let path = Layout.versions(key)
+    report.add(path, "doesn't say that the version is \(right.version)", "made to")
+    guard mending else { return }
+    for name in try root.names(path) { try root.unlinkIfPresent("\(path)/\(name)") }
+    try root.makeToken(key, right, through: "recovery-\(key)-token")
+  }
+}
+
+extension StateToken {
+  /// Whether no change is half done.
+  var isSettled: Bool { if case .deciding = mark { false } else { true } }
+}

@@ -1,0 +1,240 @@
+import Glibc
+import Linux
+import SpoolFormat
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Spool
+
+@Suite struct SharedStateTests {
+  private func key(_ name: String = "light") throws -> StateKey { try StateKey(parsing: name) }
+  private func json(_ text: String) throws -> JSONText { try JSONText(validating: text) }
+
+  /// What lies in a key's directory of tokens.
+  private func tokens(_ fixture: Fixture, _ key: String = "light") -> [String] {
+    Plain.names("\(fixture.path)/state/versions/\(key)")
+  }
+
+  @Test func `a value is a file that anybody can read, and each change counts its version`() throws {
+    let fixture = try Fixture()
+    let first = try fixture.spool.setState(key(), to: json(#"{"on":true}"#), by: "coder")
+    #expect(first.version == 1)
+    let file = String(decoding: try Plain.read("\(fixture.path)/state/light.json"), as: UTF8.self)
+    #expect(file.hasPrefix(#"{"value":{"on":true},"version":1,"by":"coder","at":"20"#) && file.hasSuffix("\n"))
+    let second = try fixture.spool.setState(key(), to: json("1e999"), by: "tester")
+    #expect(try fixture.reopened().state(key()) == second)
+    #expect(second.version == 2 && second.value?.description == "1e999")
+    #expect(try History(fixture.spool).states(key()) == [first, second])
+    #expect(tokens(fixture) == ["2"] && Plain.names("\(fixture.path)/state/tmp").isEmpty)
+    #expect(try fixture.spool.stateKeys() == [key()])
+  }
+
+  @Test func `a change that expects another version is refused, and changes nothing`() throws {
+    let fixture = try Fixture()
+    #expect(code { try fixture.spool.setState(key(), to: json("1"), expecting: 1) } == .claimLost)
+    try fixture.spool.setState(key(), to: json("1"), expecting: 0)
+    for expected in [0, 2] {
+      #expect(code { try fixture.spool.setState(key(), to: json("2"), expecting: expected) } == .claimLost)
+      #expect(code { try fixture.spool.deleteState(key(), expecting: expected) } == .claimLost)
+    }
+    #expect(try fixture.spool.state(key())?.value?.description == "1")
+    try fixture.spool.setState(key(), to: json("2"), expecting: 1)
+    #expect(try fixture.spool.state(key())?.version == 2)
+    #expect(try History(fixture.spool).states(key()).count == 2)
+  }
+
+  @Test func `what is deleted is gone, and its versions go on`() throws {
+    let fixture = try Fixture()
+    #expect(try fixture.spool.deleteState(key()) == nil)
+    try fixture.spool.setState(key(), to: json("1"))
+    #expect(try fixture.spool.deleteState(key(), by: "coder")?.version == 2)
+    #expect(try fixture.spool.state(key()) == nil && fixture.spool.stateKeys().isEmpty)
+    #expect(tokens(fixture) == ["2~deleted"])
+    #expect(code { try fixture.spool.setState(key(), to: json("3"), expecting: 1) } == .claimLost)
+    #expect(try fixture.spool.setState(key(), to: json("3"), expecting: 0).version == 3)
+  }
+
+  @Test func `of many who count at once, none counts for nothing`() throws {
+    let fixture = try Fixture()
+    let (threads, each) = (6, 40)
+    let refused = Mutex(0)
+    try Thread.run(
+      (0..<threads).map { number in
+        {
+          // Each as a process of its own, as far as one process can.
+          guard let spool = try? Spool(at: fixture.path), let key = try? StateKey(parsing: "count") else { return }
+          var done = 0
+          while done < each {
+            let value = try? spool.state(key)
+            let next = JSONText(trusted: Array("\((value?.value?.value.int ?? 0) + 1)".utf8))
+            do {
+              try spool.setState(key, to: next, by: "thread-\(number)", expecting: value?.version ?? 0)
+              done += 1
+            } catch { refused.withLock { $0 += 1 } }
+          }
+        }
+      })
+    let value = try #require(try fixture.spool.state(key("count")))
+    #expect(value.value?.description == "\(threads * each)" && value.version == threads * each)
+    let history = try History(fixture.spool).states(key("count"))
+    #expect(history.map(\.version) == Array(1...threads * each))
+    #expect(refused.withLock { $0 } > 0, "they never met")
+    #expect(tokens(fixture, "count") == ["\(threads * each)"])
+    #expect(Plain.names("\(fixture.path)/state/tmp").isEmpty)
+  }
+
+  @Test func `a reader sees one value or the next, never half and never none`() throws {
+    let fixture = try Fixture()
+    let texts = try ["a", "b"].map { try json("\"" + String(repeating: $0, count: 5_000) + "\"") }
+    let light = try key()
+    try fixture.spool.setState(light, to: texts[0])
+    let isOver = Mutex(false)
+    let seen = Mutex((count: 0, wrong: [String]()))
+    try Thread.run([
+      {
+        for round in 1...60 { _ = try? fixture.spool.setState(light, to: texts[round % 2]) }
+        isOver.withLock { $0 = true }
+      },
+      {
+        while !isOver.withLock({ $0 }) {
+          let bytes = (try? Plain.read("\(fixture.path)/state/light.json")) ?? []
+          let value = (try? JSONText(validating: bytes)).flatMap { StateValue($0, key: light) }
+          seen.withLock { seen in
+            seen.count += 1
+            if !texts.contains(where: { $0 == value?.value }) { seen.wrong.append("\(bytes.count) bytes") }
+          }
+        }
+      },
+    ])
+    #expect(seen.withLock { $0.wrong }.isEmpty && seen.withLock { $0.count } > 10)
+  }
+
+  @Test func `a value that is put there by hand is a change by unknown, and rm is one too`() throws {
+    let fixture = try Fixture()
+    try fixture.spool.setState(key(), to: json("1"), by: "coder")
+    try Plain.write("\(fixture.path)/state/light.json", " {\"on\" : false}\n")
+    let value = try #require(try fixture.spool.state(key()))
+    #expect(value.value?.description == #"{"on" : false}"# && value.version == 2 && value.by == "unknown")
+    unlink("\(fixture.path)/state/light.json")
+    #expect(try fixture.spool.state(key()) == nil)
+    try Plain.write("\(fixture.path)/state/new.json", "true")
+    #expect(try fixture.spool.setState(key("new"), to: json("false")).version == 2)
+    #expect(try History(fixture.spool).states(key()).map(\.by) == ["coder", "unknown", "unknown"])
+  }
+
+  @Test func `what is no value is told, is set aside when another is set, and keeps nobody from the others`() throws {
+    let fixture = try Fixture()
+    try fixture.spool.setState(key("good"), to: json("1"))
+    let path = "\(fixture.path)/state/light.json"
+    try Plain.write(path, "{\"on\":")
+    #expect(error { _ = try fixture.spool.state(key()) }.contains("state/light.json is no value: not JSON"))
+    try fixture.spool.setState(key(), to: json("2"))
+    #expect(try fixture.spool.state(key())?.value?.description == "2")
+    let aside = Plain.names("\(fixture.path)/quarantine")
+    #expect(aside.count == 2 && aside[0].hasSuffix("-state-light.json") && aside[1].hasSuffix(".reason"))
+    unlink(path)
+    #expect(mkfifo(path, 0o644) == 0)
+    #expect(code { _ = try fixture.spool.state(key()) } == .badData)
+    #expect(try fixture.spool.state(key("good"))?.value?.description == "1")
+    let long = try json("\"" + String(repeating: "x", count: StateValue.bytesMax) + "\"")
+    #expect(code { try fixture.spool.setState(key("good"), to: long) } == .badData)
+  }
+
+  @Test func `what a process that died had decided is finished by the next, and logged once`() throws {
+    let fixture = try Fixture()
+    try fixture.spool.setState(key(), to: json("1"))
+    let token = "2~\(fixture.spool.host).999999999.1~5"
+    let state = "\(fixture.path)/state"
+    #expect(rename("\(state)/versions/light/1", "\(state)/versions/light/\(token)") == 0)
+    try Plain.write("\(state)/tmp/light~\(token).json", "{\"value\":2,\"version\":2,\"by\":\"dead\"}\n")
+    let third = try fixture.spool.setState(key(), to: json("3"), by: "coder", expecting: 2)
+    #expect(third.version == 3)
+    #expect(try History(fixture.spool).states(key()).map { $0.value?.description } == ["1", "2", "3"])
+    // Dead before its content was there: as though it had never been.
+    #expect(rename("\(state)/versions/light/3", "\(state)/versions/light/4~\(fixture.spool.host).999999999.1~6") == 0)
+    try Plain.write("\(state)/tmp/light~4~\(fixture.spool.host).999999999.1~6.json", "")
+    #expect(try fixture.spool.setState(key(), to: json("4"), expecting: 3).version == 4)
+    #expect(Plain.names("\(state)/tmp").isEmpty)
+  }
+
+  @Test func `of somebody who sleeps, the change is finished, and is not made a second time when it wakes`() throws {
+    let fixture = try Fixture()
+    try fixture.spool.setState(key(), to: json("1"))
+    let state = "\(fixture.path)/state"
+    // This process is alive, and its change stands still.
+    let token = "2~\(fixture.spool.holder)~5"
+    #expect(rename("\(state)/versions/light/1", "\(state)/versions/light/\(token)") == 0)
+    try Plain.write("\(state)/tmp/light~\(token).json", "{\"value\":2,\"version\":2}\n")
+    #expect(try fixture.spool.setState(key(), to: json("3")).version == 3)
+    #expect(rename("\(state)/tmp/light~\(token).json", "\(state)/light.json") == -1)
+    #expect(try fixture.spool.state(key())?.value?.description == "3")
+  }
+
+  @Test func `a watcher is told of each key's last change, of deletions, and of nothing else`() throws {
+    let fixture = try Fixture()
+    try fixture.spool.setState(key("old"), to: json("0"))
+    let watcher = try StateWatcher(fixture.spool)
+    let all = try StateWatcher(fixture.spool, fromNow: false)
+    let one = try StateWatcher(fixture.spool, keys: [key("other")])
+    #expect(try watcher.next(waiting: 0) == nil)
+    let set = try fixture.spool.setState(key(), to: json("1"))
+    #expect(try watcher.next(waiting: 10) == set)
+    let deleted = try fixture.spool.deleteState(key(), by: "coder")
+    #expect(try watcher.next(waiting: 10) == deleted)
+    #expect(try all.next(waiting: 0)?.key.description == "old")
+    let other = try fixture.spool.setState(key("other"), to: json("2"))
+    #expect(try one.next(waiting: 10) == other)
+  }
+
+  @Test(arguments: ["removed", "emptied", "old", "gone"])
+  func `after a power cut each value is what the log says`(damage: String) throws {
+    let fixture = try Fixture()
+    try fixture.spool.setState(key("old"), to: json("0"))
+    let before = try fixture.spool.setState(key(), to: json("1"))
+    let old = try Plain.read("\(fixture.path)/state/light.json")
+    let value = try fixture.spool.setState(key(), to: json("2"))
+    try fixture.spool.setState(key("dead"), to: json("3"))
+    let tombstone = try Plain.read("\(fixture.path)/state/dead.json")
+    try fixture.spool.deleteState(key("dead"))
+    let state = "\(fixture.path)/state"
+    switch damage {
+    case "removed": unlink("\(state)/light.json")
+    case "emptied": #expect(truncate("\(state)/light.json", 0) == 0)
+    case "old":
+      try Plain.write("\(state)/light.json", old)
+      #expect(rename("\(state)/versions/light/2", "\(state)/versions/light/1") == 0)
+      try Plain.write("\(state)/dead.json", tombstone)
+    default:
+      unlink("\(state)/light.json")
+      unlink("\(state)/versions/light/2")
+      rmdir("\(state)/versions/light")
+      try Plain.write("\(state)/tmp/light~3~pi.1.1~5.json", "")
+    }
+    let spool = try fixture.rebooted()
+    #expect(try spool.state(key()) == value && value.version > before.version)
+    #expect(try spool.state(key("old"))?.value?.description == "0" && spool.state(key("dead")) == nil)
+    #expect(tokens(fixture) == ["2"] && Plain.names("\(state)/tmp").isEmpty)
+    #expect(try spool.setState(key(), to: json("4")).version == 3)
+    #expect(try fixture.rebooted().recovery?.findings.map(\.path) == [])
+  }
+
+  @Test func `doctor brings back a value whose file was damaged, in use`() throws {
+    let fixture = try Fixture()
+    let value = try fixture.spool.setState(key(), to: json("2"))
+    #expect(truncate("\(fixture.path)/state/light.json", 3) == 0)
+    #expect(try Doctor(fixture.spool).examine(repairing: true).findings.map(\.path) == ["state/light.json"])
+    #expect(try fixture.spool.state(key()) == value)
+  }
+
+  @Test func `tokens are read exactly`() throws {
+    let holder = try #require(Holder("pi.25237.546fe"))
+    for token in [
+      StateToken(version: 7, mark: .settled), StateToken(version: 0, mark: .deleted),
+      StateToken(version: 8, mark: .deciding(by: holder, serial: 31)),
+    ] { #expect(StateToken("\(token)") == token) }
+    for text in ["", "07", "-1", "7~", "7~gone", "7~pi.1~5", "7~pi.25237.546fe~G", "7~pi.25237.546fe~5~6", "a"] {
+      #expect(StateToken(text) == nil, "\(text)")
+    }
+  }
+}
