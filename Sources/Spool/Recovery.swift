@@ -97,11 +97,13 @@ struct Recovery {
     var outstanding: [MessageID: Outstanding] = [:]
     var unknown: Set<MessageID> = []
     var ackedBefore: Set<MessageID> = []
-    var tasks = TaskRecovery(root: root, host: host, log: log, isCopy: isCopy)
+    var tasks = EntryRecovery<TaskEntry>(root: root, host: host, log: log, isCopy: isCopy)
+    var groups = EntryRecovery<GroupEntry>(root: root, host: host, log: log, isCopy: isCopy)
     var states = StateRecovery(root: root, isAlone: !live && isAlone)
     var merge = try LogMerge(files) { host in fromCheckpoint ? try checkpoint(of: host) : nil }
     while let (event, position) = try merge.next() {
       if event.kind.isOfTask { tasks.apply(event, position) }
+      if event.kind.isOfGroup { groups.apply(event, position) }
       if event.kind.isOfState { states.apply(event, position) }
       guard !event.kind.isOfTask, !event.kind.isOfGroup, let id = MessageID(event.subject) else { continue }
       if event.kind == .messageSent {
@@ -147,6 +149,7 @@ struct Recovery {
     }
     try mend(outstanding, places, files, mending: mending, &report)
     try tasks.mend(mending: mending, live: live, &report)
+    try groups.mend(mending: mending, live: live, &report)
     try states.mend(mending: mending, &report)
   }
 

@@ -53,14 +53,15 @@ struct Stage {
   /// A bot with a process that takes tasks, which is this one; or messages.
   @discardableResult
   func bot(
-    _ name: String, domain: String? = nil, skills: [String] = [], capacity: Int = 1, takes: Presence.Takes = .tasks
+    _ name: String, domain: String? = nil, skills: [String] = [], capacity: Int = 1, takes: Presence.Takes = .tasks,
+    negotiates: Bool = false
   ) throws -> BotName {
     var card = Card(name: try BotName(parsing: name))
     card.domain = domain
     card.skills = try skills.map { try Card.Skill(parsing: $0) }
     card.capacity = capacity
     try spool.register(card)
-    try spool.announce(card.name, program: "test", takes: takes).beat()
+    try spool.announce(card.name, program: "test", takes: takes, negotiates: negotiates).beat()
     return card.name
   }
 

@@ -166,6 +166,11 @@ extension Hub {
     let now = Timestamp(microseconds: Clock.wall())
     for entry in live where now.seconds(since: entry.id.time) > 5 {
       guard try !spool.isAnnounced(entry.id), let record = try spool.record(of: entry) else { continue }
+      // Back from where it had ended: what no group can do is undone.
+      if let last = try History(spool).lastOfGroup(entry.id)?.group, last.name == entry.name, last.state != entry.state
+      {
+        guard try spool.acknowledgeMove(entry, from: last) == entry else { continue }
+      }
       var message = record.announcement.message
       message.to = [Self.name]
       message.conversation = entry.id.description

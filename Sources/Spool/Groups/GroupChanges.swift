@@ -170,25 +170,3 @@ extension Spool {
     for move in moves { try root.unlinkIfPresent(path(move)) }
   }
 }
-
-/// The name of a file in a directory of `groups/moving/`: `STATE~NAME` for the old one, `STATE+NAME` for the new.
-struct GroupMove: Hashable {
-  let side: TaskMove.Side
-  let entry: GroupEntry
-
-  init(_ side: TaskMove.Side, _ entry: GroupEntry) {
-    self.side = side
-    self.entry = entry
-  }
-
-  init?(_ fileName: String) {
-    guard let mark = fileName.firstIndex(where: { $0 == "~" || $0 == "+" }),
-      let side = TaskMove.Side(rawValue: fileName[mark]),
-      let state = GroupState(rawValue: String(fileName[..<mark])),
-      let name = EntryName(String(fileName[fileName.index(after: mark)...]))
-    else { return nil }
-    self.init(side, GroupEntry(state: state, name: name))
-  }
-
-  var fileName: String { "\(entry.state.rawValue)\(side.rawValue)\(entry.name)" }
-}

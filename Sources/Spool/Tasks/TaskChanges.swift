@@ -179,25 +179,3 @@ extension TaskRecord {
     blockedBy = nil
   }
 }
-
-/// The name of a file in a directory of `tasks/moving/`: `STATE~NAME` for the old one, `STATE+NAME` for the new.
-struct TaskMove: Hashable {
-  enum Side: Character { case old = "~", new = "+" }
-  let side: Side
-  let entry: TaskEntry
-
-  init(_ side: Side, _ entry: TaskEntry) {
-    self.side = side
-    self.entry = entry
-  }
-
-  init?(_ fileName: String) {
-    guard let mark = fileName.firstIndex(where: { $0 == "~" || $0 == "+" }), let side = Side(rawValue: fileName[mark]),
-      let state = TaskState(rawValue: String(fileName[..<mark])),
-      let name = EntryName(String(fileName[fileName.index(after: mark)...]), of: .task)
-    else { return nil }
-    self.init(side, TaskEntry(state: state, name: name))
-  }
-
-  var fileName: String { "\(entry.state.rawValue)\(side.rawValue)\(entry.name)" }
-}

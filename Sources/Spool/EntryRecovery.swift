@@ -2,18 +2,19 @@ import Glibc
 import Linux
 import SpoolFormat
 
-/// The part of recovery that concerns tasks: each that the log knows has one file, in the state where it was last, with
-/// content that can be read. A file that was moved to where the log never saw it was moved by a person, and stays.
-struct TaskRecovery {
+/// The part of recovery that concerns tasks, or groups: each that the log knows has one file, in the state where it was
+/// last, with content that can be read. A file that was moved to where the log never saw it was moved by a person, and
+/// stays.
+struct EntryRecovery<Entry: FiledEntry> {
   let root: Directory
   let host: String
   let log: LogWriter?
   let files: LogFiles
   let isCopy: Bool
 
-  /// What the log says of a task.
+  /// What the log says of one.
   private struct Known {
-    var entry: TaskEntry
+    var entry: Entry
     var time: Timestamp
     var host: String
     /// The newest line that has all of it; nil when that is before the checkpoint.
@@ -23,12 +24,12 @@ struct TaskRecovery {
   }
 
   private struct Standing: Hashable {
-    let state: TaskState
+    let state: Entry.State
     let attempt: Int
 
-    init(_ entry: TaskEntry) {
+    init(_ entry: Entry) {
       state = entry.state
-      attempt = entry.attempt
+      attempt = entry.name.attempt
     }
   }
 
@@ -43,8 +44,8 @@ struct TaskRecovery {
   }
 
   mutating func apply(_ event: LogEvent, _ position: LogCursor.Position) {
-    guard let id = MessageID(event.subject), let entry = event.entry else { return }
-    let body = event.taskBytes == nil ? known[id]?.body : position
+    guard let id = MessageID(event.subject), let entry = Entry(event) else { return }
+    let body = Entry.body(event) == nil ? known[id]?.body : position
     var earlier = known[id]?.earlier ?? []
     if let before = known[id]?.entry { earlier.insert(Standing(before)) }
     earlier.remove(Standing(entry))
@@ -56,18 +57,18 @@ struct TaskRecovery {
 
   private struct Move {
     let path: String
-    let move: TaskMove
+    let move: StateMove<Entry>
     let isOurs: Bool
   }
 
   /// - Parameter live: others of this host may be at work.
   func mend(mending: Bool, live: Bool, _ report: inout RecoveryReport) throws {
     let moves = try allMoves()
-    var places: [MessageID: [TaskEntry]] = [:]
-    for state in TaskState.allCases {
-      try root.list(Layout.tasks(state)) {
-        if let name = EntryName($0, of: .task) {
-          places[name.id, default: []].append(TaskEntry(state: state, name: name))
+    var places: [MessageID: [Entry]] = [:]
+    for state in Entry.State.allCases {
+      try root.list(Entry.directory(state)) {
+        if let name = EntryName($0, of: Entry.kind) {
+          places[name.id, default: []].append(Entry(state: state, name: name))
         }
       }
     }
@@ -75,29 +76,30 @@ struct TaskRecovery {
       try mend(id, places[id] ?? [], moves[id] ?? [], mending: mending, live: live, &report)
     }
     guard mending, !live else { return }
-    for mover in try root.names(Layout.tasksMoving).compactMap({ Holder($0) }) where isCopy || mover.host == host {
-      _ = try? root.removeDirectory(Layout.tasksMoving(by: mover))
+    for mover in try root.names(Entry.moving).compactMap({ Holder($0) }) where isCopy || mover.host == host {
+      _ = try? root.removeDirectory("\(Entry.moving)/\(mover)")
     }
-    for name in try root.names(Layout.tasksTemporary) {
+    guard let temporary = Entry.temporary else { return }
+    for name in try root.names(temporary) {
       guard let entry = EntryName(name), isCopy || entry.holder?.host == host else { continue }
-      try root.unlinkIfPresent(Layout.taskTemporary(entry))
+      try root.unlinkIfPresent("\(temporary)/\(entry)")
     }
   }
 
   private func allMoves() throws -> [MessageID: [Move]] {
     var moves: [MessageID: [Move]] = [:]
-    for mover in try root.names(Layout.tasksMoving).compactMap({ Holder($0) }) {
-      for name in try root.names(Layout.tasksMoving(by: mover)) {
-        guard let move = TaskMove(name) else { continue }
+    for mover in try root.names(Entry.moving).compactMap({ Holder($0) }) {
+      for name in try root.names("\(Entry.moving)/\(mover)") {
+        guard let move = StateMove<Entry>(name) else { continue }
         moves[move.entry.id, default: []].append(
-          Move(path: Layout.taskMoving(by: mover, raw: name), move: move, isOurs: isCopy || mover.host == host))
+          Move(path: "\(Entry.moving)/\(mover)/\(name)", move: move, isOurs: isCopy || mover.host == host))
       }
     }
     return moves
   }
 
   private func mend(
-    _ id: MessageID, _ places: [TaskEntry], _ moves: [Move], mending: Bool, live: Bool,
+    _ id: MessageID, _ places: [Entry], _ moves: [Move], mending: Bool, live: Bool,
     _ report: inout RecoveryReport
   ) throws {
     // Somebody is at it, here or elsewhere.
@@ -113,7 +115,7 @@ struct TaskRecovery {
     for move in moves where move.isOurs { try root.unlinkIfPresent(move.path) }
   }
 
-  /// Whether a task that isn't in its place may be on its way there.
+  /// Whether one that isn't in its place may be on its way there.
   private func isUnderWay(_ id: MessageID, live: Bool) throws -> Bool {
     guard let known = known[id] else { return true }
     if !isCopy, known.host != host || log == nil,
@@ -124,14 +126,15 @@ struct TaskRecovery {
     guard live else { return false }
     // It may have moved on while the directories were read, one after the other.
     var isThere = false
-    for directory in [Layout.tasksTemporary] + TaskState.allCases.map({ Layout.tasks($0) }) + (try moverDirectories()) {
+    let states = Entry.State.allCases.map { Entry.directory($0) }
+    for directory in [Entry.temporary].compactMap({ $0 }) + states + (try moverDirectories()) {
       try root.list(directory) { if Self.bears($0, id) { isThere = true } }
     }
     return isThere
   }
 
   private func moverDirectories() throws -> [String] {
-    try root.names(Layout.tasksMoving).map { "\(Layout.tasksMoving)/\($0)" }
+    try root.names(Entry.moving).map { "\(Entry.moving)/\($0)" }
   }
 
   private static func bears(_ name: UnsafeBufferPointer<UInt8>, _ id: MessageID) -> Bool {
@@ -154,7 +157,7 @@ struct TaskRecovery {
   }
 
   private func check(
-    _ entry: TaskEntry, _ known: Known?, mending: Bool, live: Bool, _ report: inout RecoveryReport
+    _ entry: Entry, _ known: Known?, mending: Bool, live: Bool, _ report: inout RecoveryReport
   ) throws {
     let isBehind = !live && known.map { $0.entry != entry && $0.earlier.contains(Standing(entry)) } ?? false
     let target = isBehind ? known!.entry : entry
@@ -167,7 +170,7 @@ struct TaskRecovery {
       report.add(entry.path, "is \(target.state.rawValue) by the log", "moved there")
       guard mending else { return }
       // What ended it is in the log alone.
-      if target.state.isFinal, let body = try body(entry.id) {
+      if Entry.isChanged(by: target.state), let body = try body(entry.id) {
         try write(body, target)
       } else {
         _ = try root.renameIfPresent(entry.path, to: target.path)
@@ -180,7 +183,7 @@ struct TaskRecovery {
   }
 
   /// A move may leave both names behind when the power fails.
-  private func unite(_ id: MessageID, _ places: [TaskEntry], mending: Bool, _ report: inout RecoveryReport) throws {
+  private func unite(_ id: MessageID, _ places: [Entry], mending: Bool, _ report: inout RecoveryReport) throws {
     let known = known[id]
     let readable = places.filter { isReadable($0.path, id) }
     let kept =
@@ -196,19 +199,18 @@ struct TaskRecovery {
   private func isReadable(_ path: String, _ id: MessageID) -> Bool {
     // What can't be read now may be readable for others.
     guard let bytes = try? root.readFile(path, maximum: TaskRecord.bytesMax) else { return true }
-    guard let record = try? TaskRecord(parsing: bytes) else { return false }
-    return record.id == nil || record.id == id
+    return Entry.isReadable(bytes, id)
   }
 
   /// The newest content that the log has.
   private func body(_ id: MessageID) throws -> [UInt8]? {
-    if let position = known[id]?.body, let event = try files.event(at: position) { return event.taskBytes }
+    if let position = known[id]?.body, let event = try files.event(at: position) { return Entry.body(event) }
     var newest: (time: Timestamp, body: [UInt8])?
     let search = TextSearch("\"subject\":\"\(id)\"")
     for segment in try files.allSegments() {
       try files.readForwards(segment) { lines, _ in
         forEachMatch(of: search, in: lines) { line in
-          if let event = LogEvent(line: line), event.subject == id.description, let body = event.taskBytes,
+          if let event = LogEvent(line: line), event.subject == id.description, let body = Entry.body(event),
             newest.map({ $0.time <= event.time }) ?? true
           {
             newest = (event.time, body)
@@ -220,14 +222,14 @@ struct TaskRecovery {
     return newest?.body
   }
 
-  private func write(_ body: [UInt8], _ entry: TaskEntry) throws {
+  private func write(_ body: [UInt8], _ entry: Entry) throws {
     for name in Layout.top { try root.makeDirectory(name) }
     let temporary = Layout.temporary("recovery-\(getpid())-\(UInt32.random(in: .min ... .max))")
     try root.replace(entry.path, with: body + [10], through: temporary)
-    try log?.append(.taskRestored, entry.id.description) { writer in
+    try log?.append(Entry.restored, entry.id.description) { writer in
       writer.beginObject()
       writer.member("state", entry.state.rawValue)
-      writer.member("attempt", entry.attempt)
+      writer.member("attempt", entry.name.attempt)
       writer.member("name", entry.name.description)
       writer.endObject()
     }

@@ -1,0 +1,91 @@
+import SpoolFormat
+
+/// What a file is whose directory is its state: a task, or a group. So much of it is alike.
+protocol FiledEntry: Hashable, Sendable {
+  associatedtype State: RawRepresentable<String>, CaseIterable, Hashable, Sendable
+  init(state: State, name: EntryName)
+  /// Where it stood after an event; nil when the event is about something else.
+  init?(_ event: LogEvent)
+  var state: State { get }
+  var name: EntryName { get }
+  /// Relative to the spool.
+  var path: String { get }
+
+  /// How its names are read.
+  static var kind: EntryName.Kind { get }
+  static func directory(_ state: State) -> String
+  /// Where processes keep what they are changing, and what they are adding, if that is elsewhere.
+  static var moving: String { get }
+  static var temporary: String? { get }
+  static var restored: LogEvent.Kind { get }
+  /// The whole content that an event bears.
+  static func body(_ event: LogEvent) -> [UInt8]?
+  static func isReadable(_ bytes: [UInt8], _ id: MessageID) -> Bool
+  /// Whether the content may have been changed by what brought it there.
+  static func isChanged(by state: State) -> Bool
+}
+
+extension FiledEntry {
+  var id: MessageID { name.id }
+}
+
+extension TaskEntry: FiledEntry {
+  init?(_ event: LogEvent) {
+    guard let entry = event.entry else { return nil }
+    self = entry
+  }
+
+  static var kind: EntryName.Kind { .task }
+  static func directory(_ state: TaskState) -> String { Layout.tasks(state) }
+  static var moving: String { Layout.tasksMoving }
+  static var temporary: String? { Layout.tasksTemporary }
+  static var restored: LogEvent.Kind { .taskRestored }
+  static func body(_ event: LogEvent) -> [UInt8]? { event.taskBytes }
+  static func isReadable(_ bytes: [UInt8], _ id: MessageID) -> Bool {
+    guard let record = try? TaskRecord(parsing: bytes) else { return false }
+    return record.id == nil || record.id == id
+  }
+  static func isChanged(by state: TaskState) -> Bool { state.isFinal }
+}
+
+extension GroupEntry: FiledEntry {
+  init?(_ event: LogEvent) {
+    guard let entry = event.group else { return nil }
+    self = entry
+  }
+
+  static var kind: EntryName.Kind { .message }
+  static func directory(_ state: GroupState) -> String { Layout.groups(state) }
+  static var moving: String { Layout.groupsMoving }
+  static var temporary: String? { nil }
+  static var restored: LogEvent.Kind { .groupRestored }
+  static func body(_ event: LogEvent) -> [UInt8]? { event.groupBytes }
+  static func isReadable(_ bytes: [UInt8], _ id: MessageID) -> Bool { (try? GroupRecord(parsing: bytes))?.id == id }
+  static func isChanged(by state: GroupState) -> Bool { true }
+}
+
+/// The name of a file in a directory below `moving/`: `STATE~NAME` for the old one, `STATE+NAME` for the new.
+struct StateMove<Entry: FiledEntry>: Hashable {
+  let side: MoveSide
+  let entry: Entry
+
+  init(_ side: MoveSide, _ entry: Entry) {
+    self.side = side
+    self.entry = entry
+  }
+
+  init?(_ fileName: String) {
+    guard let mark = fileName.firstIndex(where: { $0 == "~" || $0 == "+" }),
+      let side = MoveSide(rawValue: fileName[mark]), let state = Entry.State(rawValue: String(fileName[..<mark])),
+      let name = EntryName(String(fileName[fileName.index(after: mark)...]), of: Entry.kind)
+    else { return nil }
+    self.init(side, Entry(state: state, name: name))
+  }
+
+  var fileName: String { "\(entry.state.rawValue)\(side.rawValue)\(entry.name)" }
+}
+
+enum MoveSide: Character { case old = "~", new = "+" }
+
+typealias TaskMove = StateMove<TaskEntry>
+typealias GroupMove = StateMove<GroupEntry>

@@ -1,0 +1,264 @@
+import Glibc
+import Linux
+import Spool
+import SpoolFormat
+import TestSupport
+import Testing
+
+@testable import Coordinator
+
+/// A hub whose turns the test makes, and members that the test plays.
+@Suite struct HubTests {
+  private struct Play {
+    let stage: Stage
+    var spool: Spool { stage.spool }
+    private let inboxes: [BotName: Inbox]
+
+    init(_ bots: [String: String], edit: (inout HubOptions) -> Void = { _ in }) throws {
+      var options = CoordinatorOptions()
+      options.hub?.replySeconds = 20
+      options.hub?.maintenanceSeconds = 0.05
+      if options.hub != nil { edit(&options.hub!) }
+      stage = try Stage(options)
+      var inboxes: [BotName: Inbox] = [:]
+      for (bot, skill) in bots {
+        let name = try stage.bot(bot, skills: [skill], capacity: 2, negotiates: true)
+        inboxes[name] = try Inbox(stage.spool, name)
+      }
+      self.inboxes = inboxes
+    }
+
+    func announce(
+      _ skills: String..., seconds: Double = 60, edit: (inout Announcement) -> Void = { _ in }
+    ) throws -> MessageID {
+      let deadline = Timestamp(microseconds: Clock.wall()).advanced(bySeconds: seconds)
+      var announcement = Announcement("x", skills: try skills.map { try Card.Skill(parsing: $0) }, deadline: deadline)
+      announcement.from = "human"
+      edit(&announcement)
+      return try spool.announce(announcement)
+    }
+
+    /// Turns until the bot has a message of that type, which is taken.
+    func hears(_ bot: String, _ type: MessageType) throws -> Message {
+      var found: Message?
+      let inbox = try #require(inboxes[try BotName(parsing: bot)])
+      let came = try stage.turns {
+        while let claim = try inbox.claim() {
+          try spool.ack(claim.bot, claim.name)
+          if claim.message.type == type {
+            found = claim.message
+            return true
+          }
+        }
+        return false
+      }
+      try #require(came, "\(bot) never heard \(type)")
+      return found!
+    }
+
+    func says(
+      _ bot: String, _ type: MessageType, _ performative: Performative, to message: Message?, _ data: String? = nil,
+      edit: (inout Message) -> Void = { _ in }
+    ) throws {
+      var answer = Message(content: "so says \(bot)")
+      answer.from = bot
+      answer.to = ["hub"]
+      answer.type = type
+      answer.conversation = message?.conversation
+      answer.inReplyTo = message?.id?.description
+      answer.data = try data.map { try JSONText(validating: Array($0.utf8)) }
+      answer.perform(performative, replyBy: nil)
+      edit(&answer)
+      try spool.send(answer)
+    }
+
+    /// Offers, and agrees when invited.
+    func joins(_ bot: String, _ skill: String) throws {
+      let query = try hears(bot, .skillQuery)
+      try says(bot, .skillOffer, .propose, to: query, #"{"skills":["\#(skill):expert"]}"#)
+      let invitation = try hears(bot, .groupInvite)
+      try says(bot, .groupAccept, .agree, to: invitation)
+    }
+
+    func state(_ id: MessageID) throws -> GroupState? { try spool.findGroup(id)?.state }
+
+    func require(_ what: String, _ condition: () throws -> Bool) throws {
+      try #require(try stage.turns(until: condition), "waited in vain until \(what)")
+    }
+  }
+
+  @Test func `an agreement that comes too late, or of whom nobody invited, changes nothing and is answered`() throws {
+    let play = try Play(["ada": "ml:expert", "bea": "sql:expert"]) { $0.groupSeconds = 0.3 }
+    let id = try play.announce("ml")
+    let query = try play.hears("ada", .skillQuery)
+    try play.says("ada", .skillOffer, .propose, to: query, #"{"skills":["ml:expert"]}"#)
+    let invitation = try play.hears("ada", .groupInvite)
+    try play.says("bea", .groupAccept, .agree, to: invitation)
+    #expect(try play.hears("bea", .groupReject).content == "too late: bea isn't invited any more")
+    try play.require("the time is over") { try play.state(id) == .failed }
+    try play.says("ada", .groupAccept, .agree, to: invitation)
+    #expect(try play.hears("ada", .groupReject).content == "too late, and nothing was changed: it is failed")
+    #expect(try play.spool.tasks().isEmpty)
+  }
+
+  @Test func `an offer for an announcement that is over, or for none, is answered`() throws {
+    let play = try Play(["ada": "ml:expert"])
+    let id = try play.announce("sql") { $0.ifUncovered = .fail }
+    try play.require("it failed") { try play.state(id) == .failed }
+    #expect(try play.spool.group(id)?.record.error == "it isn't covered: nobody for sql:intermediate")
+    try play.says("ada", .skillOffer, .propose, to: nil, #"{"skills":["sql"]}"#) { $0.conversation = "\(id)" }
+    #expect(try play.hears("ada", .groupReject).content == "too late, and nothing was changed: it is failed")
+  }
+
+  @Test func `an offer in another's name, or beyond a card, doesn't count`() throws {
+    let play = try Play(["ada": "ml:novice", "bea": "ml:expert"])
+    let id = try play.announce("ml:advanced")
+    let query = try play.hears("bea", .skillQuery)
+    // Ada wasn't asked: who wrote this doesn't know the question.
+    try play.says("ada", .skillOffer, .propose, to: nil, #"{"skills":["ml:expert"]}"#) { $0.conversation = "\(id)" }
+    #expect(try play.hears("ada", .groupReject).content?.contains("answers no question") == true)
+    // And if it knows: no more than its card says.
+    try play.says("ada", .skillOffer, .propose, to: query, #"{"skills":["ml:expert"],"price":0}"#)
+    // Nobody is there who could have written this.
+    let ghost = try play.stage.bot("ghost", skills: ["ml:expert"])
+    try play.says("ghost", .skillOffer, .propose, to: query, #"{"skills":["ml:expert"],"price":0}"#)
+    try play.require("the ghost is told") {
+      try play.stage.messages(to: ghost.description).contains { $0.content?.contains("isn't its own") == true }
+    }
+    try play.says("bea", .skillOffer, .propose, to: query, #"{"skills":["ml:expert"]}"#)
+    try play.says("bea", .groupAccept, .agree, to: try play.hears("bea", .groupInvite))
+    try play.require("it is formed") { try play.state(id) == .active }
+    #expect(try play.spool.group(id)?.record.members.map(\.description) == ["bea"])
+  }
+
+  @Test func `an offer that can't be read is answered, and an unreadable announcement too`() throws {
+    let play = try Play(["ada": "ml:expert"]) { $0.groupSeconds = 0.3 }
+    let id = try play.announce("ml")
+    let query = try play.hears("ada", .skillQuery)
+    try play.says("ada", .skillOffer, .propose, to: query, #"{"skills":["ml:godlike"]}"#)
+    #expect(try play.hears("ada", .groupReject).content?.contains("level \"godlike\"") == true)
+    try play.require("it failed") { try play.state(id) == .failed }
+    try play.says("ada", .taskAnnounce, .cfp, to: nil, #"{"skills":["ml:godlike"],"deadline":"2099-01-01T00:00:00Z"}"#)
+    #expect(try play.hears("ada", .error).content?.contains("level \"godlike\"") == true)
+    #expect(Scratch.names("\(play.stage.path)/bots/hub/dead").count == 2)
+  }
+
+  @Test func `what nothing can come of is refused when it is announced`() throws {
+    let play = try Play(["ada": "ml:expert"])
+    func refusal(_ body: () throws -> MessageID) -> String {
+      do { return "\(try body())" } catch let error as SpoolError { return error.message } catch { return "\(error)" }
+    }
+    #expect(refusal { try play.announce("ml", seconds: -1) }.hasSuffix("is past"))
+    #expect(
+      refusal { try play.announce("ml") { ($0.sizeMin, $0.sizeMax) = (9, 9) } }
+        == "a group of 9 at least, and there are 1 bots")
+    #expect(refusal { try play.announce("ml") { ($0.sizeMin, $0.sizeMax) = (3, 2) } }.hasPrefix("a group of 3 to 2"))
+    #expect(refusal { try play.announce() }.contains("1 to 16 skills, and this one 0"))
+    #expect(
+      refusal { try play.announce("ml") { $0.parent = MessageID(time: .init(microseconds: 1), random: 1) } }
+        .hasPrefix("no task"))
+    #expect(try play.spool.groups().isEmpty)
+    #expect(try play.stage.messages(to: "hub").isEmpty)
+  }
+
+  @Test func `a member that refuses its invitation is replaced by the next best offer`() throws {
+    let play = try Play(["ada": "ml:expert", "bea": "ml:expert"])
+    let id = try play.announce("ml")
+    for bot in ["ada", "bea"] {
+      let query = try play.hears(bot, .skillQuery)
+      try play.says(bot, .skillOffer, .propose, to: query, #"{"skills":["ml:expert"]}"#)
+    }
+    let invitation = try play.hears("ada", .groupInvite)
+    try play.says("ada", .groupReject, .refuse, to: invitation)
+    try play.says("bea", .groupAccept, .agree, to: try play.hears("bea", .groupInvite))
+    try play.require("it is formed") { try play.state(id) == .active }
+    #expect(try play.spool.group(id)?.record.members.map(\.description) == ["bea"])
+  }
+
+  @Test func `a person's mv ends a group, is logged as unknown, and the members are free`() throws {
+    let play = try Play(["ada": "ml:expert"])
+    let id = try play.announce("ml")
+    try play.joins("ada", "ml")
+    try play.require("its part is a task") { try play.spool.tasks(in: [.assigned]).contains { $0.bot == "ada" } }
+    let entry = try #require(try play.spool.findGroup(id))
+    rename("\(play.stage.path)/\(entry.path)", "\(play.stage.path)/groups/dissolved/\(entry.name)")
+    try play.require("the part is cancelled") { try play.spool.tasks(in: [.cancelled]).contains { $0.bot == "ada" } }
+    #expect(try play.hears("ada", .taskComplete).performative == .cancel)
+    let moved = try play.stage.events(.groupMoved)
+    #expect(moved.count == 1 && moved.first?.text("by") == "unknown" && moved.first?.text("state") == "dissolved")
+    #expect(play.stage.coordinator.hub?.isIdle == true)
+  }
+
+  @Test func `what no group can do is put back`() throws {
+    let play = try Play(["ada": "ml:expert"])
+    let id = try play.announce("ml") { $0.sizeMax = 1 }
+    _ = try play.hears("ada", .skillQuery)
+    let entry = try #require(try play.spool.findGroup(id))
+    rename("\(play.stage.path)/\(entry.path)", "\(play.stage.path)/groups/completed/\(entry.name)")
+    try play.require("it is back") { try play.state(id) == .forming }
+    let moved = try play.stage.events(.groupMoved)
+    #expect(moved.first?.text("reason")?.hasPrefix("put back: a group that is forming can't become completed") == true)
+  }
+
+  @Test func `a group whose deadline comes fails with what it has`() throws {
+    let play = try Play(["ada": "ml:expert", "bea": "sql:expert"])
+    let id = try play.announce("ml", "sql", seconds: 2)
+    for (bot, skill) in [("ada", "ml"), ("bea", "sql")] {
+      let query = try play.hears(bot, .skillQuery)
+      try play.says(bot, .skillOffer, .propose, to: query, #"{"skills":["\#(skill):expert"]}"#)
+    }
+    for bot in ["ada", "bea"] { try play.says(bot, .groupAccept, .agree, to: try play.hears(bot, .groupInvite)) }
+    try play.require("both have their parts") { try play.spool.tasks(in: [.assigned]).count == 2 }
+    let part = try #require(try play.spool.tasks(in: [.assigned]).first { $0.bot == "ada" })
+    let started = try #require(try play.spool.start(part, bot: "ada", worker: play.spool.holder))
+    _ = try play.spool.complete(started, result: JSONText(string: "a model"))
+    try play.require("it failed") { try play.state(id) == .failed }
+    let record = try #require(try play.spool.group(id)?.record)
+    #expect(record.error == "its deadline has come")
+    #expect(record.results.description == #"{"ml":"a model"}"#)
+    #expect(try play.spool.tasks(in: [.cancelled]).count == 1)
+    let told = try play.hears("bea", .taskComplete)
+    #expect(told.performative == .failure && told.data?.value["results"]?["ml"]?.string == "a model")
+  }
+
+  @Test func `who is late is replaced when somebody else can do it, and the latecomer's result is refused`() throws {
+    let play = try Play(["ada": "ml:expert", "bea": "ml:expert"])
+    let id = try play.announce("ml", seconds: 4)
+    for bot in ["ada", "bea"] {
+      let query = try play.hears(bot, .skillQuery)
+      try play.says(bot, .skillOffer, .propose, to: query, #"{"skills":["ml:expert"]}"#)
+    }
+    try play.says("ada", .groupAccept, .agree, to: try play.hears("ada", .groupInvite))
+    try play.require("ada has it") { try play.spool.tasks(in: [.assigned]).contains { $0.bot == "ada" } }
+    let part = try play.spool.tasks(in: [.assigned])[0]
+    let started = try #require(try play.spool.start(part, bot: "ada", worker: play.spool.holder))
+    try play.says("bea", .groupAccept, .agree, to: try play.hears("bea", .groupInvite))
+    try play.require("bea has it") { try play.spool.tasks(in: [.assigned]).contains { $0.bot == "bea" } }
+    #expect(try play.spool.complete(started, result: JSONText(string: "at last")) == nil)
+    #expect(try play.spool.group(id)?.record.parts.first?.reason == "is late")
+  }
+
+  @Test func `a hub that comes after another goes on with what that had formed`() throws {
+    let play = try Play(["ada": "ml:expert"])
+    let id = try play.announce("ml")
+    try play.joins("ada", "ml")
+    try play.require("its part is a task") { try play.spool.tasks(in: [.assigned]).contains { $0.bot == "ada" } }
+    // As if its process had died: the claim is back.
+    let claimed = try #require(Scratch.names("\(play.stage.path)/bots/hub/claimed").first)
+    let waiting = claimed.prefix { $0 != "~" } + "~1.json"
+    rename("\(play.stage.path)/bots/hub/claimed/\(claimed)", "\(play.stage.path)/bots/hub/inbox/\(waiting)")
+    let next = try play.stage.restarted()
+    #expect(try play.stage.turns(next) { try play.spool.findGroup(id)?.term == 2 })
+    let part = try play.spool.tasks(in: [.assigned])[0]
+    let started = try #require(try play.spool.start(part, bot: "ada", worker: play.spool.holder))
+    _ = try play.spool.complete(started, result: JSONText(string: "a model"))
+    #expect(try play.stage.turns(next) { try play.state(id) == .dissolved })
+    #expect(try play.spool.group(id)?.record.results.description == #"{"ml":"a model"}"#)
+    // The one before finds its claim gone, and lets it be.
+    #expect(try play.stage.turns { play.stage.coordinator.hub?.isIdle == true })
+  }
+}
+
+extension BotName: ExpressibleByStringLiteral {
+  public init(stringLiteral text: String) { self = try! BotName(parsing: text) }
+}
