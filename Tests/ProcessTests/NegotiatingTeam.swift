@@ -65,6 +65,12 @@ final class NegotiatingTeam {
     _ = try? worker.wait(seconds: 20)
   }
 
+  /// Whether a process has ended, though nobody has waited for it yet.
+  func hasEnded(_ process: Running) -> Bool {
+    let fields = Scratch.text("/proc/\(process.pid)/stat").split(separator: ")").last?.split(separator: " ")
+    return fields?.first.map { $0 == "Z" || $0 == "X" } ?? true
+  }
+
   func killHub(_ hub: Running) {
     hubs.removeAll { $0.pid == hub.pid }
     hub.kill()
