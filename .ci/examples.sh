@@ -122,6 +122,22 @@ result=$(timeout --kill-after=5 120 examples/patterns.sh)
 has "$result" *"latest in AI?"*'research of "What'*"security review"*"(quality-bot)"*"built on development"* "routing and sequence"
 has "$result" *"fitness tracking"*"(design-bot)"*"Consensus: against (unanimous, 5 of 5)"*"skeptic: No"* "parallel and discussion"
 
+begin "churn.sh and analyst.py"
+result=$(timeout --kill-after=5 120 examples/churn.sh 2>&1)
+has "$result" *'"ml":{"accuracy":0.'*'"reporting":"0.0 complaints #'*'"sql":[{"complaints":0.0'*'"with_leaving":{"months":-0.'* \
+  "what the group found"
+has "$result" *"chosen: ml-bot for ml"*"not chosen: generalist for ml, sql: price 3"* "why these"
+has "$result" *"[task_announce]"*"[skill_offer]"*"[group_formed]"*"[task_complete]"*"completed  4 of 4"* "the story"
+
+begin "incident.sh and responder.py"
+result=$(timeout --kill-after=5 120 examples/incident.sh 2>&1)
+has "$result" *"db-first left: no process of db-first is alive"*"[group_formed]"*"db-second: database"* "who took over"
+has "$result" *"db-first had done: found the lock"*"reopened for writes"* "what was kept"
+
+begin "pipeline.sh"
+result=$(timeout --kill-after=5 120 examples/pipeline.sh)
+has "$result" *'"load": ['*3,*35.33*"people into the database"*"completed  4 of 4"* "what was loaded"
+
 begin "nanospool.py"
 id=$(PYTHONPATH=examples bounded python3 -c 'import nanospool, os
 print(nanospool.Spool(os.environ["SPOOL_DIR"]).send("py", "hello", sender="user"))')

@@ -66,6 +66,7 @@ extension Worker {
       variables["SPOOL_CLAIM"] = claim.token
     case .task(let task):
       variables["SPOOL_TASK"] = task.id.description
+      if let part = GroupPart(task.record) { variables["SPOOL_GROUP"] = part.group.description }
       variables["SPOOL_CONVERSATION"] = Self.withoutNUL(task.record.conversation ?? "")
     }
     return variables

@@ -48,7 +48,8 @@ extension Verb {
 
       With --negotiate it does tasks, too, and answers when spool announce looks for members: it offers the skills
       that its card states at the wanted level, unless it has as many tasks as its card's capacity, or takes more
-      than 0.8 of the time that is left on average. A program given with --bid decides that instead: it reads
+      than 0.8 of the time that is left on average. Of a part of a group SPOOL_GROUP is the group, and the task's
+      "context" has "group", "shared" and, when another had it before, "partial". A program given with --bid decides that instead: it reads
       {"group", "text", "skills", "deadline", "load", "capacity", "offer" or "refuse" …} and prints {"offer":
       {"skills":["swift:expert"],"price":1,"seconds":60}} or {"refuse":"why"}.
 

@@ -59,7 +59,8 @@ extension Spool {
     while true {
       let group = try group(id)
       body(group)
-      if let group, !group.state.isLive { return group }
+      // One that is completed is dissolved in a moment, when all have heard of it.
+      if let group, !group.state.isLive, group.state != .completed { return group }
       let step = Clock.sinceBoot() + (watcher.descriptor == nil ? 200_000_000 : 2_000_000_000)
       wait: while true {
         let left = min(end, step) - Clock.sinceBoot()

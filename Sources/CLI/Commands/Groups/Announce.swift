@@ -48,6 +48,34 @@ extension Verb {
       return .done
     }
     let seconds = wait ?? max(0, announcement.deadline.seconds(since: TimeText.now())) + 10
+    return try waitForEnd(of: id, seconds, spool, invocation)
+  }
+
+  static let groupWait = Verb(
+    name: "group wait", summary: "wait until a group has ended: prints the results, by skill", usage: "ID",
+    options: [.value("--timeout", "DURATION", "how long to wait at most (until the deadline, and 10s)")],
+    example: "spool group wait 8f3a --timeout 5m",
+    exits: "0 done, 1 the wait ended or there is no such group, 2 it failed or was cancelled, 69 no spool"
+  ) { invocation in
+    try invocation.expect(atMost: 1)
+    let wait = try invocation.duration("--timeout")
+    let spool = try invocation.groupSpool()
+    let text = try invocation.operand(0, "ID")
+    // One that was announced a moment ago may have no file yet.
+    let id: MessageID
+    if let known = MessageID(text), try spool.isAnnounced(known) {
+      id = known
+    } else {
+      id = try spool.group(named: text).id
+    }
+    let deadline = try spool.group(id)?.record.announcement.deadline
+    let left = deadline.map { max(0, $0.seconds(since: TimeText.now())) + 10 } ?? 3600
+    return try waitForEnd(of: id, wait ?? left, spool, invocation)
+  }
+
+  private static func waitForEnd(
+    of id: MessageID, _ seconds: Double, _ spool: Spool, _ invocation: Invocation
+  ) throws -> Exit {
     let progress = GroupProgress(spool)
     let group = try spool.waitForGroup(id, seconds: seconds) { progress.show($0) }
     progress.clear()

@@ -3,14 +3,14 @@ import SpoolFormat
 
 extension Verb {
   static let group = Verb.noun(
-    "group", summary: "see and end the groups that form for announcements: list, show, cancel",
+    "group", summary: "see and end the groups that form for announcements: list, show, wait, cancel",
     example: "spool group list\nspool group show 8f3a --explain",
     exits: "0 done, 1 no such group, 65 not from where it stands, 69 no spool",
     notes: """
       ID is any unambiguous part of a group's id, which is that of its announcement. Where a group stands is where
       its file lies: ls $SPOOL_DIR/groups/active says which work, and mv between these directories counts too.
       """,
-    [.groupList, .groupShow, .groupCancel],
+    [.groupList, .groupShow, .groupWait, .groupCancel],
     otherWords: ["ls": "list", "get": "show", "view": "show", "rm": "cancel", "delete": "cancel", "kill": "cancel"])
 
   static let groupList = Verb(
