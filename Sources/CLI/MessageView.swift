@@ -59,7 +59,9 @@ enum MessageView {
       return "\(subject)by \(bot(event))\(reason)"
     case .topicSubscribed, .topicUnsubscribed: return "\(event.subject) #\(event.text("topic") ?? "")"
     case .stateSet, .stateDeleted:
-      guard let value = (try? StateKey(parsing: event.subject)).flatMap({ StateValue(event.data, key: $0) }) else {
+      guard
+        let value = (try? StateKey(parsing: event.subject)).flatMap({ StateValue(parsing: event.data.bytes, key: $0) })
+      else {
         return Output.excerpt(event.subject, 64)
       }
       let text = value.value.map { Output.excerpt($0.description, 60) } ?? "(deleted)"

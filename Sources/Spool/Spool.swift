@@ -19,6 +19,7 @@ public final class Spool: Sendable {
   /// Whether this process has a directory below `tasks/moving/`.
   let hasMovingDirectory = Atomic(false)
   let lastClaim = Mutex<FreshClaim?>(nil)
+  let rememberedStates = Mutex<[StateKey: RememberedState]>([:])
 
   /// A claim that was just made, and until when its lease can't have run out; nanoseconds since boot.
   struct FreshClaim {

@@ -1,5 +1,5 @@
 /// A small value that all share, as its file has it: `{"value":…,"version":7,"by":"coder","at":"…"}`, and
-/// `{"deleted":true,"version":8,…}` for one that is no more.
+/// `{"deleted":true,"version":8,…}` in the log for one that is no more.
 public struct StateValue: Sendable, Hashable {
   public let key: StateKey
   /// Nil for one that was deleted.
@@ -23,18 +23,31 @@ public struct StateValue: Sendable, Hashable {
     self.at = at
   }
 
-  /// Nil for JSON of any other form, which is then itself what somebody wrote there by hand as the value.
-  public init?(_ text: JSONText, key: StateKey) {
-    let found = text.withSlice { slice -> StateValue? in
-      guard let version = slice["version"]?.int, version > 0 else { return nil }
-      let value = slice["value"].map { JSONText(trusted: Array($0.bytes)) }
-      guard value != nil || slice["deleted"]?.bool == true else { return nil }
-      return StateValue(
-        key: key, value: value, version: version, by: slice["by"]?.string,
-        at: slice["at"]?.string.flatMap(Timestamp.init(rfc3339:)))
-    }
-    guard let found else { return nil }
-    self = found
+  /// Reads a file, or the data of an event. Nil for what isn't an object of this form: JSON that is something else
+  /// is itself what somebody wrote there by hand as the value.
+  public init?(parsing bytes: [UInt8], key: StateKey) {
+    var value: JSONText?
+    var version = 0
+    var isDeleted = false
+    var author: String?
+    var time: Timestamp?
+    do {
+      try JSON.readObject(bytes) { name, slice in
+        if name.equals("value") {
+          value = JSONText(trusted: Array(slice.bytes))
+        } else if name.equals("version") {
+          version = slice.int ?? 0
+        } else if name.equals("deleted") {
+          isDeleted = slice.bool == true
+        } else if name.equals("by") {
+          author = slice.string
+        } else if name.equals("at") {
+          time = slice.string.flatMap(Timestamp.init(rfc3339:))
+        }
+      }
+    } catch { return nil }
+    guard version > 0, value != nil || isDeleted else { return nil }
+    self.init(key: key, value: value, version: version, by: author, at: time)
   }
 
   /// As it stands in its file and in the log, less the line feed.
@@ -51,43 +64,43 @@ public struct StateValue: Sendable, Hashable {
   }
 }
 
-/// The name of the one file in `state/versions/KEY/`: `7` when the value is at version 7, `7~deleted` when that version
-/// took it away, and `8~HOLDER~SERIAL` from when version 8 is decided until it can be seen.
+/// The name of the one file in `state/versions/KEY/`, which says which version the value has, and who decided on that:
+/// `VERSION[~HOLDER~SERIAL][~deleted]`. The version can be seen once `state/tmp/KEY~TOKEN.json` is no longer there.
 public struct StateToken: Sendable, Hashable, CustomStringConvertible {
-  public enum Mark: Sendable, Hashable {
-    case settled
-    case deleted
-    case deciding(by: Holder, serial: UInt32)
-  }
-
   public let version: Int
-  public let mark: Mark
+  /// Nil for one that recovery made, and for version 0, which nobody decided on.
+  public let holder: Holder?
+  /// Tells apart what one holder decides.
+  public let serial: UInt32
+  /// Whether that version took the value away.
+  public let isDeleted: Bool
 
-  public init(version: Int, mark: Mark) {
+  public init(version: Int, holder: Holder? = nil, serial: UInt32 = 0, isDeleted: Bool = false) {
     self.version = version
-    self.mark = mark
+    self.holder = holder
+    self.serial = serial
+    self.isDeleted = isDeleted
   }
 
   /// Nil for any name that isn't exactly of this form.
   public init?(_ text: String) {
-    let parts = text.split(separator: "~", omittingEmptySubsequences: false)
-    guard let version = Int(parts[0]), version >= 0 else { return nil }
+    var parts = text.split(separator: "~", omittingEmptySubsequences: false)
+    let isDeleted = parts.last == "deleted"
+    if isDeleted { parts.removeLast() }
+    guard let first = parts.first, let version = Int(first), version >= 0 else { return nil }
     switch parts.count {
-    case 1: self.init(version: version, mark: .settled)
-    case 2 where parts[1] == "deleted": self.init(version: version, mark: .deleted)
+    case 1: self.init(version: version, isDeleted: isDeleted)
     case 3:
       guard let holder = Holder(parts[1]), let serial = UInt32(parts[2], radix: 16) else { return nil }
-      self.init(version: version, mark: .deciding(by: holder, serial: serial))
+      self.init(version: version, holder: holder, serial: serial, isDeleted: isDeleted)
     default: return nil
     }
     guard description == text else { return nil }
   }
 
   public var description: String {
-    switch mark {
-    case .settled: "\(version)"
-    case .deleted: "\(version)~deleted"
-    case .deciding(let holder, let serial): "\(version)~\(holder)~\(String(serial, radix: 16))"
-    }
+    var text = "\(version)"
+    if let holder { text += "~\(holder.description)~\(String(serial, radix: 16))" }
+    return isDeleted ? text + "~deleted" : text
   }
 }

@@ -11,9 +11,19 @@ import Testing
   private func key(_ name: String = "light") throws -> StateKey { try StateKey(parsing: name) }
   private func json(_ text: String) throws -> JSONText { try JSONText(validating: text) }
 
-  /// What lies in a key's directory of tokens.
+  /// What lies in a key's directory of tokens, less who decided on it.
   private func tokens(_ fixture: Fixture, _ key: String = "light") -> [String] {
+    names(fixture, key).map { StateToken($0).map { "\($0.version)\($0.isDeleted ? " deleted" : "")" } ?? "no token" }
+  }
+
+  private func names(_ fixture: Fixture, _ key: String = "light") -> [String] {
     Plain.names("\(fixture.path)/state/versions/\(key)")
+  }
+
+  /// Makes another the key's token.
+  private func decide(_ fixture: Fixture, _ token: String) throws {
+    let directory = "\(fixture.path)/state/versions/light"
+    #expect(rename("\(directory)/\(try #require(names(fixture).first))", "\(directory)/\(token)") == 0)
   }
 
   @Test func `a value is a file that anybody can read, and each change counts its version`() throws {
@@ -50,7 +60,7 @@ import Testing
     try fixture.spool.setState(key(), to: json("1"))
     #expect(try fixture.spool.deleteState(key(), by: "coder")?.version == 2)
     #expect(try fixture.spool.state(key()) == nil && fixture.spool.stateKeys().isEmpty)
-    #expect(tokens(fixture) == ["2~deleted"])
+    #expect(tokens(fixture) == ["2 deleted"])
     #expect(code { try fixture.spool.setState(key(), to: json("3"), expecting: 1) } == .claimLost)
     #expect(try fixture.spool.setState(key(), to: json("3"), expecting: 0).version == 3)
   }
@@ -99,7 +109,7 @@ import Testing
       {
         while !isOver.withLock({ $0 }) {
           let bytes = (try? Plain.read("\(fixture.path)/state/light.json")) ?? []
-          let value = (try? JSONText(validating: bytes)).flatMap { StateValue($0, key: light) }
+          let value = (try? JSONText(validating: bytes)).flatMap { StateValue(parsing: $0.bytes, key: light) }
           seen.withLock { seen in
             seen.count += 1
             if !texts.contains(where: { $0 == value?.value }) { seen.wrong.append("\(bytes.count) bytes") }
@@ -146,15 +156,15 @@ import Testing
     try fixture.spool.setState(key(), to: json("1"))
     let token = "2~\(fixture.spool.host).999999999.1~5"
     let state = "\(fixture.path)/state"
-    #expect(rename("\(state)/versions/light/1", "\(state)/versions/light/\(token)") == 0)
+    try decide(fixture, token)
     try Plain.write("\(state)/tmp/light~\(token).json", "{\"value\":2,\"version\":2,\"by\":\"dead\"}\n")
     let third = try fixture.spool.setState(key(), to: json("3"), by: "coder", expecting: 2)
     #expect(third.version == 3)
     #expect(try History(fixture.spool).states(key()).map { $0.value?.description } == ["1", "2", "3"])
     // Dead before its content was there: as though it had never been.
-    #expect(rename("\(state)/versions/light/3", "\(state)/versions/light/4~\(fixture.spool.host).999999999.1~6") == 0)
+    try decide(fixture, "4~\(fixture.spool.host).999999999.1~6")
     try Plain.write("\(state)/tmp/light~4~\(fixture.spool.host).999999999.1~6.json", "")
-    #expect(try fixture.spool.setState(key(), to: json("4"), expecting: 3).version == 4)
+    #expect(try fixture.spool.setState(key(), to: json("4"), expecting: 3).version == 5)
     #expect(Plain.names("\(state)/tmp").isEmpty)
   }
 
@@ -164,7 +174,7 @@ import Testing
     let state = "\(fixture.path)/state"
     // This process is alive, and its change stands still.
     let token = "2~\(fixture.spool.holder)~5"
-    #expect(rename("\(state)/versions/light/1", "\(state)/versions/light/\(token)") == 0)
+    try decide(fixture, token)
     try Plain.write("\(state)/tmp/light~\(token).json", "{\"value\":2,\"version\":2}\n")
     #expect(try fixture.spool.setState(key(), to: json("3")).version == 3)
     #expect(rename("\(state)/tmp/light~\(token).json", "\(state)/light.json") == -1)
@@ -195,7 +205,7 @@ import Testing
     let old = try Plain.read("\(fixture.path)/state/light.json")
     let value = try fixture.spool.setState(key(), to: json("2"))
     try fixture.spool.setState(key("dead"), to: json("3"))
-    let tombstone = try Plain.read("\(fixture.path)/state/dead.json")
+    let dead = try Plain.read("\(fixture.path)/state/dead.json")
     try fixture.spool.deleteState(key("dead"))
     let state = "\(fixture.path)/state"
     switch damage {
@@ -203,11 +213,11 @@ import Testing
     case "emptied": #expect(truncate("\(state)/light.json", 0) == 0)
     case "old":
       try Plain.write("\(state)/light.json", old)
-      #expect(rename("\(state)/versions/light/2", "\(state)/versions/light/1") == 0)
-      try Plain.write("\(state)/dead.json", tombstone)
+      try decide(fixture, "1")
+      try Plain.write("\(state)/dead.json", dead)
     default:
       unlink("\(state)/light.json")
-      unlink("\(state)/versions/light/2")
+      unlink("\(state)/versions/light/\(try #require(names(fixture).first))")
       rmdir("\(state)/versions/light")
       try Plain.write("\(state)/tmp/light~3~pi.1.1~5.json", "")
     }
@@ -227,13 +237,43 @@ import Testing
     #expect(try fixture.spool.state(key()) == value)
   }
 
+  @Test func `a deletion finished late takes no newer value away`() throws {
+    let fixture = try Fixture()
+    try fixture.spool.setState(key(), to: json("1"))
+    let token = "2~\(fixture.spool.host).999999999.1~5~deleted"
+    try decide(fixture, token)
+    try Plain.write("\(fixture.path)/state/tmp/light~\(token).json", "{\"deleted\":true,\"version\":2}\n")
+    #expect(try fixture.spool.setState(key(), to: json("3"), expecting: 0).version == 3)
+    // As its maker does that was stopped before it took the file away: it looks at what it has in hand.
+    try decide(fixture, token)
+    try Plain.write("\(fixture.path)/state/tmp/light~\(token).json", "{\"deleted\":true,\"version\":2}\n")
+    #expect(try fixture.reopened().setState(key(), to: json("4")).version == 4)
+    #expect(try History(fixture.spool).states(key()).map { $0.value?.description } == ["1", nil, "3", "4"])
+  }
+
+  @Test func `what is remembered of a key gives way to what others have done`() throws {
+    let fixture = try Fixture()
+    let other = try fixture.reopened()
+    try fixture.spool.setState(key(), to: json("1"))
+    #expect(try other.setState(key(), to: json("2")).version == 2)
+    #expect(try fixture.spool.setState(key(), to: json("3")).version == 3)
+    try Plain.write("\(fixture.path)/state/light.json", "\"by hand\"")
+    #expect(try fixture.spool.setState(key(), to: json("5")).version == 5)
+    #expect(try other.deleteState(key())?.version == 6)
+    #expect(code { try fixture.spool.setState(key(), to: json("7"), expecting: 5) } == .claimLost)
+  }
+
   @Test func `tokens are read exactly`() throws {
     let holder = try #require(Holder("pi.25237.546fe"))
     for token in [
-      StateToken(version: 7, mark: .settled), StateToken(version: 0, mark: .deleted),
-      StateToken(version: 8, mark: .deciding(by: holder, serial: 31)),
+      StateToken(version: 7), StateToken(version: 0, isDeleted: true),
+      StateToken(version: 8, holder: holder, serial: 31),
+      StateToken(version: 8, holder: holder, serial: 31, isDeleted: true),
     ] { #expect(StateToken("\(token)") == token) }
-    for text in ["", "07", "-1", "7~", "7~gone", "7~pi.1~5", "7~pi.25237.546fe~G", "7~pi.25237.546fe~5~6", "a"] {
+    for text in [
+      "", "07", "-1", "7~", "7~gone", "7~pi.1~5", "7~pi.25237.546fe~G", "7~pi.25237.546fe~5~6", "a", "~deleted",
+      "7~deleted~deleted",
+    ] {
       #expect(StateToken(text) == nil, "\(text)")
     }
   }

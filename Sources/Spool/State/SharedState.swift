@@ -6,9 +6,9 @@ import SpoolFormat
 /// whole and so seen whole or not at all.
 ///
 /// A change takes the next version by renaming the key's token, the one file in `state/versions/KEY/`, from the exact
-/// version that it was decided on: of any number of changes at once one wins, and the others look again. What was
-/// won is in the log before it can be seen. Nobody waits for who died in between: the new content lies ready under the
-/// token's name, and whoever comes next finishes it; a rename from that name succeeds once, whoever tries.
+/// name that it was decided on: of any number of changes at once one wins, and the others look again. What was won is in
+/// the log before it can be seen. Nobody waits for who died in between: the new content lies ready under the token's
+/// name, and whoever comes next puts it in place; a rename from that name succeeds once, whoever tries.
 extension Spool {
   /// How long a change that is decided and can't be seen yet is left to its maker, unless that has died; nanoseconds.
   private static let patienceNanoseconds = 1_000_000_000
@@ -20,7 +20,7 @@ extension Spool {
   /// - Throws: `.badData` when the file holds no JSON.
   public func state(_ key: StateKey) throws -> StateValue? {
     switch try stored(key) {
-    case .value(let value): return value.value == nil ? nil : value
+    case .value(let value): return value
     case .handwritten(let text):
       guard logProblem == nil else { return StateValue(key: key, value: text, version: try versionNumber(key) + 1) }
       return try current(key).value
@@ -79,7 +79,7 @@ extension Spool {
   ) throws -> StateValue? {
     try doing("cannot change \(key)") {
       while true {
-        let (token, value) = try current(key)
+        let (token, value) = try current(key, expecting: expected)
         try check(key, value, token, expected)
         guard let decided = decide(value?.value) else { return nil }
         let next = StateValue(
@@ -106,12 +106,12 @@ extension Spool {
   private func take(_ next: StateValue, from token: StateToken, _ durability: Durability) throws -> Bool {
     let key = next.key
     let decided = StateToken(
-      version: next.version, mark: .deciding(by: holder, serial: .random(in: .min ... .max)))
+      version: next.version, holder: holder, serial: .random(in: .min ... .max), isDeleted: next.value == nil)
     let (old, new) = (Layout.version(key, token), Layout.version(key, decided))
     let file = Layout.undecided(key, decided)
     var writer = JSONWriter(reserving: (next.value?.bytes.count ?? 0) + 128)
     next.write(to: &writer)
-    try write(writer.bytes + [10], to: file)
+    let identity = try write(writer.bytes + [10], to: file)
     let receipt: LogWriter.Receipt?
     do {
       receipt = try log.append(
@@ -131,54 +131,82 @@ extension Spool {
       return false
     }
     if durability == .durable { try log.waitUntilSynced(receipt) }
-    try show(key, decided)
+    if try show(key, decided), next.value != nil { remember(next, decided, identity) }
     return true
   }
 
-  private func write(_ bytes: [UInt8], to path: String) throws(SystemCallError) {
-    do { try create(path, bytes) } catch {
+  /// Puts what was decided where it can be seen, and lets the next change begin; false when somebody else has.
+  private func show(_ key: StateKey, _ decided: StateToken) throws(SystemCallError) -> Bool {
+    let file = Layout.undecided(key, decided)
+    guard decided.isDeleted else { return try root.renameIfPresent(file, to: Layout.value(key)) }  // visible
+    guard try root.status(file) != nil else { return false }
+    try remove(key, upTo: decided)
+    return try root.unlinkIfPresent(file)
+  }
+
+  /// Takes a value away that is older than a token. Whoever was stopped before this, for so long that there is another
+  /// value by now, finds that in hand, and puts it back unless there is a newer one yet.
+  private func remove(_ key: StateKey, upTo decided: StateToken) throws(SystemCallError) {
+    let taken = Layout.undecided(key, decided) + ".taken"
+    guard try root.renameIfPresent(Layout.value(key), to: taken) else { return }  // gone
+    if let bytes = try root.readFile(taken, maximum: StateValue.fileBytesMax),
+      let value = StateValue(parsing: bytes, key: key), value.version > decided.version
+    {
+      do { try root.link(taken, to: Layout.value(key)) } catch { if error.code != EEXIST { throw error } }
+    }
+    try root.unlinkIfPresent(taken)
+  }
+
+  /// Writes a new file, and says which it is.
+  private func write(_ bytes: [UInt8], to path: String) throws(SystemCallError) -> FileStatus {
+    do { return try create(path, bytes) } catch {
       guard error.code == ENOENT else { throw error }
       for directory in [Layout.state, Layout.stateTemporary] { try root.makeDirectory(directory) }
-      try create(path, bytes)
+      return try create(path, bytes)
     }
   }
 
-  private func create(_ path: String, _ bytes: [UInt8]) throws(SystemCallError) {
+  private func create(_ path: String, _ bytes: [UInt8]) throws(SystemCallError) -> FileStatus {
     let file = try root.open(path, O_WRONLY | O_CREAT | O_EXCL)
     do throws(SystemCallError) {
       try file.write(bytes)
+      let status = try file.status()
       try file.close()
+      return status
     } catch {
       _ = try? root.unlink(path)
       throw error
     }
   }
 
-  /// Makes a decided change visible, and lets the next one begin.
-  private func show(_ key: StateKey, _ decided: StateToken) throws(SystemCallError) {
-    _ = try root.renameIfPresent(Layout.undecided(key, decided), to: Layout.value(key))  // visible
-    var mark = StateToken.Mark.settled
-    if case .value(let value) = try stored(key), value.value == nil {
-      if value.version == decided.version { try removeTombstone(key, decided) }
-      mark = .deleted
-    } else if case .missing = try stored(key) {
-      mark = .deleted
-    }
-    let settled = StateToken(version: decided.version, mark: mark)
-    _ = try root.renameIfPresent(Layout.version(key, decided), to: Layout.version(key, settled))
+  // MARK: Remembering
+
+  /// How a key stood when this process last set it, and which file that is: while the file is the same nobody has put
+  /// another there by hand, and while the token can be renamed nobody has set another.
+  struct RememberedState {
+    let token: StateToken
+    let value: StateValue
+    let file: FileStatus
   }
 
-  /// Takes the file away that says that there is no value. Whoever was stopped before this, for so long that there is
-  /// another value by now, finds that in hand, and puts it back unless there is a newer one yet.
-  private func removeTombstone(_ key: StateKey, _ decided: StateToken) throws(SystemCallError) {
-    let taken = Layout.undecided(key, decided) + ".taken"
-    guard try root.renameIfPresent(Layout.value(key), to: taken) else { return }
-    if let bytes = try root.readFile(taken, maximum: StateValue.fileBytesMax),
-      let text = try? JSONText(validating: bytes), StateValue(text, key: key)?.version != decided.version
-    {
-      do { try root.link(taken, to: Layout.value(key)) } catch { if error.code != EEXIST { throw error } }
+  /// The most keys whose last value is remembered.
+  private static let rememberedMax = 256
+
+  private func remember(_ value: StateValue, _ token: StateToken, _ file: FileStatus) {
+    let new = RememberedState(token: token, value: value, file: file)
+    rememberedStates.withLock { states in
+      if states.count >= Self.rememberedMax, states[value.key] == nil { states.removeAll() }
+      states[value.key] = new
     }
-    try root.unlinkIfPresent(taken)
+  }
+
+  /// As it was remembered, if it may be so still; only once, so that who was wrong looks the next time.
+  private func remembered(_ key: StateKey) throws(SystemCallError) -> RememberedState? {
+    guard let last = rememberedStates.withLock({ $0.removeValue(forKey: key) }),
+      let file = try root.status(Layout.value(key)), file.inode == last.file.inode,
+      file.modified == last.file.modified, file.size == last.file.size
+    else { return nil }
+    return last
   }
 
   // MARK: What there is
@@ -193,25 +221,30 @@ extension Spool {
   func stored(_ key: StateKey) throws(SystemCallError) -> StoredState { try root.storedState(key) }
 
   /// The key's token, and its value if it has one, once no change is half done and nothing is there that was written by
-  /// hand.
-  private func current(_ key: StateKey) throws -> (token: StateToken, value: StateValue?) {
+  /// hand. What is only remembered is good enough to try a change on, and not to refuse one.
+  private func current(
+    _ key: StateKey, expecting expected: Int? = nil
+  ) throws -> (token: StateToken, value: StateValue?) {
+    if let last = try remembered(key), last.value.version == expected ?? last.value.version {
+      return (last.token, last.value)
+    }
     while true {
       let token = try settledToken(key)
       let next: JSONText?
       switch try stored(key) {
-      case .value(let value): return (token, value.value == nil ? nil : value)
+      case .value(let value): return (token, value)
       case .handwritten(let text): next = text
       case .unreadable(let reason):
         try setAside(key, reason)
         continue
       case .missing:
-        if token.mark == .deleted || token.version == 0 { return (token, nil) }
+        if token.isDeleted || token.version == 0 { return (token, nil) }
         // Not before the token is seen to be the same still: a change of just now is no removal.
         guard try settledToken(key) == token, case .missing = try stored(key) else { continue }
         next = nil
       }
       let adopted = StateValue(key: key, value: next, version: token.version + 1, by: "unknown", at: now())
-      if try take(adopted, from: token, settings.durability) { continue }
+      _ = try take(adopted, from: token, settings.durability)
     }
   }
 
@@ -242,17 +275,17 @@ extension Spool {
   private func settledToken(_ key: StateKey) throws -> StateToken {
     var since: (tokens: [StateToken], at: Int) = ([], Clock.sinceBoot())
     while true {
-      let tokens = try tokens(key)
       // A listing during a rename may show both names, or neither.
-      if tokens.count == 1, case .settled = tokens[0].mark { return tokens[0] }
-      if tokens.count == 1, tokens[0].mark == .deleted { return tokens[0] }
+      let tokens = try tokens(key)
+      let isKnown = tokens.count == 1
+      if isKnown, try root.status(Layout.undecided(key, tokens[0])) == nil { return tokens[0] }
       if tokens != since.tokens { since = (tokens, Clock.sinceBoot()) }
       let isOverdue = Clock.sinceBoot() - since.at > Self.patienceNanoseconds
-      if tokens.count == 1, case .deciding(let holder, _) = tokens[0].mark {
-        if isGone(holder) || isOverdue { try finish(key, tokens[0]) }
+      if isKnown, tokens[0].holder.map(isGone) ?? true || isOverdue {
+        try finish(key, tokens[0])
       } else if tokens.isEmpty, try root.status(Layout.versions(key)) == nil || isOverdue {
         try makeToken(key)
-      } else if isOverdue {
+      } else if !isKnown, isOverdue {
         throw SpoolError(
           .inputOutput, "\(Layout.versions(key)) holds \(tokens.count) files, and should hold one",
           hint: "spool doctor --repair")
@@ -264,32 +297,29 @@ extension Spool {
   /// Finishes a change whose maker died or sleeps: into the log, unless it is there already, and into sight.
   private func finish(_ key: StateKey, _ token: StateToken) throws {
     let file = Layout.undecided(key, token)
-    if let bytes = try root.readFile(file, maximum: StateValue.fileBytesMax) {
-      guard let text = try? JSONText(validating: bytes), let value = StateValue(text, key: key) else {
-        // Decided, and then lost with the machine's power; nobody was told that it is kept.
-        try root.unlinkIfPresent(file)
-        let isThere = try root.status(Layout.value(key)) != nil
-        let before = StateToken(version: token.version - 1, mark: isThere ? .settled : .deleted)
-        _ = try root.renameIfPresent(Layout.version(key, token), to: Layout.version(key, before))
-        return
-      }
-      let isLogged = try History(self).states(key).contains { $0.version == value.version && $0.value == value.value }
-      if !isLogged {
-        let receipt = try log.append(
-          value.value == nil ? .stateDeleted : .stateSet, key.description, reserving: bytes.count + 256
-        ) { $0.raw(text) }
-        if settings.durability == .durable, let receipt { try log.waitUntilSynced(receipt) }
-      }
+    guard let bytes = try root.readFile(file, maximum: StateValue.fileBytesMax) else { return }
+    guard let value = StateValue(parsing: bytes, key: key) else {
+      // Decided, and then lost with the machine's power; nobody was told that it is kept.
+      try root.unlinkIfPresent(file)
+      return
     }
-    try show(key, token)
+    let isLogged = try History(self).states(key).contains { $0.version == value.version && $0.value == value.value }
+    if !isLogged {
+      var writer = JSONWriter(reserving: bytes.count)
+      value.write(to: &writer)
+      let receipt = try log.append(
+        value.value == nil ? .stateDeleted : .stateSet, key.description, reserving: bytes.count + 256
+      ) { $0.raw(writer.bytes) }
+      if settings.durability == .durable, let receipt { try log.waitUntilSynced(receipt) }
+    }
+    _ = try show(key, token)
   }
 
   /// Makes the directory of a key's token with the token in it, at once: of two that do so one wins.
   private func makeToken(_ key: StateKey) throws(SystemCallError) {
     var version = 0
     if case .value(let value) = try stored(key) { version = value.version }
-    try root.makeToken(
-      key, StateToken(version: version, mark: .settled), through: "\(holder)-\(UInt32.random(in: .min ... .max))")
+    try root.makeToken(key, StateToken(version: version), through: "\(holder)-\(UInt32.random(in: .min ... .max))")
   }
 }
 
@@ -303,9 +333,9 @@ extension Directory {
       }
     }
     guard let bytes else { return .missing }
+    if let value = StateValue(parsing: bytes, key: key), value.value != nil { return .value(value) }
     do throws(JSONError) {
       let text = try JSONText(validating: bytes)
-      if let value = StateValue(text, key: key) { return .value(value) }
       guard text.bytes.count <= StateValue.bytesMax else {
         return .unreadable("it has \(text.bytes.count) bytes, and may have \(StateValue.bytesMax)")
       }
@@ -338,7 +368,7 @@ extension History {
         try files.readForwards(segment) { lines, _ in
           forEachMatch(of: search, in: lines) { line in
             guard let event = LogEvent(line: line), event.kind.isOfState, event.subject == key.description,
-              let value = StateValue(event.data, key: key)
+              let value = StateValue(parsing: event.data.bytes, key: key)
             else { return true }
             found.append(value)
             return true

@@ -18,7 +18,7 @@ struct StateRecovery {
   }
 
   mutating func apply(_ event: LogEvent, _ position: LogCursor.Position) {
-    guard let key = try? StateKey(parsing: event.subject), let value = StateValue(event.data, key: key),
+    guard let key = try? StateKey(parsing: event.subject), let value = StateValue(parsing: event.data.bytes, key: key),
       value.version >= newest[key]?.version ?? 0
     else { return }
     newest[key] = (value.version, position)
@@ -50,13 +50,15 @@ struct StateRecovery {
     let path = Layout.value(key)
     let tokens = try tokens(key)
     // What is just being done is done by others.
-    if !isAlone, tokens.count != 1 || !tokens[0].isSettled { return }
-    guard let event = try files.event(at: position), let wanted = StateValue(event.data, key: key) else { return }
+    if !isAlone, try tokens.count != 1 || root.status(Layout.undecided(key, tokens[0])) != nil { return }
+    guard let event = try files.event(at: position), let wanted = StateValue(parsing: event.data.bytes, key: key) else {
+      return
+    }
     let problem: String
     switch try root.storedState(key) {
     case .handwritten: return
     case .value(let value):
-      if value.version >= version, value.value != nil || wanted.value == nil { return }
+      if value.version >= version { return }
       problem = "is at version \(value.version), and the log at \(version)"
     case .missing:
       if wanted.value == nil || tokens.contains(where: { $0.version > version }) { return }
@@ -78,30 +80,24 @@ struct StateRecovery {
     try root.names(Layout.versions(key)).compactMap { StateToken($0) }
   }
 
-  /// One token, that fits the value. A change that was decided, and that the log doesn't know, is forgotten: nobody was
-  /// told of it.
+  /// One token, that fits the value. The content of a change that was decided, and that the log doesn't know, is
+  /// forgotten: nobody was told of it.
   private func mendToken(_ key: StateKey, mending: Bool, _ report: inout RecoveryReport) throws {
     guard isAlone else { return }
     let tokens = try tokens(key)
     let logged = newest[key]?.version ?? 0
+    let highest = max(tokens.map(\.version).max() ?? 0, logged)
     let right: StateToken
     switch try root.storedState(key) {
-    case .value(let value): right = StateToken(version: max(value.version, logged), mark: .settled)
-    case .missing, .handwritten, .unreadable:
-      let settled = tokens.filter(\.isSettled).map(\.version).max() ?? 0
-      right = StateToken(version: max(settled, logged), mark: .deleted)
+    case .value(let value): right = StateToken(version: max(value.version, highest))
+    case .handwritten, .unreadable: right = StateToken(version: highest)
+    case .missing: right = StateToken(version: highest, isDeleted: true)
     }
-    if tokens == [right] { return }
-    if tokens.count == 1, tokens[0].mark == .settled, tokens[0].version >= right.version { return }
+    if tokens.count == 1, tokens[0].version == right.version, tokens[0].isDeleted == right.isDeleted { return }
     let path = Layout.versions(key)
     report.add(path, "doesn't say that the version is \(right.version)", "made to")
     guard mending else { return }
     for name in try root.names(path) { try root.unlinkIfPresent("\(path)/\(name)") }
     try root.makeToken(key, right, through: "recovery-\(key)-token")
   }
-}
-
-extension StateToken {
-  /// Whether no change is half done.
-  var isSettled: Bool { if case .deciding = mark { false } else { true } }
 }
