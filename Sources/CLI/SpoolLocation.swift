@@ -73,6 +73,10 @@ extension Invocation {
         }
       }
     } catch let error as SystemCallError {
+      // A name that is wrong is the caller's mistake; what the disk refuses isn't.
+      guard [ENOENT, ENOTDIR, EISDIR, ELOOP, ENAMETOOLONG].contains(error.code) else {
+        throw SpoolError("cannot read \(path)", error)
+      }
       throw SpoolError(.badData, "cannot read \(path): \(error.reason.lowercased())", cause: error)
     }
     guard let text = String(validating: bytes, as: UTF8.self) else {

@@ -19,6 +19,7 @@ public struct Doctor {
         if repairing { try spool.root.makeDirectory(name) }
       }
       for bot in try spool.bots() { try examine(bot, repairing, &report) }
+      try examineTasks(repairing, &report)
       try examineTemporary(repairing, &report)
       let log = try? spool.log
       try Recovery(root: spool.root, host: spool.host, log: log, settings: spool.settings)

@@ -19,8 +19,11 @@ struct EntryRecovery<Entry: FiledEntry> {
     var host: String
     /// The newest line that has all of it; nil when that is before the checkpoint.
     var body: LogCursor.Position?
-    /// Where it stood before: a file that is still there is behind the log.
-    var earlier: Set<Standing> = []
+    /// The number of that line among those about the task.
+    var bodyNumber = 0
+    var number = 0
+    /// Where it stood before, and until which of these lines: a file that is still there is behind the log.
+    var earlier: [Standing: Int] = [:]
   }
 
   private struct Standing: Hashable {
@@ -45,12 +48,18 @@ struct EntryRecovery<Entry: FiledEntry> {
 
   mutating func apply(_ event: LogEvent, _ position: LogCursor.Position) {
     guard let id = MessageID(event.subject), let entry = Entry(event) else { return }
-    let body = Entry.body(event) == nil ? known[id]?.body : position
-    var earlier = known[id]?.earlier ?? []
-    if let before = known[id]?.entry { earlier.insert(Standing(before)) }
-    earlier.remove(Standing(entry))
-    known[id] = Known(
-      entry: entry, time: event.time, host: position.segment.host, body: body, earlier: earlier)
+    var task = known[id] ?? Known(entry: entry, time: event.time, host: position.segment.host)
+    task.earlier[Standing(task.entry)] = task.number
+    task.earlier[Standing(entry)] = nil
+    task.entry = entry
+    task.time = event.time
+    task.host = position.segment.host
+    task.number += 1
+    if Entry.body(event) != nil {
+      task.body = position
+      task.bodyNumber = task.number
+    }
+    known[id] = task
   }
 
   // MARK: Files
@@ -159,7 +168,8 @@ struct EntryRecovery<Entry: FiledEntry> {
   private func check(
     _ entry: Entry, _ known: Known?, mending: Bool, live: Bool, _ report: inout RecoveryReport
   ) throws {
-    let isBehind = !live && known.map { $0.entry != entry && $0.earlier.contains(Standing(entry)) } ?? false
+    let stoodUntil = known?.earlier[Standing(entry)]
+    let isBehind = !live && stoodUntil != nil && known?.entry != entry
     let target = isBehind ? known!.entry : entry
     if !isReadable(entry.path, entry.id) {
       guard let body = try body(entry.id) else { return }
@@ -169,8 +179,8 @@ struct EntryRecovery<Entry: FiledEntry> {
     } else if isBehind {
       report.add(entry.path, "is \(target.state.rawValue) by the log", "moved there")
       guard mending else { return }
-      // What ended it is in the log alone.
-      if Entry.isChanged(by: target.state), let body = try body(entry.id) {
+      // What it became since then is in the log alone.
+      if known!.bodyNumber > stoodUntil!, let body = try body(entry.id) {
         try write(body, target)
       } else {
         _ = try root.renameIfPresent(entry.path, to: target.path)
@@ -188,7 +198,7 @@ struct EntryRecovery<Entry: FiledEntry> {
     let readable = places.filter { isReadable($0.path, id) }
     let kept =
       readable.first { $0 == known?.entry }
-      ?? readable.first { known?.earlier.contains(Standing($0)) != true } ?? readable.first ?? places[0]
+      ?? readable.first { known?.earlier[Standing($0)] == nil } ?? readable.first ?? places[0]
     for place in places where place != kept {
       report.add(place.path, "is there twice", "removed: it is \(kept.state.rawValue)")
       if mending { try root.unlinkIfPresent(place.path) }

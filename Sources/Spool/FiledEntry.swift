@@ -21,8 +21,6 @@ protocol FiledEntry: Hashable, Sendable {
   /// The whole content that an event bears.
   static func body(_ event: LogEvent) -> [UInt8]?
   static func isReadable(_ bytes: [UInt8], _ id: MessageID) -> Bool
-  /// Whether the content may have been changed by what brought it there.
-  static func isChanged(by state: State) -> Bool
 }
 
 extension FiledEntry {
@@ -45,7 +43,6 @@ extension TaskEntry: FiledEntry {
     guard let record = try? TaskRecord(parsing: bytes) else { return false }
     return record.id == nil || record.id == id
   }
-  static func isChanged(by state: TaskState) -> Bool { state.isFinal }
 }
 
 extension GroupEntry: FiledEntry {
@@ -61,7 +58,6 @@ extension GroupEntry: FiledEntry {
   static var restored: LogEvent.Kind { .groupRestored }
   static func body(_ event: LogEvent) -> [UInt8]? { event.groupBytes }
   static func isReadable(_ bytes: [UInt8], _ id: MessageID) -> Bool { (try? GroupRecord(parsing: bytes))?.id == id }
-  static func isChanged(by state: GroupState) -> Bool { true }
 }
 
 /// The name of a file in a directory below `moving/`: `STATE~NAME` for the old one, `STATE+NAME` for the new.

@@ -13,6 +13,8 @@
     private(set) var sent: [(id: String, recipients: [String], content: String, after: Int)] = []
     /// What was acked or thrown away, and after how many changes that was begun.
     private(set) var settled: [(id: String, bot: String, began: Int)] = []
+    /// What was durably said of tasks: that they were added, or ended, and how.
+    private(set) var tasks: [(id: String, state: String?, result: String?, after: Int)] = []
     private(set) var keys: [(key: String, to: String, content: String, id: String, after: Int)] = []
 
     init(bots: [String], settings: [String: Any] = [:]) throws {
@@ -20,6 +22,9 @@
       path = try scratch.makeSpool(bots: bots, settings: settings)
       cut = PowerCut(of: path)
     }
+
+    /// As it is without any power cut.
+    private lazy var whole = SpoolReader(path)
 
     /// All until now is on the disk, and not recorded.
     func begin() { cut = PowerCut(of: path) }
@@ -52,6 +57,21 @@
       let id = String(try #require(text.firstMatch(of: #/\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{16}/#)).output)
       settled.append((id, bot, cut.changes.count))
       try run(arguments)
+    }
+
+    @discardableResult
+    func addTask(_ title: String, _ options: String...) throws -> String {
+      let id = try run(["task", "add", title, "--by", "tester"] + options).line
+      tasks.append((id, nil, nil, cut.changes.count))
+      return id
+    }
+
+    func claimTask(_ id: String) throws -> String { try run(["task", "claim", id, "--as", "a"]).line }
+
+    /// Ends a task; from the answer on it is so.
+    func endTask(_ id: String, _ state: String, result: String? = nil, _ arguments: [String]) throws {
+      try run(arguments)
+      tasks.append((id, state, result, cut.changes.count))
     }
 
     // MARK: Judging
@@ -105,6 +125,11 @@
           }
         }
       }
+      found.removeAll { text in
+        ["and by the log", "is not what the log has"].contains { text.contains($0) }
+          && tasks.contains { text.contains($0.id) && isAhead($0.id, reader) }
+      }
+      found += taskViolations(reader, after: count)
       // Where the line that put it back is lost, an ack of the same attempt may count or not.
       let isUnclear: (String) -> Bool = { id in
         (reader.histories[id] ?? []).contains { $0.type == "message.dead" }
@@ -119,6 +144,44 @@
         if !places.isEmpty { found.append("\(event.subject) is acked in the log, and in \(places.map(\.path))") }
       }
       return found
+    }
+
+    /// Of each task that was added, the last that was promised of it.
+    private func taskViolations(_ reader: SpoolReader, after count: Int) -> [String] {
+      var found: [String] = []
+      for promise in tasks where promise.after <= count {
+        let files = reader.tasks(promise.id)
+        guard files.count == 1, let file = files.first else {
+          found.append("task \(promise.id), which was acknowledged, is in \(files.map(\.path))")
+          continue
+        }
+        if promise.state == "completed", file.state != "completed" { found.append("\(file.path) was completed") }
+        if let result = promise.result, file.content?["result"] as? String != result {
+          found.append("\(file.path) has lost its result")
+        }
+      }
+      return found
+    }
+
+    /// Whether a task's file is further than what is left of the log: lines that nobody had been promised are lost.
+    private func isAhead(_ id: String, _ reader: SpoolReader) -> Bool {
+      guard let file = reader.tasks(id).first, reader.tasks(id).count == 1, var content = file.content else {
+        return false
+      }
+      let history = (whole.histories[id] ?? []).filter { $0.data["state"] is String }
+      let left = Set((reader.histories[id] ?? []).map(\.identity))
+      guard let last = history.lastIndex(where: { left.contains($0.identity) }) else { return false }
+      let stands = history[last...].contains {
+        $0.data["state"] as? String == file.state && $0.data["name"] as? String == file.fileName
+      }
+      let newest = history[...last].lastIndex { $0.data["task"] != nil } ?? 0
+      for name in ["progress", "progress_text"] { content[name] = nil }
+      let isKnown = history[newest...].contains {
+        guard var body = $0.data["task"] as? [String: Any] else { return false }
+        for name in ["progress", "progress_text"] { body[name] = nil }
+        return SpoolReader.text(body) == SpoolReader.text(content)
+      }
+      return stands && isKnown
     }
 
     /// Recovers, judges, recovers once more: nothing may change then.
@@ -192,6 +255,20 @@
           try spool.run(["dead", "a", "--retry", spool.sent[0].id])
           try spool.settle("a", ["ack", try spool.receive("a")])
           try spool.send("a", "three", key: "l")
+        },
+        Story(testDescription: "tasks", bots: ["a"]) { spool in
+          let one = try spool.addTask("one")
+          let two = try spool.addTask("two", "--depends-on", one)
+          let claim = try spool.claimTask(one)
+          try spool.run(["task", "progress", claim, "40", "half"])
+          try spool.endTask(one, "completed", result: "42", ["task", "complete", claim, "42", "--by", "a"])
+          try spool.run(["task", "fail", try spool.claimTask(two), "oh", "--delay", "0s"])
+          try spool.endTask(two, "failed", ["task", "fail", try spool.claimTask(two), "oh again", "--final"])
+          let three = try spool.addTask("three", "--to", "a")
+          try spool.run(["task", "retry", two])
+          try spool.run(["task", "block", try spool.claimTask(two), "for a reason"])
+          try spool.endTask(three, "completed", result: "43", ["task", "complete", try spool.claimTask(three), "43"])
+          try spool.run(["task", "cancel", two])
         },
         // From a checkpoint on it is relied upon that a rename is done or not done; the doctor doesn't.
         Story(

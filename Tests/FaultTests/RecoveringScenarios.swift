@@ -111,6 +111,7 @@ extension Scenario {
   static let recovering = [
     recovery("the first command after a reboot", callsMin: 60, segmentBytes: 67_108_864),
     recovery("the first command after a reboot, from a checkpoint", callsMin: 60, segmentBytes: 4096),
+    taskRecovery,
   ]
 
   /// Of files that are missing, empty, cut off, and half a line.
@@ -143,6 +144,43 @@ extension Scenario {
       if reader.quarantined.filter({ $0.hasPrefix("torn-") }).count > 1 { found.append("the torn tail is kept twice") }
       return found
     }
+  }
+}
+
+extension Scenario {
+  /// Of tasks that are missing, empty, behind the log, or on the move.
+  private static let taskRecovery = Scenario(
+    name: "the first command after a reboot, with tasks", callsMin: 60, isReboot: true
+  ) {
+    let stage = try Stage(bots: ["a"])
+    let ids = try (0..<6).map { try stage.addTask(titled: "task \($0)") }
+    let bot = try BotName(parsing: "a")
+    for id in ids[2...] { _ = try stage.bystander.claimTask(stage.entry(id), for: bot) }
+    let begun = try ids.map { try stage.entry($0) }
+    let contents = begun.map { Scratch.text("\(stage.path)/\($0.path)") }
+    let result = try JSONText(validating: "42")
+    for id in ids[3...] { _ = try stage.bystander.complete(stage.entry(id), result: result) }
+    let done = try ids.map { try stage.entry($0) }
+    unlink("\(stage.path)/\(begun[0].path)")
+    truncate("\(stage.path)/\(begun[1].path)", 5)
+    let moving = "\(stage.path)/tasks/moving/\(stage.dead)"
+    try Scratch.makeDirectory(moving)
+    try stage.move(begun[2].path, to: "tasks/moving/\(stage.dead)/in_progress~\(begun[2].name)")
+    try Scratch.write("{", to: "\(moving)/completed+5-\(ids[2])~1~a.json")
+    truncate("\(stage.path)/\(done[3].path)", 0)
+    // The renames that completed it are lost.
+    unlink("\(stage.path)/\(done[4].path)")
+    try Scratch.write(contents[4], to: "\(stage.path)/\(begun[4].path)")
+    // One of the two is.
+    try Scratch.write(contents[5], to: "\(stage.path)/\(begun[5].path)")
+    stage.id = ids.joined(separator: " ")
+    stage.arguments = ["bots"]
+    try stage.reboot()
+    return stage
+  } inTheEnd: { stage, _, reader in
+    let states = stage.id.split(separator: " ").map { id in reader.tasks(String(id)).map(\.state) }
+    let expected = ["pending", "pending", "in_progress", "completed", "completed", "completed"]
+    return states == expected.map { [$0] } ? [] : ["they are \(states)"]
   }
 }
 

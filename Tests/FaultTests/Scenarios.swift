@@ -23,7 +23,12 @@ struct Scenario: Sendable, CustomTestStringConvertible {
 
   var testDescription: String { name }
 
-  static let all: [Scenario] = sending + receiving + settling + expiring + recovering + sharing
+  /// `SPOOL_SCENARIO=task` leaves only those whose names have that in them.
+  static let all: [Scenario] = {
+    let wanted = getenv("SPOOL_SCENARIO").map { String(cString: $0) }
+    let all = sending + receiving + settling + expiring + recovering + sharing + tasks
+    return all.filter { scenario in wanted.map { scenario.name.contains($0) } ?? true }
+  }()
 }
 
 // MARK: Sending

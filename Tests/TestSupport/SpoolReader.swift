@@ -42,6 +42,10 @@ public struct SpoolReader {
   public private(set) var quarantined: [String] = []
   /// What is in the spool's `tmp/`: normally nothing.
   public private(set) var temporary: [String] = []
+  /// What lies in the states of `tasks/`, in `tasks/moving/`, and the names in `tasks/tmp/`.
+  public let taskFiles: [TaskFile]
+  public let tasksMoving: [TaskFile]
+  public let tasksTemporary: [String]
   /// What no moment of any command's life may show.
   public private(set) var problems: [String] = []
   /// Bytes after the last line feed of a segment that are not the spaces of room.
@@ -49,6 +53,8 @@ public struct SpoolReader {
 
   public init(_ path: String) {
     self.path = path
+    // Before the log is read: what it says was done is then done.
+    (taskFiles, tasksMoving, tasksTemporary) = Self.readTasks(path)
     for host in Scratch.names("\(path)/log") { readLog("log/\(host)") }
     for bot in Scratch.names("\(path)/bots") {
       for box in ["inbox", "claimed", "done", "dead", "tmp"] { readBox(bot, box) }
@@ -94,6 +100,7 @@ public struct SpoolReader {
     var found = problems
     if tornBytes > 0, settled { found.append("\(tornBytes) bytes of half a line at the end of the log") }
     for entry in entries { found += violations(of: entry, settled: settled) }
+    found += taskViolations(settled: settled)
     for (id, history) in histories {
       let sent = history.filter { $0.type == "message.sent" }
       if sent.count > 1 { found.append("\(id) is logged as sent \(sent.count) times") }
@@ -162,7 +169,7 @@ public struct SpoolReader {
     let directory = "\(path)/bots/\(bot)/\(box)"
     let names = Scratch.names(directory)
     for name in names {
-      if name.hasSuffix(".reason") { continue }
+      if name.hasSuffix(".reason") || name.hasPrefix(".") { continue }
       guard name.hasSuffix(".json") else {
         problems.append("bots/\(bot)/\(box)/\(name) is no name of this format")
         continue

@@ -14,7 +14,9 @@ extension Spool {
     let body = try Self.file(of: record)
     let path = Layout.groupMoving(by: holder, raw: GroupMove(.new, entry).fileName)
     do {
-      let file = try createInMoving(path, Layout.groupsMoving(by: holder))
+      guard let file = try createInMoving(path, Layout.groupsMoving(by: holder)) else {
+        throw SpoolError(.tryAgain, "this process is making \(record.id) already")
+      }
       do {
         try file.write(body)
         try file.close()
@@ -25,7 +27,8 @@ extension Spool {
         _ = try? root.unlinkIfPresent(path)
         throw error
       }
-      try root.rename(path, to: entry.path)  // visible
+      // From the log on it is so: what can't be done now is done by whoever settles our directory.
+      _ = try? root.rename(path, to: entry.path)  // visible
       return entry
     } catch let error as SystemCallError { throw SpoolError("cannot make the group, and nothing was made", error) }
   }

@@ -77,8 +77,9 @@ extension Spool {
         return false
       }
       if durability == .durable { try log.waitUntilSynced(receipt) }
-      // Should it be gone, somebody took us for dead, and put it in its place by what the log says.
-      _ = try root.renameIfPresent(temporary, to: entry.path)  // visible
+      // From the log on it is so. Should it be gone, somebody took us for dead, and put it in its place by what the log
+      // says; and what can't be done now is done like that, too.
+      _ = try? root.renameIfPresent(temporary, to: entry.path)  // visible
       return true
     } catch let error as SystemCallError {
       throw SpoolError("cannot add the task, and nothing was added", error)

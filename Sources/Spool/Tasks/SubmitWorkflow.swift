@@ -141,15 +141,22 @@ extension Spool {
 
   // MARK: Finishing
 
+  /// How many steps a submit which was killed left out; 0 while it is at it still.
+  func stepsMissing(of parent: StoredTask) throws -> Int {
+    guard parent.state == .blocked, try workflow(of: parent.record) != nil else { return 0 }
+    let submitter = parent.record.text(of: Self.submitterField).flatMap { Holder($0) }
+    if let submitter, !isAway(submitter, since: parent.id.time) { return 0 }
+    let children = Set(parent.record.children)
+    return children.count - (try findTasks(children).count)
+  }
+
   /// Adds the steps that a submit which was killed left out. Nothing happens when all are there, or it is at it still.
   /// - Returns: how many were added.
   @discardableResult
   public func finishSubmitting(_ parent: StoredTask) throws -> Int {
-    guard parent.state == .blocked, let workflow = try workflow(of: parent.record) else { return 0 }
+    guard try stepsMissing(of: parent) > 0, let workflow = try workflow(of: parent.record) else { return 0 }
     let children = Set(parent.record.children)
-    guard try findTasks(children).count < children.count else { return 0 }
     let submitter = parent.record.text(of: Self.submitterField).flatMap { Holder($0) }
-    if let submitter, !isAway(submitter, since: parent.id.time) { return 0 }
     // Of two who finish it, one changes the parent.
     if submitter != holder {
       let me = holder.description

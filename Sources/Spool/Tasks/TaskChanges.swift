@@ -67,7 +67,8 @@ extension Spool {
     _ path: String, with changed: String, moving: (old: String, new: String), in directory: String, _ body: [UInt8],
     _ logIt: () throws -> LogWriter.Receipt?
   ) throws -> LogWriter.Receipt? {
-    let file = try createInMoving(moving.new, directory)
+    // Another thread of this process is changing the same.
+    guard let file = try createInMoving(moving.new, directory) else { return nil }
     do {
       try file.write(body)
       try file.close()
@@ -85,14 +86,18 @@ extension Spool {
       _ = try? root.unlinkIfPresent(moving.new)
       throw error
     }
-    // From here on it is so: what can't be done now is done by whoever settles our directory.
-    _ = try? root.renameIfPresent(moving.new, to: changed)  // visible
-    _ = try? root.unlinkIfPresent(moving.old)
+    // From here on it is so: what can't be done now is done by whoever settles our directory, as long as both are there.
+    do {
+      _ = try root.renameIfPresent(moving.new, to: changed)  // visible
+      try root.unlinkIfPresent(moving.old)
+    } catch {}
     return receipt
   }
 
-  func createInMoving(_ path: String, _ directory: String) throws(SystemCallError) -> Descriptor {
+  /// - Returns: nil when it is there already.
+  func createInMoving(_ path: String, _ directory: String) throws(SystemCallError) -> Descriptor? {
     do { return try root.open(path, O_WRONLY | O_CREAT | O_EXCL) } catch {
+      if error.code == EEXIST { return nil }
       guard error.code == ENOENT else { throw error }
       for name in Layout.top { try root.makeDirectory(name) }
       try root.makeDirectory(directory)

@@ -90,6 +90,17 @@ extension Spool {
     return try carryOut(verdict, entry, record)
   }
 
+  /// Whether `settle` would do something with a blocked task.
+  func isToBeSettled(_ record: TaskRecord) throws -> Bool {
+    if record.blockedReason != nil, record.blockedBy == nil { return false }
+    let known = try standings(record)
+    switch TaskDependencies.verdict(record, states: { known.dependencies[$0] }, children: known.children) {
+    case .waiting: return record.blockedBy != nil
+    case .ready, .joined: return true
+    case .failed(let dependency, _): return record.blockedBy != dependency
+    }
+  }
+
   private func standings(_ record: TaskRecord) throws -> Standings {
     let found = try findTasks(Set(record.dependsOn))
     let children = record.waitsForChildren || record.isJoin ? try children(of: record) : []

@@ -13,7 +13,8 @@ extension Spool {
       cancelled.append(try persisting(entry) { try cancel($0, reason: reason, by: by) })
     }
     let why = reason ?? "\(entry.id), which it was a part of, was cancelled"
-    for child in try descendants(of: entry.id) where !child.state.isFinal {
+    var problem: (any Error)?
+    for child in try descendants(of: entry.id, &problem) where !child.state.isFinal {
       try persisting(child.entry) { entry -> Void? in
         if entry.state.isFinal { return () }
         guard let moved = try cancel(entry, reason: why, by: by) else { return nil }
@@ -21,6 +22,7 @@ extension Spool {
         return ()
       }
     }
+    if let problem { throw problem }
     if cancelled.isEmpty { _ = try Self.entry(after: .cancel, entry) }
     return cancelled
   }
@@ -28,10 +30,20 @@ extension Spool {
   /// All that are children of a task, and children of these; each after its parent.
   /// Cost: reads the tasks that are younger.
   public func descendants(of id: MessageID) throws -> [StoredTask] {
+    var problem: (any Error)?
+    let found = try descendants(of: id, &problem)
+    if let problem { throw problem }
+    return found
+  }
+
+  /// - Parameter problem: why one couldn't be read, which may be among them; one that is no task belongs to nobody.
+  private func descendants(of id: MessageID, _ problem: inout (any Error)?) throws -> [StoredTask] {
     var children: [MessageID: [StoredTask]] = [:]
     for entry in try tasks() where entry.id > id {
-      guard let record = try? record(of: entry), let parent = record.parent else { continue }
-      children[parent, default: []].append(StoredTask(entry: entry, record: record))
+      do {
+        guard let record = try record(of: entry), let parent = record.parent else { continue }
+        children[parent, default: []].append(StoredTask(entry: entry, record: record))
+      } catch let error as SpoolError where error.code == .badData { continue } catch { problem = problem ?? error }
     }
     var found: [StoredTask] = []
     var open = [id]

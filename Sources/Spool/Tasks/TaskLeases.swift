@@ -107,13 +107,18 @@ extension Spool {
       func path(_ move: TaskMove) -> String { Layout.taskMoving(by: mover, raw: move.fileName) }
       let old = moves.first { $0.side == .old }
       let new = moves.first { $0.side == .new }
+      let last = try History(self).lastOfTask(id)
       guard let old else {
-        // It hadn't begun, or has been done but for this; the task is where it belongs.
-        if let new { try root.unlinkIfPresent(path(new)) }
+        // It hadn't begun; or all was done but for this.
+        guard let new else { continue }
+        if try standing(id) == nil, let last, last.entry == new.entry, try isLogged(path(new), of: new.entry, last) {
+          if try root.renameIfPresent(path(new), to: new.entry.path) { settled.append(new.entry) }
+        } else {
+          try root.unlinkIfPresent(path(new))
+        }
         continue
       }
-      let last = try History(self).lastOfTask(id)
-      if let new, last?.entry == new.entry {
+      if let new, let last, last.entry == new.entry, try isLogged(path(new), of: new.entry, last) {
         if try root.renameIfPresent(path(new), to: new.entry.path) { settled.append(new.entry) }
         try root.unlinkIfPresent(path(old))
       } else if try new != nil || standing(id) == nil {
@@ -125,6 +130,14 @@ extension Spool {
     }
     for entry in settled { ring(entry.bot) }
     return settled
+  }
+
+  /// Whether the log has the content of a file on the move. Where it stands doesn't tell: it may have stood there before.
+  private func isLogged(_ path: String, of entry: TaskEntry, _ last: LogEvent) throws -> Bool {
+    guard let bytes = try root.readFile(path, maximum: TaskRecord.bytesMax) else { return false }
+    if let body = last.taskBytes { return bytes.dropLast() == body[...] }
+    guard last.kind == .taskProgressed, let record = try? record(of: entry, bytes) else { return false }
+    return record.progress == last.number("progress") && record.progressText == last.text("text")
   }
 
   /// Where a task is among the states, whatever is on the move.

@@ -34,7 +34,9 @@ extension Invocation {
     let spool = try spool()
     var observations = TaskObservations()
     // One that can't be written is read all the same.
-    _ = try? spool.settleMoves(&observations)
+    do { try spool.settleMoves(&observations) } catch {
+      Output.talk("spool: what processes that died were doing to tasks can't be looked after now: \(error)")
+    }
     return spool
   }
 

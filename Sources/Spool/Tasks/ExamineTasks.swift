@@ -1,0 +1,60 @@
+import Linux
+import SpoolFormat
+
+/// What the doctor looks for among tasks, besides what the log knows better.
+extension Doctor {
+  func examineTasks(_ repairing: Bool, _ report: inout RecoveryReport) throws {
+    try examineMoves(&report)
+    var observations = TaskObservations()
+    // From here on a task that was nowhere is somewhere.
+    if repairing { try spool.settleMoves(&observations) }
+    for entry in try spool.tasks(in: [.inProgress]) {
+      guard let worker = entry.worker, spool.isGone(worker) else { continue }
+      report.add(entry.path, "is in the hands of a process that has died", "given back")
+    }
+    if repairing { try spool.expireTasks(&observations) }
+    // A coordinator does all that follows itself.
+    if !spool.coordinatorIsUp { try examineBlocked(repairing, &report) }
+  }
+
+  private func examineMoves(_ report: inout RecoveryReport) throws {
+    for mover in try spool.root.names(Layout.tasksMoving).compactMap({ Holder($0) }) where spool.isGone(mover) {
+      for name in try spool.root.names(Layout.tasksMoving(by: mover)) {
+        report.add(
+          Layout.taskMoving(by: mover, raw: name), "was being changed by a process that has died",
+          "finished if the log has it, else put back")
+      }
+    }
+    for name in try spool.root.names(Layout.tasksTemporary).compactMap({ EntryName($0) }) {
+      guard let holder = name.holder, spool.isGone(holder) else { continue }
+      let isLogged = try History(spool).lastOfTask(name.id) != nil
+      report.add(
+        Layout.taskTemporary(name), "was left by a process that died adding it",
+        isLogged ? "put in its place: the log has it" : "removed: it was never added")
+    }
+  }
+
+  /// Who ended a task may have died before it told those that wait for it, and who submitted a workflow before it had
+  /// added all of it. Once more as long as that lets others go on.
+  private func examineBlocked(_ repairing: Bool, _ report: inout RecoveryReport) throws {
+    for entry in try spool.tasks(in: [.blocked]) {
+      guard let record = try? spool.record(of: entry) else { continue }
+      let missing = (try? spool.stepsMissing(of: StoredTask(entry: entry, record: record))) ?? 0
+      guard missing > 0 else { continue }
+      report.add(entry.path, "lacks \(missing) of its steps, whose submitter has died", "added")
+      if repairing { try spool.finishSubmitting(StoredTask(entry: entry, record: record)) }
+    }
+    var changed = true
+    var rounds = 0
+    while changed, rounds < (repairing ? TaskRecord.dependenciesMax : 1) {
+      changed = false
+      rounds += 1
+      for entry in try spool.tasks(in: [.blocked]) {
+        guard let record = try? spool.record(of: entry), try spool.isToBeSettled(record) else { continue }
+        report.add(
+          entry.path, "was not told what became of those that it waits for", "let go on, or given up, with them")
+        if repairing { changed = try spool.settle(entry) != nil || changed }
+      }
+    }
+  }
+}
