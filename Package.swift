@@ -30,7 +30,8 @@ let package = Package(
     .executableTarget(
       name: "CLI", dependencies: ["AgentRuntime", "Coordinator", "CoordinatorPolicy", "Routing", "Spool"],
       linkerSettings: standalone),
-    .executableTarget(name: "Bench", dependencies: ["Coordinator", "Spool"], linkerSettings: standalone),
+    .executableTarget(
+      name: "Bench", dependencies: ["Coordinator", "CoordinatorPolicy", "Spool"], linkerSettings: standalone),
     .target(name: "TestSupport", dependencies: ["CLinux", "Linux"], path: "Tests/TestSupport"),
     // What tests do in a process of its own; they depend on it so that `swift test` builds it.
     .executableTarget(

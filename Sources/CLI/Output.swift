@@ -64,16 +64,21 @@ final class Output {
 
   /// Columns under their headings, as wide as their widest entry; the last one is left as it is.
   func table(_ headings: [String], _ rows: [[String]]) {
+    let lines = Self.lines(headings, rows)
+    line(styled(lines[0], .bold))
+    for text in lines.dropFirst() { line(text) }
+  }
+
+  /// The same as lines, the headings first.
+  static func lines(_ headings: [String], _ rows: [[String]]) -> [String] {
     var widths = headings.map(\.count)
     for row in rows { for (index, cell) in row.enumerated() { widths[index] = max(widths[index], cell.count) } }
-    func joined(_ row: [String]) -> String {
+    return ([headings] + rows).map { row in
       let cells = row.enumerated().map { index, cell in
         index == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[index] - cell.count)
       }
       return cells.joined(separator: "  ")
     }
-    line(styled(joined(headings), .bold))
-    for row in rows { line(joined(row)) }
   }
 
   /// A text on one line of at most `count` characters, harmless on a terminal.

@@ -9,8 +9,9 @@ public struct BotRecord: Sendable, Hashable {
   public private(set) var all = Tally()
   public private(set) var domains: [String: Tally] = [:]
   public private(set) var skills: [String: Tally] = [:]
-  /// When the log first and last spoke of it.
+  /// When it was registered, or the log first spoke of it.
   public private(set) var firstSeen: Timestamp?
+  /// When it last did something.
   public private(set) var lastSeen: Timestamp?
   /// Messages that it took or gave up, and attempts at tasks.
   public private(set) var actions = 0
@@ -59,6 +60,7 @@ public struct BotRecord: Sendable, Hashable {
   public mutating func count(_ lesson: Lesson) {
     lessons += 1
     switch lesson.what {
+    case .registered: firstSeen = min(firstSeen ?? lesson.at, lesson.at)
     case .seen: seen(lesson.at)
     case .outcome(let outcome): count(outcome)
     case .delivery(let from, let microseconds):
@@ -97,7 +99,8 @@ public struct BotRecord: Sendable, Hashable {
 
   public mutating func merge(_ other: BotRecord) {
     mergeTallies(other)
-    for moment in [other.firstSeen, other.lastSeen].compactMap({ $0 }) { seen(moment) }
+    firstSeen = [firstSeen, other.firstSeen].compactMap { $0 }.min()
+    lastSeen = [lastSeen, other.lastSeen].compactMap { $0 }.max()
     lessons += other.lessons
     actions += other.actions
     rewards += other.rewards
@@ -222,9 +225,11 @@ extension BotRecord {
       }
       writer.endObject()
     }
-    if let firstSeen, let lastSeen {
+    if let firstSeen {
       writer.key("first_seen")
       writer.moment(firstSeen)
+    }
+    if let lastSeen {
       writer.key("last_seen")
       writer.moment(lastSeen)
     }

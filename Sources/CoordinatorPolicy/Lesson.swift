@@ -8,7 +8,8 @@ public struct Lesson: Sendable, Hashable {
   public let what: What
 
   public enum What: Sendable, Hashable {
-    /// It was there: registered, or did something that has no reward.
+    case registered
+    /// It did something that has no reward.
     case seen
     /// It took a message, whoever sent it, that had waited so long.
     case delivery(from: String?, microseconds: Int)
@@ -24,7 +25,7 @@ public struct Lesson: Sendable, Hashable {
     switch event.kind {
     case .botRegistered:
       name = event.subject
-      what = .seen
+      what = .registered
     case .messageClaimed:
       name = event.text("bot")
       // Of a message that is handed out again only the first wait says something of the bot.
@@ -35,7 +36,7 @@ public struct Lesson: Sendable, Hashable {
       what = .seen
     case .messageDead:
       name = event.text("bot")
-      // What expired unread says nothing of whom it was for.
+      // What was never taken says nothing of whom it was for.
       what = event.number("attempt") ?? 0 > 0 ? .givenUp(from: event.text("from")) : .seen
     case .taskStarted:
       name = event.text("bot")

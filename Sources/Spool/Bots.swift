@@ -110,7 +110,7 @@ extension Spool {
   }
 
   /// A process of another host that hasn't been heard of for so long isn't shown as running: several beats.
-  private static let silenceSecondsMax = 120.0
+  static let silenceSecondsMax = 120.0
 
   /// Whether the holder is a process of this host that has ended. Of other hosts nothing is known.
   func isGone(_ holder: Holder) -> Bool {

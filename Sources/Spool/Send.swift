@@ -64,7 +64,8 @@ extension Spool {
   // MARK: Recipients
 
   /// The bots that `to` means now, sorted, each once.
-  private func recipients(of message: Message) throws -> [BotName] {
+  /// - Throws: as `send`.
+  public func recipients(of message: Message) throws -> [BotName] {
     guard !message.to.isEmpty else { throw SpoolError(.badData, "a message to nobody: name a bot, team or #topic") }
     if message.to.count == 1, message.to[0] != "team", !message.to[0].hasPrefix("#") {
       return [try parsed(message.to[0])]

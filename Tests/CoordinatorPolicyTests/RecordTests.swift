@@ -180,7 +180,7 @@ import Testing
     #expect(claimed?.what == .delivery(from: "planner", microseconds: 70_000) && claimed?.bot == coder)
     #expect(Lesson(event(.messageClaimed, #"{"bot":"coder","attempt":2,"waited_us":7}"#)) == nil)
     #expect(Lesson(event(.messageClaimed, #"{"bot":"../x","attempt":1,"waited_us":7}"#)) == nil)
-    #expect(Lesson(event(.botRegistered, "{}", subject: "coder"))?.what == .seen)
+    #expect(Lesson(event(.botRegistered, "{}", subject: "coder"))?.what == .registered)
     #expect(Lesson(event(.messageDead, #"{"bot":"coder","attempt":3,"reason":"x"}"#))?.what == .givenUp(from: nil))
     #expect(Lesson(event(.messageSent, #"{"recipients":["coder"]}"#)) == nil)
     let done = Lesson(

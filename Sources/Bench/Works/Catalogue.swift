@@ -63,5 +63,9 @@ struct CatalogueEntry: Sendable {
       name: "coordinator-memory", what: "its resident memory, 10,000 of them alive", make: Work.coordinatorMemory),
     CatalogueEntry(
       name: "coordinator-idle", what: "its processor time when nothing happens", make: Work.coordinatorIdle),
+    CatalogueEntry(
+      name: "route",
+      what: "who gets a message to any:, of 1,000 bots of 10 skills; floor: six numbers for each added up",
+      make: Work.route),
   ]
 }

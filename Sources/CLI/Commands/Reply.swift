@@ -39,16 +39,22 @@ extension Verb {
   static let request = Verb(
     name: "request", summary: "send a request and wait for its answer", usage: "TO TEXT|-|--file F [--wait DURATION]",
     options: [.value("--wait", "DURATION", "how long at most (30s)")]
-      + sendingOptions.filter { $0.name != "--reply-to" },
-    example: "spool request coder \"which Swift do we build with?\" --wait 1m",
-    exits: "0 answered (prints the answer), 1 the wait ended or the bot gave it up, 67 no such bot, 69 no spool"
+      + sendingOptions.filter { $0.name != "--reply-to" } + routingOptions,
+    example: """
+      spool request coder "which Swift do we build with?" --wait 1m
+      spool request any:research "what is new in parsing?"
+      """,
+    exits:
+      "0 answered (prints the answer), 1 the wait ended or the bot gave it up, 67 no such bot, 69 no spool, 75 nobody is there",
+    notes: routingNotes
   ) { invocation in
     try invocation.expect(atMost: 2)
     let to = try invocation.operand(0, "TO")
     let seconds = try invocation.duration("--wait") ?? 30
     var message = try message(invocation)
     let spool = try invocation.spool()
-    message.to = [try spool.bot(named: to).description]
+    let routes = try Routes(invocation, spool, [to])
+    message.to = try routes.named.map { try spool.bot(named: $0).description }
     message.content = try invocation.text(operand: 1)
     let sender = try BotName(parsing: try invocation.sender())
     if try !spool.exists(sender) {
@@ -59,10 +65,11 @@ extension Verb {
     }
     message.from = sender.description
     message.type = message.type ?? .request
+    try routes.apply(to: &message)
     let (id, answer) = try spool.request(message, waiting: seconds)
     guard let answer else {
       Output.talk(
-        "spool: no answer from \(to) after \(TimeText.short(microseconds: Int(seconds * 1e6))); the request stands: spool trace \(id)"
+        "spool: no answer from \(message.to.joined()) after \(TimeText.short(microseconds: Int(seconds * 1e6))); the request stands: spool trace \(id)"
       )
       return .nothing
     }

@@ -19,11 +19,20 @@ extension Verb {
   ]
 
   static let send = Verb(
-    name: "send", summary: "send a message to a bot, several, the team, or a topic", usage: "TO[,TO…] TEXT|-|--file F",
-    options: sendingOptions,
-    example:
-      "spool send coder \"write a parser for RFC 3339\"\ngit diff | spool send reviewer,tester -\nspool send team \"lunch\"",
-    exits: "0 kept (prints its id), 65 bad JSON or name, 67 no such bot, 69 no spool, 75 no room: nothing was sent"
+    name: "send", summary: "send a message to a bot, several, the team, a topic, or whoever is best",
+    usage: "TO[,TO…] TEXT|-|--file F",
+    options: sendingOptions + [
+      .value("--attention", "N", "of all who would get it, only the N that matter most for it")
+    ] + routingOptions,
+    example: """
+      spool send coder "write a parser for RFC 3339"
+      git diff | spool send reviewer,tester -
+      spool send team "lunch"
+      spool send 'any:skill=swift>=advanced' "write a parser" --explain
+      """,
+    exits:
+      "0 kept (prints its id), 65 bad JSON or name, 67 no such bot, 69 no spool, 75 no room, or nobody is there: nothing was sent",
+    notes: routingNotes
   ) { invocation in
     try invocation.expect(atMost: 2)
     let to = try invocation.operand(0, "TO").split(separator: ",").map(String.init)
@@ -46,7 +55,8 @@ extension Verb {
     let spool = try invocation.spool()
     message.from = try invocation.sender()
     // Wrong names are said before a text is waited for.
-    for name in to where name != "team" && !name.hasPrefix("#") { _ = try spool.bot(named: name) }
+    let routes = try Routes(invocation, spool, to)
+    for name in routes.named where name != "team" && !name.hasPrefix("#") { _ = try spool.bot(named: name) }
     message.content = try invocation.text(operand: index)
     if let part = invocation.value("--reply-to") {
       let original = try History(spool).identifier(part)
@@ -55,9 +65,13 @@ extension Verb {
         message.conversation = try spool.message(original)?.message.conversationKey ?? original.description
       }
     }
+    try routes.apply(to: &message)
     let id = try spool.send(message, durability: try durability(invocation))
     if invocation.isJSON {
-      invocation.output.object { $0.member("id", id.description) }
+      invocation.output.object { writer in
+        writer.member("id", id.description)
+        routes.write(to: &writer)
+      }
     } else {
       invocation.output.line("\(id)")
     }

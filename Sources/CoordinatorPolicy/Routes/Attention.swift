@@ -1,0 +1,67 @@
+import SpoolFormat
+
+/// How much a bot matters for a message to many, from 0 to 1: half its expected reward, half how far the message is about
+/// what it does.
+///
+/// What it does: 1 when its field is one of those that the message is about; for a skill that the message names 0.7 as a novice
+/// to 1 as an expert; the best of these, or a quarter when there is none. One that doesn't answer counts after all others.
+public struct Attention: Sendable, Hashable {
+  public let bot: BotName
+  public let score: Double
+  public let reward: Double
+  public let relevance: Double
+  /// It stopped answering, or takes tasks alone.
+  public let isDeaf: Bool
+  /// What it matters by, for people.
+  public let reason: String
+
+  static let indifference = 0.25
+
+  init(_ candidate: RouteCandidate, domains: Set<String>, words: Set<String>) {
+    bot = candidate.bot
+    reward = candidate.reward
+    var (best, why) = (Self.indifference, "nothing of what it does is named")
+    if let domain = candidate.profile.domain, domains.contains(domain) || words.contains(domain) {
+      (best, why) = (1, "its domain is \(domain)")
+    }
+    for skill in candidate.profile.card.skills.map({ $0.name.lowercased() }).sorted() where words.contains(skill) {
+      let level = candidate.profile.level(skill) ?? .novice
+      let value = 0.7 + 0.1 * Double(level.rank)
+      if value > best { (best, why) = (value, "has \(skill) as \(level.rawValue)") }
+    }
+    (relevance, reason) = (best, why)
+    switch candidate.state {
+    case .stopped, .tasksOnly: isDeaf = true
+    case .present, .absent, .onTrial: isDeaf = false
+    }
+    score = (reward + relevance) / 2
+  }
+
+  /// Those words of a text that may name a field or a skill, in lower case: without punctuation around them.
+  public static func words(_ text: String) -> Set<String> {
+    let pieces = text.lowercased().split { $0.isWhitespace || ",;:!?()[]{}\"'`/".contains($0) }
+    return Set(pieces.map { piece in String(piece.reversed().drop { $0 == "." }.reversed()) })
+  }
+}
+
+extension RouteTeam {
+  /// The bots of a list by how much they matter for a message, most first; of equals the first by name. Those that aren't
+  /// known count as new ones.
+  /// - Parameters:
+  ///   - domains: what the message is about, in lower case.
+  ///   - words: `Attention.words` of it.
+  public func attention(_ bots: [BotName], domains: Set<String>, words: Set<String>, now: Timestamp) -> [Attention] {
+    let known = Dictionary(candidates.map { ($0.bot, $0) }, uniquingKeysWith: { first, _ in first })
+    let all = bots.map { bot in
+      Attention(
+        known[bot]
+          ?? RouteCandidate(
+            card: Card(name: bot), record: BotRecord(), standing: RouteCandidate.Standing(), now: now),
+        domains: domains, words: words)
+    }
+    return all.sorted { left, right in
+      if left.isDeaf != right.isDeaf { return right.isDeaf }
+      return left.score != right.score ? left.score > right.score : left.bot < right.bot
+    }
+  }
+}

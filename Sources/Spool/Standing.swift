@@ -1,0 +1,59 @@
+import Linux
+import SpoolFormat
+
+/// What a bot's files say of whether it answers.
+public struct BotStanding: Sendable, Hashable {
+  /// Messages in its inbox that may be taken now, and that are in hand.
+  public var waiting = 0
+  public var claimed = 0
+  /// Since when the one waits that has waited longest, and the one that came last, of those never taken before.
+  public var oldest: Timestamp?
+  public var newest: Timestamp?
+  /// A living process takes its messages; its tasks.
+  public var takesMessages = false
+  public var takesTasks = false
+  /// A process ran it, died, and left its presence behind.
+  public var hasDied = false
+
+  public init() {}
+}
+
+extension Spool {
+  /// How a bot stands now. Cost: a listing of its inbox, of its claims, and of its processes.
+  /// - Throws: `.inputOutput` and its like; a bot that is gone stands with nothing.
+  public func standing(of bot: BotName) throws -> BotStanding {
+    let now = now()
+    return try doing("cannot look at \(bot)") {
+      var standing = BotStanding()
+      try root.list(Layout.box(bot, .inbox)) { name in
+        guard let entry = EntryName(name) else {
+          if EntryName.isDropped(name) { standing.waiting += 1 }
+          return
+        }
+        if let due = entry.notBefore, due > now { return }
+        standing.waiting += 1
+        guard entry.attempt == 0 else { return }
+        let since = max(entry.notBefore ?? entry.id.time, entry.id.time)
+        standing.oldest = min(standing.oldest ?? since, since)
+        standing.newest = max(standing.newest ?? since, since)
+      }
+      try root.list(Layout.box(bot, .claimed)) { if EntryName.isDropped($0) { standing.claimed += 1 } }
+      for name in try root.names(Layout.box(bot, .presence)) {
+        guard let holder = Holder(name) else { continue }
+        if holder.host == host ? isGone(holder) : try isSilent(bot, holder) {
+          standing.hasDied = true
+        } else {
+          let takes = takes(bot, holder)
+          standing.takesMessages = standing.takesMessages || takes == .messages
+          standing.takesTasks = standing.takesTasks || takes == .tasks
+        }
+      }
+      return standing
+    }
+  }
+
+  private func isSilent(_ bot: BotName, _ holder: Holder) throws(SystemCallError) -> Bool {
+    guard let status = try root.status(Layout.presence(bot, holder)) else { return true }
+    return Double(status.age) >= Self.silenceSecondsMax * 1e9
+  }
+}
