@@ -138,6 +138,17 @@ begin "pipeline.sh"
 result=$(timeout --kill-after=5 120 examples/pipeline.sh)
 has "$result" *'"load": ['*3,*35.33*"people into the database"*"completed  4 of 4"* "what was loaded"
 
+begin "research.sh and research.py"
+result=$(timeout --kill-after=5 120 examples/research.sh)
+has "$result" *"Where are messages claimed"*" places in "*" files. Look at "*"after otto died"*"Look at "* "the answers"
+has "$result" *"researcher  anna "*"anna 0."*"message of researcher"* "the mesh, and what anna's reputation is made of"
+
+begin "smart-home.sh and device.py"
+result=$(timeout --kill-after=5 120 examples/smart-home.sh)
+has "$result" *"somebody is in the hall; hall-l"*" is on"*"somebody is in the kitchen; kitchen-light is on"* "the lights"
+has "$result" *"21.5 is fine"*"16.5 is cold; told heater"*"somebody is in the hall; hall-lamp is on"* "the heater, and the other light"
+has "$result" *"hall-motion "*" hall-lamp "*"mesh: "* "the mesh"
+
 begin "nanospool.py"
 id=$(PYTHONPATH=examples bounded python3 -c 'import nanospool, os
 print(nanospool.Spool(os.environ["SPOOL_DIR"]).send("py", "hello", sender="user"))')

@@ -43,6 +43,10 @@ public struct Statistics: Sendable {
   public private(set) var tasks: [TaskState: Int] = [:]
   public private(set) var logBytes = 0
   public private(set) var latency: Percentiles?
+  /// From sending to the first claim on average, microseconds; nil when nothing was claimed.
+  public var meanLatency: Double? { waitCount > 0 ? Double(waitSum) / Double(waitCount) : nil }
+  private var waitSum = 0
+  private var waitCount = 0
 
   /// Latencies kept a bot: past that, a sample of them, each with the same chance (Vitter's algorithm R).
   private static let sampleMax = 10_000
@@ -93,6 +97,8 @@ public struct Statistics: Sendable {
       guard let bot = event.text("bot"), event.number("attempt") == 1, let waited = event.number("waited_us") else {
         return
       }
+      waitSum = min(waitSum + max(0, waited), 1 << 60)
+      waitCount += 1
       var sample = samples[bot] ?? ([], 0)
       sample.seen += 1
       if sample.values.count < Self.sampleMax {

@@ -21,7 +21,7 @@ import Testing
     var record = BotRecord()
     for (number, wait) in waits.enumerated() {
       let at = now.advanced(bySeconds: -seconds - Double(waits.count - number))
-      let data = #"{"bot":"\#(name)","attempt":1,"waited_us":\#(wait),"from":"\#(from)"}"#
+      let data = #"{"bot":"\#(name)","attempt":1,"waited_us":\#(wait),"from":\#(JSONText(string: from))}"#
       let line = LogEvent.line(kind: .messageClaimed, subject: "x", source: "/h/1.1", number: 1, time: at) {
         $0.raw(data.utf8)
       }
@@ -139,6 +139,9 @@ import Testing
     let proven = candidate(try card("a"), try record("a", Array(repeating: 1000, count: 30)))
     let new = candidate(try card("b"))
     #expect(try best([proven, new]) == "b")
+    let veteran = candidate(try card("z"), try record("z", Array(repeating: 1000, count: 2000), from: "user"))
+    #expect(try best([proven, new, veteran]) == "b")
+    #expect(try best([candidate(try card("a"), try record("a", [1000])), new, veteran]) == "b")
     let once = candidate(try card("b"), try record("b", [1000]))
     #expect(try best([candidate(try card("a"), try record("a", Array(repeating: 1000, count: 4))), once]) == "b")
     let absent = candidate(try card("c"), BotRecord(), standing(runs: false))
@@ -281,6 +284,50 @@ import Testing
     #expect(all.last?.isDeaf == true)
     let other = team.attention(team.candidates.map(\.bot), domains: ["design"], words: [], now: now)
     #expect(other.first?.bot.description == "cat")
+  }
+
+  @Test func `the mesh shows every path, heaviest first, and draws whatever a sender is called`() throws {
+    var team = TeamRecord()
+    team.merge(try record("a", [1000, 3000], from: "b"), of: try BotName(parsing: "a"))
+    team.merge(try record("b", [1000], from: "a"), of: try BotName(parsing: "b"))
+    team.merge(try record("c", [900_000], from: "x\\\"\n"), of: try BotName(parsing: "c"))
+    let mesh = Mesh(team, now: now)
+    #expect(mesh.edges.map { "\($0.from)\($0.to)" }.prefix(2) == ["ba", "ab"])
+    #expect(mesh.edges[0].path.meanWait == 2000 && mesh.edges[0].back == 1 && mesh.edges[0].weight == 0.5)
+    #expect(mesh.dot.contains(#""b" -> "a" [label="2, 2 ms", penwidth=2.5, weight=50];"#), "\(mesh.dot)")
+    #expect(mesh.dot.split(separator: "\n").count == 7 && mesh.dot.hasSuffix("}"), "\(mesh.dot)")
+    #expect(mesh.filtered { $0.from == "a" }.edges.count == 1)
+  }
+
+  @Test func `health follows the stated rule`() throws {
+    func grade(_ active: Int, _ stopped: Int, _ load: Int, _ reward: Double?) -> TeamHealth.Grade {
+      TeamHealth.grade(active: active, stopped: stopped, load: load, reward: reward).0
+    }
+    #expect(grade(3, 0, 0, nil) == .excellent && grade(3, 0, 9, 0.9) == .excellent)
+    #expect(grade(3, 0, 0, 0.89) == .good && grade(9, 1, 0, 1) == .good && grade(9, 1, 0, 0.7) == .good)
+    #expect(grade(8, 1, 0, 1) == .degraded && grade(2, 1, 0, 0.5) == .degraded)
+    #expect(grade(3, 2, 0, 1) == .poor && grade(3, 0, 0, 0.49) == .poor)
+    #expect(grade(0, 2, 1, nil) == .poor && grade(0, 2, 0, nil) == .degraded)
+    let health = TeamHealth(
+      RouteTeam([
+        candidate(try card("a"), try record("a", [1000])), candidate(try card("b"), BotRecord(), standing(runs: false)),
+        candidate(try card("c"), BotRecord(), standing(waiting: 2, oldest: 99, newest: 9)),
+      ]))
+    #expect(
+      health.active == 1 && health.stopped == 1 && health.load == 2 && health.reward == 1 && health.grade == .poor)
+  }
+
+  @Test func `fairness is 1 for equal shares, and 1 by n when one has all`() {
+    #expect(Fairness.index([]) == nil && Fairness.index([0, 0]) == nil)
+    #expect(Fairness.index([3, 3, 3]) == 1 && Fairness.index([5, 0, 0, 0]) == 0.25)
+    var random = SeededGenerator()
+    for _ in 0..<200 {
+      var amounts = (0..<Int.random(in: 1...20, using: &random)).map { _ in Int.random(in: 0...50, using: &random) }
+      amounts[0] += 1
+      let index = Fairness.index(amounts)!
+      #expect(index <= 1 + 1e-12 && index >= 1 / Double(amounts.count) - 1e-12, "seed \(random.seed)")
+      #expect(abs(Fairness.index(amounts.map { $0 * 7 })! - index) < 1e-12, "seed \(random.seed)")
+    }
   }
 
   @Test func `the logarithm is that of the books`() {

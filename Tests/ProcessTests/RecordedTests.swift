@@ -183,6 +183,12 @@ private func compare(_ text: String, _ name: String) throws {
       text = text.replacing(#/\b\d+(\.\d+)? ?(µs|ms|s|min|h)\b/#, with: "DURATION")
       text = text.replacing(#/due in \d+ d/#, with: "due in DURATION")
       text = text.replacing(#/"(waited_us|p50|p90|p99|log_bytes|pid)":\d+/#) { "\"\($0.output.1)\":N" }
+      // How fast this machine was decides these.
+      text = text.replacing(#/"mean_latency_us":[\d.]+/#, with: "\"mean_latency_us\":N")
+      text = text.replacing(#/mean reward [\d.]+/#, with: "mean reward R")
+      text = text.replacing(#/"mean_reward":[\d.]+/#, with: "\"mean_reward\":R")
+      text = text.replacing(#/mesh: \w+/#, with: "mesh: GRADE")
+      text = text.replacing(#/"mesh_health":"\w+"/#, with: "\"mesh_health\":\"GRADE\"")
       text = text.replacing(#/"id":"[0-9a-f]{32}"/#, with: "\"id\":\"IDENTITY\"")
       text = text.replacing(#/file system: .*/#, with: "file system: KIND")
       // Widths of columns follow what stands in them.

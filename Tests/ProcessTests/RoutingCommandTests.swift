@@ -32,7 +32,10 @@ import Testing
 
   private func work(_ bot: String, _ script: String) throws -> Running {
     let worker = try SpoolCommand.start(["work", bot, "--", "/bin/sh", "-c", script], in: spool)
-    try #require(try eventually { !Scratch.names("\(spool)/bots/\(bot)/presence").isEmpty }, "\(bot) never came up")
+    try #require(
+      try eventually {
+        Scratch.names("\(spool)/bots/\(bot)/presence").contains { $0.contains(".\(worker.pid).") }
+      }, "\(bot) never came up")
     return worker
   }
 
@@ -147,5 +150,29 @@ import Testing
     #expect(try SpoolCommand.run(["reputation", "--explain", "annn"], in: spool).status == 67)
     #expect(try SpoolCommand.run(["skills", "tess"], in: spool).status == 1)
     #expect(try done("skills").split(separator: "\n").count == 3)
+  }
+
+  @Test func `the mesh, and how the team does, are told`() throws {
+    let empty = try SpoolCommand.run(["mesh"], in: spool)
+    #expect(empty.status == 1 && empty.output.isEmpty && empty.error.contains("nobody has talked"))
+    try done("send", "ann", "hi", "--from", "bob")
+    try done("receive", "ann", "--ack")
+    for bot in ["ann", "ann", "ann", "bob"] {
+      let task = try done("task", "add", "t", "--to", bot, "--by", "user")
+      try done("task", "claim", task, "--as", bot)
+      try done("task", "complete", task, "done", "--as", bot)
+    }
+    #expect(try done("mesh", "--bot", "bob", "--json").split(separator: "\n").count == 2)
+    let lines = try done("mesh", "--json").split(separator: "\n")
+    let first = try JSONValue(parsing: Array(lines[0].utf8))
+    #expect(
+      lines.count == 3 && first["from"]?.string == "user" && first["count"]?.int == 3 && first["weight"]?.double == 0.6)
+    #expect(try done("mesh", "--dot").contains(#""bob" -> "ann" [label="1, "#))
+    #expect(try done("mesh").hasPrefix("FROM  TO   COUNT  BACK  WAIT"))
+    #expect(try SpoolCommand.run(["mesh", "--bot", "nobody"], in: spool).status == 67)
+    let stats = try json("stats")
+    #expect(stats["registered_bots"]?.int == 4 && stats["active_bots"]?.int == 2 && stats["fairness"]?.double == 0.8)
+    #expect(stats["mesh_health"]?.string == "excellent" && stats["mean_latency_us"]?.double ?? 0 > 0)
+    #expect(try done("stats").contains("spread of work: 0.80 (Jain's index)"))
   }
 }

@@ -1,3 +1,5 @@
+import CoordinatorPolicy
+import Routing
 import Spool
 import SpoolFormat
 
@@ -5,16 +7,35 @@ extension Verb {
   static let stats = Verb(
     name: "stats", summary: "count messages and tasks, by bot, and how long they waited", usage: "[--since WHEN]",
     options: [.value("--since", "WHEN", "a time, or a duration such as 1d ago")],
-    example: "spool stats --since 1d", exits: "0 done, 69 no spool"
+    example: "spool stats --since 1d", exits: "0 done, 69 no spool",
+    notes: """
+      The mesh is excellent when everybody who ran answers, and their last actions were worth 0.9 or more on average; good when
+      at most a tenth stopped answering, and it is 0.7; degraded with at most a third, and 0.5; else poor. The spread of work is
+      Jain's index over the tasks that each bot did: 1 when all did as many, 1 ÷ n when one of n did all.
+      """
   ) { invocation in
     try invocation.expect(atMost: 0)
     let since = try invocation.moment("--since", sign: -1)
-    let statistics = try Statistics(of: try invocation.spool(), since: since)
-    if invocation.isJSON { write(statistics, invocation.output) } else { show(statistics, invocation.output) }
+    let spool = try invocation.spool()
+    let statistics = try Statistics(of: spool, since: since)
+    var router = try Router(spool)
+    try router.refresh()
+    let health = TeamHealth(router.team)
+    let registered = try spool.bots().count
+    if invocation.isJSON {
+      write(statistics, health, registered, invocation.output)
+    } else {
+      show(statistics, health, registered, invocation.output)
+    }
     return .done
   }
 
-  private static func show(_ statistics: Statistics, _ output: Output) {
+  /// Over the bots that did tasks, or tried to.
+  private static func fairness(_ statistics: Statistics) -> Double? {
+    Fairness.index(statistics.bots.values.filter { $0.tasksCompleted + $0.tasksFailed > 0 }.map(\.tasksCompleted))
+  }
+
+  private static func show(_ statistics: Statistics, _ health: TeamHealth, _ registered: Int, _ output: Output) {
     func times(_ latency: Statistics.Percentiles?) -> [String] {
       guard let latency else { return ["", "", ""] }
       return [latency.p50, latency.p90, latency.p99].map { TimeText.short(microseconds: $0) }
@@ -40,13 +61,19 @@ extension Verb {
       let states = TaskState.allCases.filter { statistics.tasks[$0, default: 0] > 0 }
       let counts = states.map { "\(statistics.tasks[$0]!) \(TaskView.name($0))" }.joined(separator: ", ")
       output.line("\(statistics.tasks.values.reduce(0, +)) tasks: \(counts); FAILED: attempts that did")
+      if let index = fairness(statistics) { output.line("spread of work: \(Output.decimals(index)) (Jain's index)") }
     }
+    let mean =
+      statistics.meanLatency.map { "; messages are taken after \(TimeText.short(microseconds: Int($0))) on average" }
+      ?? ""
+    output.line("bots: \(registered), active: \(health.active)\(mean)")
+    output.line("mesh: \(health.grade.rawValue) (\(health.reason))")
     let (whole, part) = (statistics.logBytes * 10 / (1 << 20)).quotientAndRemainder(dividingBy: 10)
     output.line(
       "\(whole).\(part) MiB of log, \(statistics.quarantined) in quarantine; P50, P90, P99: from sending to claim")
   }
 
-  private static func write(_ statistics: Statistics, _ output: Output) {
+  private static func write(_ statistics: Statistics, _ health: TeamHealth, _ registered: Int, _ output: Output) {
     func latency(_ writer: inout JSONWriter, _ latency: Statistics.Percentiles?) {
       guard let latency else { return }
       writer.key("latency_us")
@@ -62,6 +89,14 @@ extension Verb {
       writer.member("quarantined", statistics.quarantined)
       writer.member("log_bytes", statistics.logBytes)
       latency(&writer, statistics.latency)
+      writer.member("mean_latency_us", ifPresent: statistics.meanLatency.map { $0.rounded() })
+      writer.member("registered_bots", registered)
+      writer.member("active_bots", health.active)
+      writer.member("stopped_bots", health.stopped)
+      writer.member("mesh_health", health.grade.rawValue)
+      writer.member("mesh_reason", health.reason)
+      writer.member("mean_reward", ifPresent: health.reward.map(Output.rounded))
+      writer.member("fairness", ifPresent: fairness(statistics).map(Output.rounded))
       writer.key("tasks")
       writer.beginObject()
       for state in TaskState.allCases {

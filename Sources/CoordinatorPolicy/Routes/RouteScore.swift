@@ -8,8 +8,8 @@ import SpoolFormat
 ///   and 0.1 more for each one above; the mean of both. A half when nothing is asked for.
 /// - latency 0.10: 100 ms ÷ (100 ms + what its last messages waited); 1 when none is known.
 /// - path 0.05: how well the sender's messages to it did lately (`BotRecord.Path.weight`).
-/// - new 0.20: √(ln(1 + N) ÷ (1 + n)), at most 1, with n actions of this bot and N of all: UCB1's bonus for who was tried
-///   little (Auer, Cesa-Bianchi, Fischer 2002). So of idle bots that are there, one that is new is tried before one that is
+/// - new 0.20: 1 for who has done nothing yet, else ¾ of √(ln(1 + N) ÷ (1 + n)), which counts as 1 at most, with n actions of
+///   this bot and N of all: UCB1's bonus for who was tried little (Auer, Cesa-Bianchi, Fischer 2002). So of idle bots that are there, one that is new is tried before one that is
 ///   proven, and one that was tried seldom is tried again as the others go on.
 public struct RouteScore: Sendable {
   public let bot: BotName

@@ -11,7 +11,9 @@ public struct RouteTeam: Sendable {
     logarithm = naturalLogarithm(Double(1 + candidates.reduce(0) { $0 + $1.actions }))
   }
 
-  func novelty(_ actions: Int) -> Double { min(1, (logarithm / Double(1 + actions)).squareRoot()) }
+  func novelty(_ actions: Int) -> Double {
+    actions == 0 ? 1 : 0.75 * min(1, (logarithm / Double(1 + actions)).squareRoot())
+  }
 
   /// How a choice is made.
   public struct Rule: Sendable {
