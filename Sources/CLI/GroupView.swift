@@ -13,6 +13,23 @@ enum GroupView {
     ]
   }
 
+  /// What happened to a group, on a line.
+  static func details(_ event: LogEvent) -> String {
+    let by = event.text("by").map { " by \(Output.excerpt($0, 64))" } ?? ""
+    let reason = event.text("reason").map { ": \(Output.excerpt($0))" } ?? ""
+    let record = event.groupBytes.flatMap { try? GroupRecord(parsing: $0) }
+    switch event.kind {
+    case .groupAnnounced: return "\(record.map { Output.excerpt($0.announcement.text, 60) } ?? "")\(by)"
+    case .groupFormed, .groupChanged, .groupReformed:
+      let members = record?.members.map(\.description).joined(separator: ", ") ?? ""
+      return "\(members.isEmpty ? "nobody" : Output.excerpt(members, 100))\(reason)"
+    case .groupCompleted: return Output.excerpt(record?.results.description ?? "", 100)
+    default:
+      let states = [event.text("from"), event.text("state")].compactMap { $0 }.map { Output.excerpt($0, 20) }
+      return "\(states.joined(separator: " → "))\(by)\(reason)"
+    }
+  }
+
   /// - Parameter tasks: those of its parts, by id.
   static func write(_ group: StoredGroup, _ tasks: [MessageID: StoredTask]?, to writer: inout JSONWriter) {
     group.record.writeMembers(to: &writer)

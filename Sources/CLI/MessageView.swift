@@ -66,6 +66,7 @@ enum MessageView {
       }
       let text = value.value.map { Output.excerpt($0.description, 60) } ?? "(deleted)"
       return "\(value.key) \(text) by \(Output.excerpt(value.by ?? "?", 64)), version \(value.version)"
+    case let kind where kind.isOfGroup: return GroupView.details(event)
     default: return event.kind.isOfTask ? TaskView.details(event) : Output.excerpt(event.subject, 64)
     }
   }

@@ -76,4 +76,77 @@ import Testing
     #expect(group["results"]?["ml"]?.text.description.contains("half of it") == true, "\(group.text)")
     #expect(group["results"]?["sql"]?.string == "queried")
   }
+
+  @Test func `what nothing can come of is refused, with the reason and the status of bad data`() throws {
+    let team = try NegotiatingTeam(["ada": "ml"])
+    func refuses(_ arguments: [String], _ status: Int, _ text: String) throws {
+      let outcome = try team.spool(["announce"] + arguments)
+      #expect(outcome.status == status && outcome.error.contains(text), "\(arguments): \(outcome)")
+      #expect(SpoolMessage.isOneLine(outcome.error), "\(outcome)")
+    }
+    try refuses(["x", "--skill", "ml:wizard"], 65, "level \"wizard\" is not novice, intermediate, advanced or expert")
+    try refuses(["x", "--skill", "ml", "--min-group", "2", "--max-group", "3"], 65, "and there are 1 bots")
+    try refuses(["x", "--skill", "ml", "--min-group", "4", "--max-group", "3"], 65, "a group of 4 to 3 members")
+    try refuses(["x", "--skill", "ml", "--deadline", "2020-01-01T00:00:00Z"], 65, "is past")
+    try refuses(["x"], 64, "--skill is missing")
+    try refuses(["x", "--skill", "ml", "--if-uncovered", "cry"], 64, "ask or fail, not cry")
+    try refuses(["x", "--skill", "ml", "--timeout", "1s"], 64, "--timeout goes with --wait")
+    try refuses(["", "--skill", "ml"], 65, "a text of 1 to")
+    #expect(Scratch.names("\(team.path)/bots/hub/inbox").isEmpty)
+    for verb in ["show", "cancel", "wait"] {
+      let outcome = try team.spool(["group", verb, "8f3a8f3a"])
+      #expect(outcome.status == 1 && outcome.error.contains("no group 8f3a8f3a"), "\(verb): \(outcome)")
+    }
+  }
+
+  @Test func `an announcement waits for a hub, and can be withdrawn before one comes`() throws {
+    let team = try NegotiatingTeam(["ada": "ml"])
+    defer { team.stop() }
+    let withdrawn = try team.spool(["announce", "never", "--skill", "ml"])
+    #expect(withdrawn.error.contains("no coordinator is running"), "\(withdrawn)")
+    #expect(try team.spool(["group", "cancel", withdrawn.line]).isDone)
+    let kept = try team.spool(["announce", "later", "--skill", "ml"]).line
+    try team.work("cat >/dev/null; echo done")
+    try team.coordinate()
+    let waited = try team.spool(["group", "wait", kept, "--timeout", "30s"])
+    #expect(waited.isDone && waited.line == #"{"ml":"done"}"#, "\(waited)")
+    #expect(team.state(withdrawn.line) == nil)
+    let late = try team.spool(["group", "cancel", kept])
+    #expect(late.status == 65, "\(late)")
+  }
+
+  @Test func `a group that is cancelled frees its members, who hear why`() throws {
+    let team = try NegotiatingTeam(["ada": "ml", "bea": "sql"])
+    defer { team.stop() }
+    try team.work("cat >/dev/null; touch $FILES/begun-$SPOOL_BOT; sleep 60")
+    try team.coordinate()
+    let id = try team.spool(["announce", "x", "--skill", "ml", "--skill", "sql", "--from", "ada"]).line
+    try team.require("both are at it") { Scratch.names(team.files).count { $0.hasPrefix("begun") } == 2 }
+    #expect(try team.spool(["group", "cancel", id, "--reason", "not needed"]).isDone)
+    try team.require("all have heard") {
+      try team.thread(id).contains { $0["performative"]?.string == "cancel" && $0["content"]?.string == "not needed" }
+    }
+    #expect(team.state(id) == "dissolved")
+    try team.require("nothing is in hand") {
+      ["assigned", "in_progress", "blocked"].allSatisfy { Scratch.names("\(team.path)/tasks/\($0)").isEmpty }
+    }
+  }
+
+  @Test func `a program may make the offers, and refuse with its reason`() throws {
+    let team = try NegotiatingTeam(["ada": "ml:expert", "bea": "ml:expert", "cyn": "ml"])
+    defer { team.stop() }
+    let answer = "cat >/dev/null; echo \"by $SPOOL_BOT\""
+    try team.work(
+      answer, ["--bid", #"grep -q '"skills":\["ml:novice"\]' && echo '{"refuse":"beneath me"}'"#], only: "ada")
+    try team.work(answer, ["--bid", #"echo '{"offer":{"skills":["ml:expert"],"price":0.5}}'"#], only: "bea")
+    try team.work(answer, only: "cyn")
+    try team.coordinate()
+    let outcome = try team.spool([
+      "announce", "x", "--skill", "ml:novice", "--deadline", "30s", "--from", "ada", "--wait", "--json",
+    ])
+    let group = try JSONValue(parsing: Array(outcome.output.utf8))
+    #expect(group["results"]?["ml"]?.string == "by bea", "\(outcome)")
+    let id = try #require(group["id"]?.string)
+    #expect(try team.thread(id).contains { $0["from"]?.string == "ada" && $0["content"]?.string == "beneath me" })
+  }
 }

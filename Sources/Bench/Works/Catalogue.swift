@@ -67,5 +67,17 @@ struct CatalogueEntry: Sendable {
       name: "route",
       what: "who gets a message to any:, of 1,000 bots of 10 skills; floor: six numbers for each added up",
       make: Work.route),
+    CatalogueEntry(
+      name: "matching", what: "the choice among 1,000 bots of 10 skills each, explained", make: Work.matching),
+    CatalogueEntry(
+      name: "group-p50", what: "from an announcement to its group of four, 100 bots as processes, p50; durable"
+    ) { .groupForming($0, $1, percent: 50, below: 20) },
+    CatalogueEntry(name: "group-p99", what: "the same, p99") { .groupForming($0, $1, percent: 99, below: 100) },
+    CatalogueEntry(
+      name: "groups-50", what: "50 groups of four at once, 100 bots as processes, until all are dissolved",
+      make: Work.groupsAtOnce),
+    CatalogueEntry(
+      name: "announcements", what: "announcements of two skills a minute, done and dissolved, 100 bots as processes",
+      make: Work.announcements),
   ]
 }

@@ -13,7 +13,8 @@ extension Verb {
       .value("--synthesizer", "PROGRAM", "puts the answers of a discussion together: JSON in, text out"),
       .value("--discussion", "DURATION", "how long a discussion is open (30s)"),
       .value("--program-timeout", "DURATION", "how long each of these programs may take (2m)"),
-      .value("--announcements", "N", "groups that it forms and looks after at once (1000); more wait, 10 s at most"),
+      .value("--announcements", "N", "groups that it forms and looks after at once (1000); more wait"),
+      .value("--ageing", "DURATION", "after which a waiting announcement is taken all the same (10s)"),
       .value("--group-timeout", "DURATION", "how long members are looked for (1m)"),
       .value("--reply-timeout", "DURATION", "how long a bot has to answer (2s)"),
       .value("--maintenance", "DURATION", "between two looks at all groups in hand (1s)"),
@@ -50,6 +51,7 @@ extension Verb {
   private static func hub(_ invocation: Invocation) throws -> HubOptions {
     var options = HubOptions()
     options.announcementsMax = try invocation.number("--announcements", in: 1...1_000_000) ?? options.announcementsMax
+    options.ageingSeconds = try invocation.duration("--ageing") ?? options.ageingSeconds
     options.groupSeconds = try invocation.duration("--group-timeout") ?? options.groupSeconds
     options.replySeconds = try invocation.duration("--reply-timeout") ?? options.replySeconds
     options.maintenanceSeconds = max(0.05, try invocation.duration("--maintenance") ?? options.maintenanceSeconds)

@@ -17,7 +17,9 @@ final class Hub {
   let tasks: TaskWatcher
   let files: GroupWatcher
   var roster = Roster()
-  var team = TeamRecord()
+  private var records: [BotName: (record: BotRecord, at: Int)] = [:]
+  /// In this turn, of those that were known.
+  private var recordsRead = 0
   var groups: [MessageID: HubGroup] = [:]
   /// The groups that tasks in hand are parts of, and those that whole groups stand behind.
   var byTask: [MessageID: MessageID] = [:]
@@ -25,6 +27,8 @@ final class Hub {
   var inHand: [BotName: Int] = [:]
   /// When each bot was asked last, so that of equals all have their turn.
   var askedAt: [BotName: Int] = [:]
+  /// Groups whose turn to look for members hasn't come.
+  var queue: Set<EntryName> = []
   /// Groups that were this hub's and are over.
   private var ended: Set<MessageID> = []
   private var endedOrder: [MessageID] = []
@@ -34,7 +38,6 @@ final class Hub {
   var nextMaintenance = 0
   var nextListing = 0
   private var claimsAgainAt = 0
-  private var teamReadAt = -1
 
   static let name = Spool.hub.description
   private static let endedMax = 10_000
@@ -69,11 +72,13 @@ final class Hub {
   }
 
   func turn() {
+    recordsRead = 0
     attempt { if try !roster.refresh(spool).isEmpty { wakePausing() } }
     attempt { try takeMessages() }
     attempt { try takeMoves() }
     let now = Clock.sinceBoot()
     for group in groups.values where group.nextDue <= now { step(group, now) }
+    searchNext()
     if now >= nextMaintenance {
       nextMaintenance = now + Int(options.maintenanceSeconds * 1e9)
       maintain(now)
@@ -259,9 +264,11 @@ final class Hub {
   /// It is another's now, or over.
   func forget(_ group: HubGroup) {
     groups[group.id] = nil
+    // What another hub had handed out isn't counted here.
+    for part in group.working where byTask[part.task] != nil { inHand[part.bot, default: 1] -= 1 }
     for part in group.record.parts { byTask[part.task] = nil }
     if let task = group.record.task { byTask[task] = nil }
-    for part in group.working { inHand[part.bot, default: 1] -= 1 }
+    queue.remove(group.entry.name)
     guard ended.insert(group.id).inserted else { return }
     endedOrder.append(group.id)
     if endedOrder.count > Self.endedMax {
@@ -270,9 +277,19 @@ final class Hub {
     }
   }
 
-  func refreshTeam(_ now: Int) {
-    guard teamReadAt < 0 || now - teamReadAt > 10_000_000_000 else { return }
-    teamReadAt = now
-    team = TeamRecord.kept(in: spool)
+  /// What a bot has shown. Read when it is wanted, and a few again in each turn: with a thousand bots all at once would
+  /// keep an announcement waiting.
+  func record(of bot: BotName) -> BotRecord {
+    let now = Clock.sinceBoot()
+    if let known = records[bot], now - known.at < Self.recordNanoseconds || recordsRead >= Self.recordsPerTurn {
+      return known.record
+    }
+    recordsRead += 1
+    let record = BotRecord.kept(of: bot, in: spool)
+    records[bot] = (record, now)
+    return record
   }
+
+  private static let recordNanoseconds = 10_000_000_000
+  private static let recordsPerTurn = 8
 }

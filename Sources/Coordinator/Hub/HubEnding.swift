@@ -49,16 +49,18 @@ extension Hub {
   /// Somebody wants it no more.
   func cancel(_ group: HubGroup, by: String?, _ why: String?) throws {
     let reason = why ?? "cancelled"
-    group.record.error = reason
-    group.record.endedAt = Timestamp(microseconds: Clock.wall())
+    var record = group.record
+    record.error = reason
+    record.endedAt = Timestamp(microseconds: Clock.wall())
+    // Whoever cancels it by its file has moved it already, and knows a better reason than what follows from that.
+    if group.entry.state.isLive {
+      guard let entry = try spool.change(group.entry, .dissolve, to: record, by: by ?? Self.name, reason: reason)
+      else { throw lost(group) }
+      group.entry = entry
+    }
+    group.record = record
     let agreed = Array(group.search?.agreed ?? [])
     group.search = nil
-    // Whoever cancels it by its file has moved it already.
-    if group.entry.state.isLive {
-      if let entry = try spool.change(group.entry, .dissolve, to: group.record, by: by ?? Self.name, reason: reason) {
-        group.entry = entry
-      }
-    }
     try end(group, .cancel, reason, besides: agreed)
   }
 

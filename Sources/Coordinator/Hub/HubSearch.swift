@@ -5,14 +5,41 @@ import SpoolFormat
 
 /// How members are found: ask, choose among the offers, invite, and once more with the next best where somebody won't.
 extension Hub {
-  /// Begins to look for those who do what nobody is at.
+  /// Begins to look for those who do what nobody is at; in its turn, when many do.
   func search(_ group: HubGroup) {
     let now = Clock.sinceBoot()
     guard group.search == nil, !group.record.open.isEmpty else { return }
+    guard searching < Self.searchesMax else {
+      queue.insert(group.entry.name)
+      return
+    }
     group.search = HubGroup.Search(until: now, end: min(group.deadline, now + Int(options.groupSeconds * 1e9)))
-    refreshTeam(now)
     // A replacement may be known from before.
     if group.offers.isEmpty { ask(group, now) } else { choose(group, now) }
+  }
+
+  /// Groups that wait for answers. More than that would ask the same bots for the same places.
+  private static let searchesMax = 48
+
+  private var searching: Int {
+    groups.values.count { group in
+      switch group.search?.phase {
+      case .asking, .inviting: true
+      case .pausing, nil: false
+      }
+    }
+  }
+
+  /// Begins with those whose turn has come: the most urgent first, the oldest of equals.
+  func searchNext() {
+    guard !queue.isEmpty else { return }
+    var room = Self.searchesMax - searching
+    while room > 0, let name = queue.min() {
+      queue.remove(name)
+      guard let group = groups[name.id], group.search == nil else { continue }
+      room -= 1
+      search(group)
+    }
   }
 
   /// Does what the time says.
@@ -89,12 +116,22 @@ extension Hub {
     roster.refreshSoon()
   }
 
-  /// Somebody came, or got free: those that pause needn't any longer.
+  /// Somebody came: those that pause needn't any longer.
   func wakePausing() {
     let now = Clock.sinceBoot()
     for group in groups.values {
       if case .pausing? = group.search?.phase { group.search?.until = now }
     }
+  }
+
+  /// A bot of these skills got free: the most urgent of those that pause for one of them needn't any longer.
+  func wakePausing(for skills: [Card.Skill]) {
+    let names = Set(skills.map(\.name))
+    let first = groups.values.filter { group in
+      guard case .pausing? = group.search?.phase else { return false }
+      return group.record.open.contains { names.contains($0.name) }
+    }.min { $0.entry.name < $1.entry.name }
+    first?.search?.until = Clock.sinceBoot()
   }
 
   /// The first pause; doubled each time, up to 16 times as long.
@@ -111,8 +148,8 @@ extension Hub {
     for (bot, member) in roster.members where member.negotiates && group.barred[bot] == nil {
       if group.offers[bot] != nil { continue }
       if let refusal = group.refusals[bot], now - refusal.at < Self.refusalNanoseconds { continue }
-      if let most = options.tasksPerBot, inHand[bot] ?? 0 >= most { continue }
-      let profile = BotProfile(card: member.card, record: team.bots[bot] ?? BotRecord())
+      if inHand[bot] ?? 0 >= min(member.card.capacity, options.tasksPerBot ?? .max) { continue }
+      let profile = BotProfile(card: member.card, record: record(of: bot))
       for (index, skill) in wanted.enumerated() {
         guard let level = profile.level(skill.name), level >= skill.level else { continue }
         able[index].append((bot, inHand[bot] ?? 0, askedAt[bot] ?? 0))
@@ -196,7 +233,7 @@ extension Hub {
       return try refuse(message, "the offer can't be read: \(error)")
     }
     guard let card = roster.members[bot]?.card, group.barred[bot] == nil else { return }
-    let profile = BotProfile(card: card, record: team.bots[bot] ?? BotRecord())
+    let profile = BotProfile(card: card, record: record(of: bot))
     // No more than its card and what it has shown.
     offer.skills = offer.skills.compactMap { skill in
       profile.level(skill.name).map { Card.Skill(name: skill.name, level: min($0, skill.level)) }
@@ -226,7 +263,7 @@ extension Hub {
     let offers = group.offers.values.sorted { $0.bot < $1.bot }.filter { group.barred[$0.bot] == nil }
     return Selection(
       offers, wanted: group.record.open, size: least...most, agreed: search.agreed,
-      records: { self.team.bots[$0] }, fairness: options.fairness)
+      records: { self.record(of: $0) }, fairness: options.fairness)
   }
 
   private func missing(_ group: HubGroup) -> String {
@@ -235,6 +272,16 @@ extension Hub {
     let names = selection.missing.map { "\($0.name):\($0.level)" }.joined(separator: ", ")
     let refusals = group.refusals.merging(group.barred.mapValues { ($0, 0) }) { first, _ in first }
       .sorted { $0.key < $1.key }.prefix(10).map { "\($0.key) \($0.value.reason)" }.joined(separator: "; ")
+    let busy = selection.missing.filter { skill in
+      roster.members.contains { bot, member in
+        guard member.negotiates, group.barred[bot] == nil else { return false }
+        return BotProfile(card: member.card, record: record(of: bot)).level(skill.name).map { $0 >= skill.level }
+          ?? false
+      }
+    }
+    if !busy.isEmpty, busy.count == selection.missing.count, group.refusals.isEmpty {
+      return "all who can do \(names) are busy"
+    }
     let what = names.isEmpty ? selection.problem ?? "those who were chosen didn't agree" : "nobody for \(names)"
     return refusals.isEmpty ? what : "\(what) (\(refusals))"
   }

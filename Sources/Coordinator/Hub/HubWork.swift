@@ -231,7 +231,7 @@ extension Hub {
     group.lateAt[part.task] = nil
     group.told[part.task] = nil
     inHand[part.bot, default: 1] -= 1
-    wakePausing()
+    wakePausing(for: part.skills)
   }
 
   /// How often the members hear of one part's progress at most.
@@ -347,7 +347,7 @@ extension Hub {
     // Nobody else could do better: it has until the deadline.
     let others = roster.members.contains { bot, member in
       guard member.negotiates, bot != part.bot, group.barred[bot] == nil else { return false }
-      let profile = BotProfile(card: member.card, record: team.bots[bot] ?? BotRecord())
+      let profile = BotProfile(card: member.card, record: record(of: bot))
       return part.skills.allSatisfy { skill in profile.level(skill.name).map { $0 >= skill.level } ?? false }
     }
     guard others else { return group.lateAt[part.task] = .max }

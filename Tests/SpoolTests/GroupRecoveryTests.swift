@@ -1,0 +1,101 @@
+import Glibc
+import Linux
+import SpoolFormat
+import TestSupport
+import Testing
+
+@testable import Spool
+
+@Suite struct GroupRecoveryTests {
+  private func group(_ spool: Spool, to state: GroupState) throws -> GroupEntry {
+    let deadline = Timestamp(microseconds: Clock.wall()).advanced(bySeconds: 60)
+    let announcement = Announcement("x", skills: [Card.Skill(name: "ml", level: .novice)], deadline: deadline)
+    var record = GroupRecord(id: spool.newIdentifier(), announcement)
+    var entry = try spool.addGroup(record, term: 1)
+    func change(_ event: GroupEvent) throws {
+      record.explanation.append(event.rawValue)
+      entry = try #require(try spool.change(entry, event, to: record))
+    }
+    switch state {
+    case .forming: break
+    case .active: try change(.form)
+    case .completed:
+      try change(.form)
+      try change(.complete)
+    case .failed: try change(.fail)
+    case .dissolved: entry = try #require(try spool.move(entry, .dissolve))
+    }
+    return entry
+  }
+
+  private enum Damage: CaseIterable { case missing, empty, cut, behind }
+
+  @Test(arguments: GroupState.allCases)
+  func `a group whose file a power cut took or damaged is made again where it was`(state: GroupState) throws {
+    for damage in Damage.allCases {
+      let fixture = try Fixture("coder")
+      let entry = try group(fixture.spool, to: state)
+      let file = "\(fixture.path)/\(entry.path)"
+      let before = fixture.files("groups")
+      switch damage {
+      case .missing: #expect(unlink(file) == 0)
+      case .empty: try Plain.write(file, "")
+      case .cut: try Plain.write(file, try Plain.read(file).dropLast(20))
+      case .behind:
+        guard state == .active else { continue }
+        // The power cut took the last rename, and the file is as it was.
+        let record = try #require(try fixture.spool.record(of: entry))
+        try Plain.write("\(fixture.path)/\(GroupEntry(state: .forming, name: entry.name).path)", record.encoded)
+        #expect(unlink(file) == 0)
+      }
+      let spool = try fixture.rebooted()
+      #expect(fixture.files("groups") == before, "\(state) \(damage)")
+      #expect(spool.recovery?.count == 1)
+      #expect(try fixture.rebooted().recovery?.count == 0)
+    }
+  }
+
+  @Test func `what a process left half done is finished when the log has it, and else taken back`() throws {
+    for isLogged in [true, false] {
+      let fixture = try Fixture("coder")
+      let spool = fixture.spool
+      let entry = try group(spool, to: .forming)
+      let dead = Holder(host: spool.host, pid: 1 << 22, start: 7)
+      let changed = GroupEntry(state: .active, name: entry.name)
+      #expect(mkdir("\(fixture.path)/\(Layout.groupsMoving(by: dead))", 0o777) == 0)
+      func moving(_ move: GroupMove) -> String {
+        "\(fixture.path)/\(Layout.groupMoving(by: dead, raw: move.fileName))"
+      }
+      let record = try #require(try spool.record(of: entry))
+      try Plain.write(moving(GroupMove(.new, changed)), record.encoded + [10])
+      #expect(rename("\(fixture.path)/\(entry.path)", moving(GroupMove(.old, entry))) == 0)
+      if isLogged {
+        spool.note(.groupFormed, entry.id.description) { writer in
+          writer.beginObject()
+          writer.member("state", "active")
+          writer.member("name", entry.name.description)
+          writer.key("group")
+          writer.raw(record.encoded)
+          writer.endObject()
+        }
+      }
+      try spool.settleGroupMoves()
+      #expect(try spool.findGroup(entry.id) == (isLogged ? changed : entry))
+      #expect(try !spool.root.names(Layout.groupsMoving).contains(dead.description))
+    }
+  }
+
+  @Test func `of two who move a group one wins, and each transition that can't be is refused`() throws {
+    let fixture = try Fixture("coder")
+    let spool = fixture.spool
+    let entry = try group(spool, to: .forming)
+    let taken = try #require(try spool.take(entry, term: 2))
+    #expect(taken.term == 2)
+    #expect(try spool.move(entry, .dissolve) == nil)
+    let record = try #require(try spool.record(of: taken))
+    #expect(try spool.change(entry, .form, to: record) == nil)
+    #expect(throws: SpoolError.self) { try spool.move(taken, .complete) }
+    #expect(try spool.move(taken, .dissolve)?.state == .dissolved)
+    #expect(try spool.root.names("groups/moving").allSatisfy { try spool.root.names("groups/moving/\($0)").isEmpty })
+  }
+}
