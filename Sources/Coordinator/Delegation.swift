@@ -49,7 +49,7 @@ extension Coordinator {
     for decision in scheduler.decisions(now: Timestamp(microseconds: Clock.wall())) {
       defer { scheduler.setLoad(decision.bot, board.load(of: decision.bot)) }
       guard let task = board.live[decision.task] else { continue }
-      let score = "score \((decision.score * 100).rounded() / 100)"
+      let score = Self.reason(decision)
       do {
         // Nil: somebody was first; where it went, an event tells, or the next listing.
         let assigned = try spool.assign(task.entry, to: decision.bot, by: Self.bot.description, reason: score)
@@ -64,6 +64,16 @@ extension Coordinator {
         nextListing = min(nextListing, Clock.sinceBoot() + 1_000_000_000)
         throw error
       }
+    }
+  }
+
+  /// Why a bot was given a task, in a few words.
+  private static func reason(_ decision: Scheduler.Assignment) -> String {
+    let score = "score \((decision.score * 100).rounded() / 100)"
+    guard decision.batchCount > 1 else { return score }
+    switch decision.method {
+    case .exact, .annealed: return score + ", the best for \(decision.batchCount) tasks at once"
+    case .greedy: return score + ", one by one: \(decision.batchCount) at once are too many to look at together"
     }
   }
 

@@ -7,7 +7,8 @@ import SpoolFormat
 /// the order of two tasks never changes while they wait: no list is ever sorted anew.
 ///
 /// **Which bot.** Of the free ones that can do it (`TaskClass`) the one with the best score (`BotScore`), and of equals
-/// the first by name. The bot that failed this task last isn't given it again while another lives that can do it, busy
+/// the first by name; and when several tasks can be given at once, those that make the sum of their scores greatest
+/// (`Batch.swift`). The bot that failed this task last isn't given it again while another lives that can do it, busy
 /// or not.
 ///
 /// **Nothing starves.** After `decisions` there is no ready task together with a free bot that is to do it; and a bot
@@ -63,9 +64,9 @@ public struct Scheduler: Sendable {
   var placeOfBot: [BotName: Int] = [:]
   private var vacantBots: [Int] = []
   /// Those alive and with room, in no order.
-  private var free: [Int] = []
+  private(set) var free: [Int] = []
   /// By a bot's place, the load part of its score, weighted.
-  private var loadParts: [Double] = []
+  private(set) var loadParts: [Double] = []
   var classes: [TaskClass?] = []
   private var placeOfClass: [TaskNeeds: Int] = [:]
   private var vacantClasses: [Int] = []
@@ -93,6 +94,9 @@ public struct Scheduler: Sendable {
     public let score: Double
     /// Seconds since it was ready and added.
     public let waitedSeconds: Double
+    /// How many were decided together, and how: `.exact` when their total score is the greatest there is.
+    public let batchCount: Int
+    public let method: AssignmentProblem.Method
   }
 
   // MARK: - Bots
@@ -310,7 +314,7 @@ public struct Scheduler: Sendable {
     if let task = pending[id] { takeOut(id, task) }
   }
 
-  private mutating func insert(_ task: Pending) {
+  mutating func insert(_ task: Pending) {
     pending[task.key.id] = task
     if task.isReady {
       classes[task.taskClass]!.queue.insert(task.key, avoiding: task.avoided)
@@ -321,7 +325,7 @@ public struct Scheduler: Sendable {
     }
   }
 
-  private mutating func takeOut(_ id: MessageID, _ task: Pending) {
+  mutating func takeOut(_ id: MessageID, _ task: Pending) {
     pending[id] = nil
     if task.isReady {
       let pending = pending
@@ -395,17 +399,20 @@ public struct Scheduler: Sendable {
       insert(task)
     }
     compactDelayed()
-    var decided: [Assignment] = []
-    while decided.count < limit, let (key, avoided) = next() {
+    var batch: [Decision] = []
+    while batch.count < limit, let (key, avoided) = next() {
       guard let task = pending[key.id], let bot = bestBot(task, avoiding: avoided) else { break }
-      let name = bots[bot]!.name
-      decided.append(
-        Assignment(
-          task: key.id, bot: name, score: score(bot, task), waitedSeconds: max(0, now.seconds(since: task.since))))
+      batch.append(Decision(task: task, avoided: avoided, bot: bot, score: score(bot, task)))
       takeOut(key.id, task)
-      occupy(name)
+      occupy(bots[bot]!.name)
     }
-    return decided
+    let method = improve(&batch, limit: limit)
+    return batch.compactMap { decision in
+      guard let bot = decision.bot else { return nil }
+      return Assignment(
+        task: decision.task.key.id, bot: bots[bot]!.name, score: decision.score,
+        waitedSeconds: max(0, now.seconds(since: decision.task.since)), batchCount: batch.count, method: method)
+    }
   }
 
   /// The first in rank of the tasks that a free bot can do, and the bot that it mustn't be given to.
@@ -424,8 +431,11 @@ public struct Scheduler: Sendable {
 
   private func onlyFree(_ index: Int) -> Int? { free.first { classes[index]!.includes($0) } }
 
-  private func score(_ bot: Int, _ task: Pending) -> Double {
-    classes[task.taskClass]!.fixed[bot] + loadParts[bot] - (task.failed.contains(bot) ? BotScore.failurePenalty : 0)
+  private func score(_ bot: Int, _ task: Pending) -> Double { worth(bot, task) + loadParts[bot] }
+
+  /// The score less the part that the bot's load changes.
+  func worth(_ bot: Int, _ task: Pending) -> Double {
+    classes[task.taskClass]!.fixed[bot] - (task.failed.contains(bot) ? BotScore.failurePenalty : 0)
   }
 
   private func bestBot(_ task: Pending, avoiding avoided: Int?) -> Int? {
