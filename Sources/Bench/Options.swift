@@ -6,6 +6,8 @@ struct Options {
   var rounds = 5
   var scale = 1.0
   var help = false
+  /// A file with an assignment problem that is to be solved.
+  var problem: String?
 
   /// Rounds cost tens of seconds each; more than this is a slip of the finger.
   static let roundsMax = 1_000
@@ -20,11 +22,8 @@ struct Options {
       case "--help", "-h": help = true
       case "--dir": directory = try Options.value(of: argument, from: &rest)
       case "--only":
-        let name = try Options.value(of: argument, from: &rest)
-        guard works.contains(where: { $0.hasPrefix(name) }) else {
-          throw UsageError("no work is called \(name). There are: \(works.joined(separator: ", "))")
-        }
-        only.append(name)
+        only.append(try Options.work(try Options.value(of: argument, from: &rest), works))
+      case "--solve": problem = try Options.value(of: argument, from: &rest)
       case "--rounds":
         let text = try Options.value(of: argument, from: &rest)
         guard let number = Int(text), (1...Options.roundsMax).contains(number) else {
@@ -37,9 +36,17 @@ struct Options {
           throw UsageError("--scale takes a number above 0, at most \(short(Options.scaleMax)), not \(text)")
         }
         scale = number
+      case _ where !argument.hasPrefix("-"): only.append(try Options.work(argument, works))
       default: throw UsageError("unknown argument \(argument). See: spool-bench --help")
       }
     }
+  }
+
+  private static func work(_ name: String, _ works: [String]) throws(UsageError) -> String {
+    guard works.contains(where: { $0.hasPrefix(name) }) else {
+      throw UsageError("no work is called \(name). There are: \(works.joined(separator: ", "))")
+    }
+    return name
   }
 
   func wants(_ work: String) -> Bool {
@@ -65,12 +72,14 @@ func helpText(_ works: [CatalogueEntry]) -> String {
   return """
     spool-bench: measure the spool beside bare system calls and other message systems
 
-    Usage:    spool-bench [--dir DIR] [--only WORK]... [--rounds N] [--scale F] [--json]
-    Options:  --dir DIR     measure on the file system of DIR (default: the current directory)
-              --only WORK   only the works whose names begin so (default: all)
+    Usage:    spool-bench [WORK]... [--dir DIR] [--rounds N] [--scale F] [--json]
+    Options:  WORK          only the works whose names begin so (default: all); --only WORK is the same
+              --dir DIR     measure on the file system of DIR (default: the current directory)
               --rounds N    rounds, of which the median counts (default: 5)
               --scale F     multiply the number of messages by F (default: 1)
               --json        one object a line instead of a table
+              --solve F     measure nothing: print the total score of the assignment problem in F, by each method:
+                            {"scores": [[0.5, null], …], "capacities": [1, 3]}, a row for each task
     Works:
     \(list.joined(separator: "\n"))
     Ours:     by the library, the file of each message 500 bytes long, its JSON written and read, all logged:
@@ -78,7 +87,7 @@ func helpText(_ works: [CatalogueEntry]) -> String {
     Peers:    redis-server, beanstalkd and nats-server are started and measured when they are on the
               PATH: one message a call as ours, each answer awaited. Those not durable keep messages
               in memory alone (nats: in files), which is as fast as they are
-    Example:  spool-bench --only deliver --rounds 3
+    Example:  spool-bench deliver --rounds 3
     Exit:     0 measured, 64 usage, 73 no scratch directory, 74 a measurement failed
     """
 }

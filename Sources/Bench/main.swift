@@ -43,6 +43,9 @@ do {
   if options.help {
     print(to: 1, helpText(CatalogueEntry.all) + "\n")
     status = 0
+  } else if let file = options.problem {
+    print(to: 1, try GivenProblem.solve(Array(try readFile(file, limit: 64 << 20).utf8)) + "\n")
+    status = 0
   } else {
     Interruption.watch()
     status = try run(options)

@@ -57,6 +57,15 @@ struct CatalogueEntry: Sendable {
       name: "task-growth", what: "a task's time with 100,000 completed; floor: with 1,000 completed",
       make: Work.taskGrowth),
     CatalogueEntry(
+      name: "assign-time", what: "1,000 tasks to 200 bots at once, so that the total score is the greatest",
+      make: Work.assignExact),
+    CatalogueEntry(name: "assign-annealed", what: "the total that annealing the QUBO comes to; floor: the greatest") {
+      .assignQuality($0, $1, .annealed)
+    },
+    CatalogueEntry(name: "assign-greedy", what: "the total that one by one comes to; floor: the greatest") {
+      .assignQuality($0, $1, .greedy)
+    },
+    CatalogueEntry(
       name: "coordinator-start", what: "until a coordinator assigns, with 100,000 tasks there",
       make: Work.coordinatorStart),
     CatalogueEntry(

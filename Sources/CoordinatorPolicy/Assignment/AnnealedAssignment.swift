@@ -10,8 +10,8 @@ extension AssignmentProblem {
   /// −Σ score(t,b) x(t,b) + P Σ_t (1 − Σ_b x(t,b))² + P Σ_b (room(b) − Σ_t x(t,b) − slack(b))², P 1.1 times the
   /// greatest score, so that too much for a bot never pays (Lucas, *Ising formulations of many NP problems*, 2014, sections 3 and 7). Steps change two bits of a task
   /// at once, or four of two tasks, so that the first penalty is always nothing; the slack's bits are always those
-  /// that are best. Steps that make it worse by d are taken with probability exp(−d ÷ T), while T sinks from half
-  /// the greatest score to a thousandth of it (Kirkpatrick, Gelatt, Vecchi 1983).
+  /// that are best. Steps that make it worse by d are taken with probability exp(−d ÷ T), while T sinks from a tenth of
+  /// the greatest score to a five-thousandth of it (Kirkpatrick, Gelatt, Vecchi 1983).
   ///
   /// Whatever `inOrder` says, a task is left out where that makes the total greater.
   ///
@@ -67,7 +67,7 @@ private struct Annealer {
 
   mutating func run(sweeps: Int) {
     let cooling = sweeps > 1 ? pow(2e-3, 1 / Double(sweeps - 1)) : 1
-    var temperature = greatest / 2
+    var temperature = greatest / 10
     for _ in 0..<sweeps {
       for _ in 0..<problem.taskCount { step(temperature) }
       temperature *= cooling

@@ -3,8 +3,9 @@ extension AssignmentProblem {
   /// paths with potentials (Edmonds and Karp 1972; Ahuja, Magnanti, Orlin, *Network Flows*, 9.7). Each task in turn
   /// gets a place, pushing others from one bot to the next where that is best for all.
   ///
-  /// Cost: at most `exactSteps`, and after each task, for each bot on its path, the tasks that this one has times the
-  /// bots. Memory: two numbers for each pair of bots.
+  /// Cost: at most `exactSteps`, most often far less, because a search ends at the first place that it comes to; and
+  /// after each task, for each bot on its path, the tasks that this one has times the bots. Memory: two numbers for each
+  /// pair of bots.
   public func exact() -> Solution {
     var flow = LeastCostFlow(self)
     for task in 0..<taskCount { flow.place(task) }
@@ -12,8 +13,9 @@ extension AssignmentProblem {
   }
 }
 
-/// Costs are scores with the sign turned. Between bots, the cost of an edge is that of moving the task over for which
-/// it is least.
+/// Costs are scores with the sign turned. Nodes are the bots, and the end, which a path reaches from a bot that has room, or,
+/// unless tasks are taken in order, from one that leaves a task to nobody. The edge between two bots is the task that
+/// costs least to move over.
 private struct LeastCostFlow {
   private let problem: AssignmentProblem
   private let count: Int
@@ -23,7 +25,22 @@ private struct LeastCostFlow {
   /// From bot × count + to bot: the least that moving one of its tasks over costs, and which task that is.
   private var moves: [Double]
   private var movers: [Int]
+  /// By bot, the task that is worth least there.
+  private var least: [Int?]
+  /// With these every edge that there is costs nothing or more.
   private var potentials: [Double]
+  private var endPotential: Double
+
+  private struct Path {
+    var distances: [Double]
+    /// The bot before; −1 for the task itself.
+    var parents: [Int]
+    var end = Double.infinity
+    /// The last bot; nil when the task is best left to nobody.
+    var last: Int?
+    /// The task that the last bot leaves to nobody; nil when that has room.
+    var left: Int?
+  }
 
   init(_ problem: AssignmentProblem) {
     self.problem = problem
@@ -32,23 +49,25 @@ private struct LeastCostFlow {
     tasks = Array(repeating: [], count: count)
     moves = Array(repeating: .infinity, count: count * count)
     movers = Array(repeating: -1, count: count * count)
+    least = Array(repeating: nil, count: count)
     potentials = Array(repeating: 0, count: count)
+    endPotential = -(problem.room.compactMap(\.first).max() ?? 0)
   }
 
   mutating func place(_ task: Int) {
-    let (distances, parents) = shortestPaths(from: task)
-    let end = end(distances)
-    setPotentials(distances)
-    guard let end else { return }
-    if let left = end.left {
-      tasks[end.bot].removeAll { $0 == left }
+    let path = shortestPath(from: task)
+    guard path.end.isFinite else { return }
+    for bot in 0..<count { potentials[bot] += min(path.distances[bot], path.end) }
+    endPotential += path.end
+    guard var to = path.last else { return }
+    if let left = path.left {
+      tasks[to].removeAll { $0 == left }
       bots[left] = nil
     }
-    // From the end of the path to its beginning: each bot hands a task on, and the last one has a place for it.
-    var to = end.bot
+    // From the end of the path to its beginning each bot hands a task on.
     var changed = [to]
-    while parents[to] >= 0 {
-      let from = parents[to]
+    while path.parents[to] >= 0 {
+      let from = path.parents[to]
       let moved = movers[from * count + to]
       tasks[from].removeAll { $0 == moved }
       give(moved, to)
@@ -56,26 +75,7 @@ private struct LeastCostFlow {
       changed.append(to)
     }
     give(task, to)
-    for bot in changed { refreshMoves(bot) }
-  }
-
-  /// Where it costs least to end: at a bot that has room, or at one that leaves a task of its own to nobody; nil when it
-  /// costs less to leave the new one.
-  private func end(_ distances: [Double]) -> (bot: Int, left: Int?)? {
-    var best: (bot: Int, left: Int?)?
-    var least = problem.inOrder ? Double.infinity : 0
-    for bot in 0..<count where distances[bot].isFinite {
-      if tasks[bot].count < problem.room[bot].count, distances[bot] - problem.room[bot][tasks[bot].count] < least {
-        least = distances[bot] - problem.room[bot][tasks[bot].count]
-        best = (bot, nil)
-      }
-      guard !problem.inOrder else { continue }
-      for task in tasks[bot] where distances[bot] + problem.scores[task * count + bot] < least {
-        least = distances[bot] + problem.scores[task * count + bot]
-        best = (bot, task)
-      }
-    }
-    return best
+    for bot in changed { refreshEdges(of: bot) }
   }
 
   private mutating func give(_ task: Int, _ bot: Int) {
@@ -83,8 +83,9 @@ private struct LeastCostFlow {
     bots[task] = bot
   }
 
-  private mutating func refreshMoves(_ bot: Int) {
+  private mutating func refreshEdges(of bot: Int) {
     let (tasks, count) = (tasks[bot], count)
+    least[bot] = tasks.min { problem.score($0, bot) < problem.score($1, bot) }
     problem.scores.withUnsafeBufferPointer { scores in
       moves.withUnsafeMutableBufferPointer { moves in
         movers.withUnsafeMutableBufferPointer { movers in
@@ -101,43 +102,48 @@ private struct LeastCostFlow {
     }
   }
 
-  /// Dijkstra's method over all bots, on costs that the potentials make no less than nothing.
-  private func shortestPaths(from task: Int) -> (distances: [Double], parents: [Int]) {
-    let count = count
-    var reduced = (0..<count).map { -problem.scores[task * count + $0] - potentials[$0] }
-    var parents = Array(repeating: -1, count: count)
+  /// Dijkstra's method from a task to the end, on costs that the potentials make no less than nothing; what rounding makes
+  /// a trifle less counts as nothing.
+  private func shortestPath(from task: Int) -> Path {
+    let row = task * count
+    // The task's own potential: the least with which its edges cost nothing or more.
+    var own = problem.inOrder ? -Double.infinity : endPotential
+    for bot in 0..<count { own = max(own, potentials[bot] + problem.scores[row + bot]) }
+    var path = Path(distances: [], parents: Array(repeating: -1, count: count))
+    guard own.isFinite else { return path }
+    path.distances = (0..<count).map { max(0, own - problem.scores[row + $0] - potentials[$0]) }
+    if !problem.inOrder { path.end = max(0, own - endPotential) }
     var isDone = Array(repeating: false, count: count)
-    moves.withUnsafeBufferPointer { moves in
-      potentials.withUnsafeBufferPointer { potentials in
-        reduced.withUnsafeMutableBufferPointer { reduced in
-          for _ in 0..<count {
-            var nearest = -1
-            for bot in 0..<count where !isDone[bot] && reduced[bot] < (nearest < 0 ? .infinity : reduced[nearest]) {
-              nearest = bot
-            }
-            guard nearest >= 0 else { return }
-            isDone[nearest] = true
-            let base = reduced[nearest] + potentials[nearest]
-            for to in 0..<count where !isDone[to] {
-              // Rounding may make an edge a trifle less than nothing.
-              let through = max(base + moves[nearest * count + to] - potentials[to], reduced[nearest])
-              if through < reduced[to] {
-                reduced[to] = through
-                parents[to] = nearest
-              }
-            }
-          }
+    while true {
+      var nearest = -1
+      var distance = path.end
+      for bot in 0..<count where path.distances[bot] < distance && !isDone[bot] {
+        (nearest, distance) = (bot, path.distances[bot])
+      }
+      guard nearest >= 0 else { return path }
+      isDone[nearest] = true
+      lookForEnd(nearest, &path)
+      let base = distance + potentials[nearest]
+      for to in 0..<count where !isDone[to] {
+        let through = max(base + moves[nearest * count + to] - potentials[to], distance)
+        if through < path.distances[to] {
+          path.distances[to] = through
+          path.parents[to] = nearest
         }
       }
     }
-    return ((0..<count).map { reduced[$0] + potentials[$0] }, parents)
   }
 
-  /// The distances become the potentials; bots that the path can't reach are raised all alike, so that no edge from
-  /// them costs less than nothing either.
-  private mutating func setPotentials(_ distances: [Double]) {
-    var rise = 0.0
-    for bot in 0..<count where distances[bot].isFinite { rise = max(rise, distances[bot] - potentials[bot]) }
-    for bot in 0..<count { potentials[bot] = distances[bot].isFinite ? distances[bot] : potentials[bot] + rise }
+  private func lookForEnd(_ bot: Int, _ path: inout Path) {
+    let base = path.distances[bot] + potentials[bot] - endPotential
+    if tasks[bot].count < problem.room[bot].count {
+      let end = max(base - problem.room[bot][tasks[bot].count], path.distances[bot])
+      if end < path.end { (path.end, path.last, path.left) = (end, bot, nil) }
+    }
+    if !problem.inOrder, let task = least[bot] {
+      // What its place is worth goes to the task that comes.
+      let end = max(base + problem.score(task, bot), path.distances[bot])
+      if end < path.end { (path.end, path.last, path.left) = (end, bot, task) }
+    }
   }
 }
