@@ -33,6 +33,8 @@ public final class Coordinator {
   let watcher: TaskWatcher
   var poll = PollSet()
 
+  /// What was found to be no task, and said.
+  var unreadable: Set<TaskEntry> = []
   /// Blocked tasks to look at again because something that they wait for was moved.
   var toSettle: Set<MessageID> = []
   /// Pending tasks for one bot only.

@@ -95,8 +95,10 @@ extension Coordinator {
 
   /// What a task says; nil when it was moved on, or can't be read, which is left to a person.
   func readable(_ entry: TaskEntry) throws -> TaskRecord? {
-    do { return try spool.record(of: entry) } catch let error as SpoolError where error.code == .badData {
-      report(.problem("\(error)"))
+    do { return try spool.record(of: entry) } catch let error as SpoolError
+      where error.code == .badData || error.code == .notPermitted
+    {
+      if unreadable.insert(entry).inserted { report(.problem("\(error)")) }
       return nil
     }
   }

@@ -86,6 +86,37 @@ public struct Descriptor: ~Copyable, Sendable {
     throw SystemCallError("read", path, failure.code)
   }
 
+  /// The end of what is written before `end`, from `offset` on: what follows it up to there is a hole. `offset` when there
+  /// is nothing. Where the file system doesn't know holes, `end`. C: lseek(2), SEEK_DATA, SEEK_HOLE.
+  public borrowing func dataEnd(from offset: Int, before end: Int) throws(SystemCallError) -> Int {
+    let raw = raw
+    func seek(_ place: Int, _ kind: CInt) throws(SystemCallError) -> Int? {
+      do throws(SystemCallError) {
+        return Int(try systemCall("lseek", path) { lseek(raw, off_t(place), kind) })
+      } catch {
+        if error.code == ENXIO { return nil }
+        throw error
+      }
+    }
+    var (place, last) = (offset, offset)
+    while place < end, let data = try seek(place, 3), data < end {
+      place = try seek(data, 4) ?? end
+      last = min(place, end)
+    }
+    return last
+  }
+
+  /// Where what is written begins again, from `offset` on; `end` when nothing is before it. C: lseek(2), SEEK_DATA.
+  public borrowing func dataStart(from offset: Int, before end: Int) throws(SystemCallError) -> Int {
+    let raw = raw
+    do throws(SystemCallError) {
+      return min(end, Int(try systemCall("lseek", path) { lseek(raw, off_t(offset), 3) }))
+    } catch {
+      if error.code == ENXIO { return end }
+      throw error
+    }
+  }
+
   /// Reads `count` bytes at `offset`, or fewer at the end of the file. C: pread(2).
   public borrowing func read(at offset: Int, count: Int) throws(SystemCallError) -> [UInt8] {
     var failure: SystemCallError?

@@ -21,6 +21,7 @@ public struct Doctor {
       for bot in try spool.bots() { try examine(bot, repairing, &report) }
       try examineTasks(repairing, &report)
       try examineTemporary(repairing, &report)
+      try examineSegments(repairing, &report)
       let log = try? spool.log
       try Recovery(root: spool.root, host: spool.host, log: log, settings: spool.settings)
         .run(fromCheckpoint: false, mending: repairing, live: true, &report)
@@ -40,12 +41,12 @@ public struct Doctor {
     for name in try spool.root.names(Layout.box(bot, .presence)) {
       guard let holder = Holder(name), spool.isGone(holder) else { continue }
       report.add(Layout.presence(bot, holder), "is a process that has ended", "removed")
-      if repairing { try spool.root.unlinkIfPresent(Layout.presence(bot, holder)) }
+      if repairing { try spool.root.clear(Layout.presence(bot, holder)) }
     }
     let dead = try spool.root.names(Layout.box(bot, .dead))
     for name in dead where name.hasSuffix(".reason") && !dead.contains(String(name.dropLast(7))) {
       report.add(Layout.entry(bot, .dead, raw: name), "is a reason without its letter", "removed")
-      if repairing { try spool.root.unlinkIfPresent(Layout.entry(bot, .dead, raw: name)) }
+      if repairing { try spool.root.clear(Layout.entry(bot, .dead, raw: name)) }
     }
   }
 
@@ -81,15 +82,33 @@ public struct Doctor {
       attemptsMax: card?.attemptsMax ?? spool.settings.attemptsMax)
   }
 
-  /// Files that no running command can still be writing.
+  /// So long nobody writes a small file, nanoseconds.
+  private static let temporaryNanosecondsMax = 3_600_000_000_000
+
+  /// Files that no running command can still be writing: those that have stood for an hour by the observer's own clock
+  /// since boot, as leases do. A wall clock that was set makes none of them old.
   private func examineTemporary(_ repairing: Bool, _ report: inout RecoveryReport) throws {
-    for name in try spool.root.names(Layout.tmp) {
+    let names = try spool.root.names(Layout.tmp)
+    let seen = Layout.temporariesSeen(by: spool.host)
+    let boot = try Clock.bootIdentity()
+    let known = try spool.root.readFile(seen, maximum: 64 << 20) ?? []
+    if names.isEmpty, known.isEmpty { return }
+    var observations = LeaseObservations(decoding: known, boot: boot)
+    let now = Clock.sinceBoot()
+    for name in names {
       let path = Layout.temporary(name)
       guard let status = try spool.root.status(path), status.isRegular else { continue }
-      guard status.age > 3_600_000_000_000 else { continue }
+      // The format of what is kept has no other place for spaces.
+      let key = name.replacing(" ", with: "/").replacing("\n", with: "//")
+      guard observations.observe(key, modified: status.modified, now: now) > Self.temporaryNanosecondsMax else {
+        continue
+      }
       report.add(path, "was left by a command that died", "removed")
-      if repairing { try spool.root.unlinkIfPresent(path) }
+      if repairing { try spool.root.clear(path) }
     }
+    observations.endRound()
+    guard repairing, observations.hasChanged else { return }
+    _ = try? spool.replace(seen, with: observations.encoded(boot: boot))
   }
 
   /// What is no fault of the spool's, but worth knowing: one line each.

@@ -91,7 +91,7 @@ struct EntryRecovery<Entry: FiledEntry> {
     guard let temporary = Entry.temporary else { return }
     for name in try root.names(temporary) {
       guard let entry = EntryName(name), isCopy || entry.holder?.host == host else { continue }
-      try root.unlinkIfPresent("\(temporary)/\(entry)")
+      try root.clear("\(temporary)/\(entry)")
     }
   }
 
@@ -121,7 +121,7 @@ struct EntryRecovery<Entry: FiledEntry> {
     default: try unite(id, places, mending: mending, &report)
     }
     guard mending, !live else { return }
-    for move in moves where move.isOurs { try root.unlinkIfPresent(move.path) }
+    for move in moves where move.isOurs { try root.clear(move.path) }
   }
 
   /// Whether one that isn't in its place may be on its way there.
@@ -189,7 +189,7 @@ struct EntryRecovery<Entry: FiledEntry> {
     } else {
       return
     }
-    if target != entry { try root.unlinkIfPresent(entry.path) }
+    if target != entry { try root.clear(entry.path) }
   }
 
   /// A move may leave both names behind when the power fails.
@@ -201,7 +201,7 @@ struct EntryRecovery<Entry: FiledEntry> {
       ?? readable.first { known?.earlier[Standing($0)] == nil } ?? readable.first ?? places[0]
     for place in places where place != kept {
       report.add(place.path, "is there twice", "removed: it is \(kept.state.rawValue)")
-      if mending { try root.unlinkIfPresent(place.path) }
+      if mending { try root.clear(place.path) }
     }
     try check(kept, known, mending: mending, live: false, &report)
   }

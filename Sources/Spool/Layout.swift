@@ -76,6 +76,10 @@ enum Layout {
   static func logs(of host: String) -> String { "log/\(host)" }
   static func segment(of host: String, _ start: Timestamp) -> String { "log/\(host)/\(start.compact).jsonl" }
   static func commitPage(of host: String) -> String { "log/\(host)/commit" }
+  /// The segments whose loss was noted.
+  static func lostSegments(of host: String) -> String { "log/\(host)/lost" }
+  /// What an observer saw in `tmp/`, and since when.
+  static func temporariesSeen(by host: String) -> String { "log/\(host)/temporaries" }
   static func checkpoint(of host: String) -> String { "log/\(host)/checkpoint" }
 
   /// Rung when something was done to a bot's tasks: closing it after writing wakes whoever watches the inbox.

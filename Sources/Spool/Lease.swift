@@ -124,7 +124,7 @@ extension Spool {
           writer.member("by", "mv")
           writer.endObject()
         }
-        try root.unlinkIfPresent(Layout.entry(bot, .done, name))
+        try root.clear(Layout.entry(bot, .done, name))
       } catch { return }
     }
   }

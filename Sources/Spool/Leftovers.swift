@@ -49,8 +49,8 @@ struct Leftovers {
       let why = kept.map { "is in \($0.box.rawValue)/ as well, since then" } ?? "is acked in the log"
       report.add(path, why, "removed")
       guard mending else { continue }
-      try root.unlinkIfPresent(path)
-      if place.box == .dead { try root.unlinkIfPresent(Layout.reason(besides: path)) }
+      try root.clear(path)
+      if place.box == .dead { try root.clear(Layout.reason(besides: path)) }
     }
   }
 

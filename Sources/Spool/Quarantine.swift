@@ -45,3 +45,20 @@ extension Spool {
     return (try? JSONValue(parsing: bytes))?["reason"]?.string
   }
 }
+
+extension Directory {
+  /// Removes what a process that died left, or what has been done; a directory, which somebody put under its name, is set
+  /// aside, and keeps nobody from the rest.
+  /// - Returns: whether there was anything.
+  @discardableResult
+  func clear(_ path: String) throws(SystemCallError) -> Bool {
+    do { return try unlinkIfPresent(path) } catch {
+      guard error.code == EISDIR || error.code == EPERM else { throw error }
+      let name = "\(UInt32.random(in: .min ... .max))-" + path.split(separator: "/").joined(separator: "-").suffix(200)
+      do throws(SystemCallError) { return try renameIfPresent(path, to: Layout.quarantined(name)) } catch {
+        // Somebody else's, perhaps, in a directory where only the owner may remove.
+        return false
+      }
+    }
+  }
+}

@@ -21,7 +21,7 @@ extension Spool {
     guard try root.renameIfPresent(old, to: path) else { return false }  // commit: ours to deliver from here on
     do {
       guard let sent = try History(self).sent(name.id), let body = sent.messageBytes else {
-        return try root.unlinkIfPresent(path)
+        return try root.clear(path)
       }
       // It may have been taken over between the first look and the log.
       if try isInHand(name.id, in: bot, besides: ours) {
@@ -52,7 +52,7 @@ extension Spool {
       try file.write(parcel.line)
       try file.close()
       if try isInHand(parcel.name.id, in: bot, besides: again) {
-        try root.unlinkIfPresent(path)
+        try root.clear(path)
         return
       }
     }
@@ -92,7 +92,7 @@ extension Spool {
         writer.endObject()
       }
     }
-    try root.unlinkIfPresent(path)
+    try root.clear(path)
   }
 
   /// False when the file was taken from us.

@@ -73,6 +73,8 @@ public struct LogEvent: Sendable {
     public static let botRegistered = Kind("bot.registered")
     public static let stateSet = Kind("state.set")
     public static let stateDeleted = Kind("state.deleted")
+    /// The first line of a segment that follows another, which its data names.
+    public static let logBegan = Kind("log.began")
     public static let topicSubscribed = Kind("topic.subscribed")
     public static let topicUnsubscribed = Kind("topic.unsubscribed")
   }

@@ -8,11 +8,13 @@ import Testing
 /// Every hostile file, put before each process that reads an inbox: none crashes, none hangs, and the good message beside
 /// it arrives within a second.
 @Suite struct HostileReadersTests {
-  /// A command that takes all that comes to bot `a`. Others that read inboxes (a coordinator) are added here.
+  /// A command that takes all that comes to a bot.
   struct Reader: Sendable, CustomTestStringConvertible {
     let testDescription: String
     /// Run by a shell; `$0` is `spool`.
     let script: String
+    /// Whose inbox it reads.
+    var bot = "a"
 
     static let all = [
       Reader(
@@ -22,6 +24,7 @@ import Testing
       Reader(
         testDescription: "work --stream",
         script: #"exec "$0" work a --stream -- sh -c 'while read -r line; do echo "{}"; done'"#),
+      Reader(testDescription: "coordinate", script: #"exec "$0" coordinate 2>/dev/null"#, bot: "coordinator"),
       Reader(
         testDescription: "doctor --repair, beside a receiver",
         script: """
@@ -45,9 +48,9 @@ import Testing
   @Test(arguments: Reader.all)
   func `no hostile file stops a reader, or keeps the message beside it`(reader: Reader) throws {
     let scratch = try Scratch(inMemory: true)
-    let path = try scratch.makeSpool(bots: ["a"])
+    let path = try scratch.makeSpool(bots: [reader.bot])
     let spool = try Spool(at: path)
-    let inbox = "\(path)/bots/a/inbox"
+    let inbox = "\(path)/bots/\(reader.bot)/inbox"
     let running = try SpoolCommand.start(
       program: "/bin/sh", ["-c", reader.script, try Self.command ?? SpoolCommand.path.get()], in: path)
     defer { running.kill() }
@@ -58,7 +61,9 @@ import Testing
       try hostile.make("\(scratch.path)/new")
       try #require(rename("\(scratch.path)/new", "\(inbox)/hostile-\(1000 + number).json") == 0)
       var message = Message(content: "good")
-      message.to = ["a"]
+      message.to = [reader.bot]
+      // A request would become tasks.
+      message.type = .notification
       let began = monotonicSeconds()
       let id = try spool.send(message, durability: .relaxed)
       let name = "5-\(id).json"
@@ -67,7 +72,9 @@ import Testing
       try #require(isTaken, "\(reader.testDescription) never took the message beside \(hostile.description)")
       try #require(kill(running.pid, 0) == 0, "\(reader.testDescription) ended at \(hostile.description)")
     }
-    let isQuiet = eventually(60) { Scratch.names(inbox).isEmpty && Scratch.names("\(path)/bots/a/claimed").isEmpty }
+    let isQuiet = eventually(60) {
+      Scratch.names(inbox).isEmpty && Scratch.names("\(path)/bots/\(reader.bot)/claimed").isEmpty
+    }
     #expect(isQuiet, "\(Scratch.names(inbox)) are left")
     let aside = Scratch.names("\(path)/quarantine")
     for (number, hostile) in cases.enumerated() {

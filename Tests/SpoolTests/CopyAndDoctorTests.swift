@@ -146,8 +146,7 @@ import Testing
     try Plain.write(fixture.box("dead", of: "a") + "/none.json.reason", "{}")
     try Plain.write(path + "/bots/c/card.json", "not json")
     try Plain.write(path + "/tmp/old", "x")
-    var times = [timespec(tv_sec: 1, tv_nsec: 0), timespec(tv_sec: 1, tv_nsec: 0)]
-    utimensat(AT_FDCWD, path + "/tmp/old", &times, 0)
+    try fixture.seen("old", secondsAgo: 3601)
     TemporaryDirectory.removeTree(path + "/bots/b/presence")
     let before = fixture.files(".")
     let names = Plain.names(path + "/bots/b")

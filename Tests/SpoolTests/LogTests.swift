@@ -51,7 +51,8 @@ import Testing
     for number in 0..<3 { try Self.append(fixture.spool, "\(number)", padding: 300_000) }
     #expect(try segments(fixture).count >= 3)
     #expect(try fixture.events(.messageSent).map(\.subject) == ["0", "1", "2"])
-    #expect(try History(fixture.spool).newest(History.Filter(), limit: 9).map(\.subject) == ["2", "1", "0"])
+    let newest = try History(fixture.spool).newest(History.Filter(), limit: 9).filter { $0.kind == .messageSent }
+    #expect(newest.map(\.subject) == ["2", "1", "0"])
   }
 
   @Test func `half a line of a writer that died is cut, and kept aside`() throws {

@@ -33,6 +33,19 @@
       if arguments.count > 2 { try Plain.write(arguments[1], arguments[2], append: true) }
       die()
     },
+    // All of it, forwards and backwards. Tells how many events there are, and how much memory that took at the most.
+    Deed("read the log") { arguments in
+      let spool = try Spool(at: arguments[0])
+      let before = peakBytes()
+      var count = 0
+      try History(spool).forEach(History.Filter()) { _ in
+        count += 1
+        return true
+      }
+      let newest = try History(spool).newest(History.Filter(), limit: .max).count
+      try require(newest == count, "\(newest) backwards are \(count) forwards")
+      say("\(count) \(peakBytes() - before)")
+    },
     Deed("append without descriptors") { arguments in
       let spool = try Spool(at: arguments[0])
       var limit = rlimit()

@@ -75,7 +75,7 @@
     },
   ]
 
-  private func peakBytes() -> Int {
+  func peakBytes() -> Int {
     var usage = rusage()
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     return usage.ru_maxrss * 1024

@@ -42,6 +42,9 @@ public struct Hostile: Sendable, CustomStringConvertible {
     make = { try Plain.write($0, text) }
   }
 
+  /// JSON, and no task.
+  public static let rubbishTask = Hostile("rubbish", "", text: #"{"title":7,"attempt":{},"depends_on":"x"}"#)
+
   private static let deep = 100_000
   /// The first of them: what is no regular file, or no JSON.
   public static let files: [Hostile] = [

@@ -170,6 +170,6 @@ extension Spool {
     } else if let old, try groups().allSatisfy({ $0.id != id }) {
       _ = try root.renameIfPresent(path(old), to: old.entry.path)
     }
-    for move in moves { try root.unlinkIfPresent(path(move)) }
+    for move in moves { try root.clear(path(move)) }
   }
 }

@@ -101,7 +101,13 @@ struct LogCursor {
         continue
       }
       var found: [UInt8]?
-      try files.readForwards(segments[current], from: offset) { lines, start in
+      let segment = segments[current]
+      var tooLong: [(position: Position, count: Int)] = []
+      defer { badLines += tooLong }
+      try files.readForwards(
+        segment, from: offset,
+        skipped: { tooLong.append((Position(segment: segment, offset: $0), $1)) }
+      ) { lines, start in
         found = Array(lines)
         blockStart = start
         return false
@@ -130,12 +136,13 @@ struct LogCursor {
 
   /// What stands after the last line of a segment that has ended, and is no room, will never be one.
   private mutating func noteTail(of segment: LogFiles.Segment, from end: Int) throws {
-    guard let file = try files.root.openIfPresent(segment.path, O_RDONLY) else { return }
+    guard let file = try files.open(segment) else { return }
     let size = try file.status().size
     guard size > end else { return }
-    let tail = try file.read(at: end, count: size - end)
+    // Room is shorter than this.
+    let tail = try file.read(at: end, count: min(size - end, 2 << 20))
     if tail.contains(where: { $0 != UInt8(ascii: " ") }) {
-      badLines.append((Position(segment: segment, offset: end), tail.count))
+      badLines.append((Position(segment: segment, offset: end), size - end))
     }
   }
 }

@@ -12,6 +12,9 @@ struct LogFiles: Sendable {
 
   let root: Directory
 
+  /// No line is longer: a message or a task, the names of its recipients, and a little more. What is, is damage.
+  static let lineBytesMax = 4 * Message.bytesMax
+
   /// Bytes read at a time: enough to make a call cheap, small enough for a core's cache.
   static let blockBytes = 256 << 10
 
@@ -19,12 +22,35 @@ struct LogFiles: Sendable {
     try root.names(Layout.log).filter { Holder.hostName($0) == $0 }
   }
 
-  /// In the order in which they were written.
+  /// In the order in which they were written. A FIFO or the like that somebody put there is none.
   func segments(of host: String) throws(SystemCallError) -> [Segment] {
+    var found: [Segment] = []
+    for segment in try names(of: host) {
+      if try root.status(segment.path)?.isRegular == true { found.append(segment) }
+    }
+    return found
+  }
+
+  /// What has the name of a segment, whatever it is.
+  func names(of host: String) throws(SystemCallError) -> [Segment] {
     try root.names(Layout.logs(of: host)).compactMap { name in
       guard name.hasSuffix(".jsonl"), let start = Timestamp(compact: Array(name.utf8.dropLast(6))) else { return nil }
       return Segment(host: host, start: start)
     }
+  }
+
+  /// To be read. It mustn't be waited for, should it be a FIFO by now.
+  func open(_ segment: Segment) throws(SystemCallError) -> Descriptor? {
+    try root.openIfPresent(segment.path, O_RDONLY | O_NONBLOCK)
+  }
+
+  /// The segment that was the last when this one was begun, as its first line has it; nil for a host's first, for one
+  /// that was begun on a full disk, and for those of older versions.
+  func predecessor(of segment: Segment) throws -> Segment? {
+    guard let event = try event(at: LogCursor.Position(segment: segment, offset: 0)), event.kind == .logBegan,
+      let start = event.text("after").flatMap({ Timestamp(compact: Array($0.utf8)) })
+    else { return nil }
+    return Segment(host: segment.host, start: start)
   }
 
   func allSegments() throws(SystemCallError) -> [Segment] {
@@ -36,15 +62,15 @@ struct LogFiles: Sendable {
   /// The event whose line begins there; nil when it isn't there any more, or damaged.
   /// Reads no more than the line: there may be a hundred thousand of them to look at.
   func event(at position: LogCursor.Position) throws(SystemCallError) -> LogEvent? {
-    guard let file = try root.openIfPresent(position.segment.path, O_RDONLY) else { return nil }
+    guard let file = try open(position.segment) else { return nil }
     var count = 2048
     while true {
       let bytes = try file.read(at: position.offset, count: count)
       if let feed = bytes.firstIndex(of: 10) {
         return bytes.withUnsafeBufferPointer { LogEvent(line: UnsafeBufferPointer(rebasing: $0[...feed])) }
       }
-      if bytes.count < count { return nil }
-      count *= 8
+      if bytes.count < count || count == Self.lineBytesMax { return nil }
+      count = min(count * 8, Self.lineBytesMax)
     }
   }
 
@@ -53,8 +79,11 @@ struct LogFiles: Sendable {
   ///
   /// Asked before anything is read: lines are written into room in order, so what stands before a line feed once seen
   /// is whole. A read that runs beside the writer may see the end of a line and not its middle.
-  private func linesEnd(_ file: borrowing Descriptor, after offset: Int) throws(SystemCallError) -> Int {
-    var end = try file.status().size
+  private func linesEnd(
+    _ file: borrowing Descriptor, after offset: Int, before limit: Int? = nil
+  ) throws(SystemCallError) -> Int {
+    var end: Int
+    if let limit { end = limit } else { end = try file.status().size }
     // Mostly the last byte is a line feed.
     var count = 512
     while end > offset {
@@ -65,7 +94,8 @@ struct LogFiles: Sendable {
         bytes.isEmpty || memchr(bytes.baseAddress!, 10, bytes.count) == nil ? nil : bytes.lastIndex(of: 10)
       }
       if let found { return start + found + 1 }
-      end = start
+      // There may be very many of these that nobody wrote.
+      end = bytes.first == 0 ? try file.dataEnd(from: offset, before: start) : start
       count = 64 << 10
     }
     return offset
@@ -73,12 +103,13 @@ struct LogFiles: Sendable {
 
   /// Calls `body` with blocks of whole lines from `offset` on, until it returns false. What follows the last
   /// line feed is not a line yet, and left out. Returns the offset after the last whole line.
+  /// - Parameter skipped: hears of what is too long for a line, and is passed over.
   @discardableResult
   func readForwards(
-    _ segment: Segment, from offset: Int = 0,
+    _ segment: Segment, from offset: Int = 0, skipped: (_ offset: Int, _ count: Int) -> Void = { _, _ in },
     _ body: (_ lines: UnsafeBufferPointer<UInt8>, _ offset: Int) throws -> Bool
   ) throws -> Int {
-    guard let file = try root.openIfPresent(segment.path, O_RDONLY) else { return offset }
+    guard let file = try open(segment) else { return offset }
     var position = offset
     var limit = try linesEnd(file, after: offset)
     guard limit > offset else { return offset }
@@ -89,7 +120,13 @@ struct LogFiles: Sendable {
       guard let end = buffer.lastLineEnd else {
         // A line that is longer than the buffer; or somebody cut the file meanwhile.
         if wanted < buffer.capacity { return position }
-        buffer.grow()
+        if buffer.capacity < Self.lineBytesMax {
+          buffer.grow()
+        } else {
+          let end = try firstLineEnd(file, after: position, before: limit)
+          skipped(position, end - position)
+          position = end
+        }
         continue
       }
       guard try body(buffer.prefix(end), position) else { return position + end }
@@ -99,12 +136,26 @@ struct LogFiles: Sendable {
     return position
   }
 
+  /// The end of the first line, which is too long to be kept.
+  private func firstLineEnd(
+    _ file: borrowing Descriptor, after offset: Int, before limit: Int
+  ) throws(SystemCallError) -> Int {
+    var place = offset
+    while place < limit {
+      let bytes = try file.read(at: place, count: min(Self.blockBytes, limit - place))
+      if let feed = bytes.firstIndex(of: 10) { return place + feed + 1 }
+      place += max(1, bytes.count)
+      if bytes.first == 0 { place = try file.dataStart(from: place, before: limit) }
+    }
+    return limit
+  }
+
   /// As `readForwards`, from the end to the beginning.
   func readBackwards(
     _ segment: Segment, before limit: Int? = nil,
     _ body: (_ lines: UnsafeBufferPointer<UInt8>, _ offset: Int) throws -> Bool
   ) throws {
-    guard let file = try root.openIfPresent(segment.path, O_RDONLY) else { return }
+    guard let file = try open(segment) else { return }
     var end = try limit ?? linesEnd(file, after: 0)
     var buffer = BlockBuffer()
     while end > 0 {
@@ -114,7 +165,11 @@ struct LogFiles: Sendable {
       let first = start == 0 ? 0 : buffer.firstLineEnd
       guard let first, let last = buffer.lastLineEnd, first < last || start == 0 else {
         if start == 0 { return }
-        buffer.grow()
+        if buffer.capacity < Self.lineBytesMax {
+          buffer.grow()
+        } else {
+          end = try linesEnd(file, after: 0, before: end - 1)
+        }
         continue
       }
       if last > first, try !body(buffer.slice(first, last), start + first) { return }

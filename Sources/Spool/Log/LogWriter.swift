@@ -178,12 +178,32 @@ final class LogWriter: Sendable {
       try root.makeDirectory(Layout.logs(of: host))
       file = try root.open(path, flags)
     }
+    let header = page.segmentStart.microseconds > 0 ? writeHeader(file, start) : 0
     try root.open(Layout.logs(of: host), O_RDONLY | O_DIRECTORY).syncData()
     page.beginSegment(start)
+    _ = page.advance(header)
     let segment = Segment(number: page.segment, start: start, file: file)
     state.segment = segment
     state.checked = Clock.sinceBoot()
     return segment
+  }
+
+  /// The first line names the segment before, so that it is missed should somebody remove it. On a full disk there is none.
+  /// - Returns: its length.
+  private func writeHeader(_ file: borrowing Descriptor, _ start: Timestamp) -> Int {
+    let before = page.segmentStart.compact
+    let line = LogEvent.line(
+      kind: .logBegan, subject: host, source: source, number: Self.nextNumber(), time: start
+    ) { writer in
+      writer.beginObject()
+      writer.member("after", before)
+      writer.endObject()
+    }
+    let written = (try? file.writeOnce(line)) ?? 0
+    if written == line.count { return written }
+    // A call may have failed that was made all the same.
+    try? file.truncate(to: 0)
+    return 0
   }
 
   /// After a process died with the lock in hand: whole lines that it wrote count, half a line is set aside and cut, with
@@ -195,9 +215,10 @@ final class LogWriter: Sendable {
     guard let file = try root.openIfPresent(path, O_RDWR) else { return }
     let size = try file.status().size
     guard size > end else { return }
-    let tail = try file.read(at: end, count: size - end)
+    // One line, and room; whatever is longer is nobody's who knows the format.
+    let tail = try file.read(at: end, count: min(size - end, LogFiles.lineBytesMax))
     let whole = LogTail.wholeLines(tail)
-    if whole < tail.count {
+    if whole < tail.count || end + tail.count < size {
       LogTail.setAside(tail[whole...], of: path, at: end + whole, in: root)
       try file.truncate(to: end + whole)
     }

@@ -13,8 +13,21 @@ extension Doctor {
       report.add(entry.path, "is in the hands of a process that has died", "given back")
     }
     if repairing { try spool.expireTasks(&observations) }
+    try examineFiles(&report)
     // A coordinator does all that follows itself.
     if !spool.coordinatorIsUp { try examineBlocked(repairing, &report) }
+  }
+
+  /// What is no task, and can't be made one from the log.
+  private func examineFiles(_ report: inout RecoveryReport) throws {
+    for entry in try spool.tasks() {
+      do { _ = try spool.record(of: entry) } catch let error as SpoolError
+        where error.code == .badData || error.code == .notPermitted
+      {
+        guard try History(spool).lastOfTask(entry.id) == nil || error.cause != nil else { continue }
+        report.add(entry.path, "is no task: \(error.message)", "left: move it away by hand, or mend it")
+      }
+    }
   }
 
   private func examineMoves(_ report: inout RecoveryReport) throws {

@@ -126,7 +126,9 @@ public final class TaskInbox {
 
   /// The record of a task that is there and can be read.
   private func readable(_ entry: TaskEntry) throws -> TaskRecord? {
-    do { return try spool.record(of: entry) } catch let error as SpoolError where error.code == .badData {
+    do { return try spool.record(of: entry) } catch let error as SpoolError
+      where error.code == .badData || error.code == .notPermitted
+    {
       if unreadable.insert(entry.name).inserted { problems.append(error.description) }
       return nil
     }

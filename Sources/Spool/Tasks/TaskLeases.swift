@@ -30,7 +30,10 @@ extension Spool {
       gone[worker] = isDead
       guard isDead || stood >= limit else { continue }
       let why = isDead ? "its worker \(worker) died" : "its worker \(worker) was silent for \(settings.leaseSeconds) s"
-      if let moved = try expire(entry, reason: why, by: "lease") { changed.append(moved) }
+      // One that can't be read stops nobody else.
+      do {
+        if let moved = try expire(entry, reason: why, by: "lease") { changed.append(moved) }
+      } catch let error as SpoolError where error.code == .badData || error.code == .notPermitted { continue }
     }
     observations.leases.endRound()
     return changed
@@ -86,11 +89,11 @@ extension Spool {
   func settleUnfinishedAdd(_ name: EntryName) throws -> TaskEntry? {
     let temporary = Layout.taskTemporary(name)
     guard let last = try History(self).lastOfTask(name.id), let entry = last.entry else {
-      try root.unlinkIfPresent(temporary)
+      try root.clear(temporary)
       return nil
     }
     guard try findTask(name.id) == nil else {
-      try root.unlinkIfPresent(temporary)
+      try root.clear(temporary)
       return nil
     }
     guard try root.renameIfPresent(temporary, to: entry.path) else { return nil }
@@ -103,38 +106,58 @@ extension Spool {
     var moves: [MessageID: [TaskMove]] = [:]
     for move in names.compactMap({ TaskMove($0) }) { moves[move.entry.id, default: []].append(move) }
     var settled: [TaskEntry] = []
+    var problem: (any Error)?
     for (id, moves) in moves.sorted(by: { $0.key < $1.key }) {
-      func path(_ move: TaskMove) -> String { Layout.taskMoving(by: mover, raw: move.fileName) }
-      let old = moves.first { $0.side == .old }
-      let new = moves.first { $0.side == .new }
-      let last = try History(self).lastOfTask(id)
-      guard let old else {
-        // It hadn't begun; or all was done but for this.
-        guard let new else { continue }
-        if try standing(id) == nil, let last, last.entry == new.entry, try isLogged(path(new), of: new.entry, last) {
-          if try root.renameIfPresent(path(new), to: new.entry.path) { settled.append(new.entry) }
-        } else {
-          try root.unlinkIfPresent(path(new))
-        }
-        continue
-      }
-      if let new, let last, last.entry == new.entry, try isLogged(path(new), of: new.entry, last) {
-        if try root.renameIfPresent(path(new), to: new.entry.path) { settled.append(new.entry) }
-        try root.unlinkIfPresent(path(old))
-      } else if try new != nil || standing(id) == nil {
-        if try root.renameIfPresent(path(old), to: old.entry.path) { settled.append(old.entry) }
-        if let new { try root.unlinkIfPresent(path(new)) }
-      } else {
-        try root.unlinkIfPresent(path(old))
+      // One that can't be looked at now stops nobody else.
+      do { if let entry = try settle(id, moves, of: mover) { settled.append(entry) } } catch {
+        problem = problem ?? error
       }
     }
     for entry in settled { ring(entry.bot) }
+    if let problem { throw problem }
+    return settled
+  }
+
+  private func settle(_ id: MessageID, _ moves: [TaskMove], of mover: Holder) throws -> TaskEntry? {
+    var settled: TaskEntry?
+    func path(_ move: TaskMove) -> String { Layout.taskMoving(by: mover, raw: move.fileName) }
+    let old = moves.first { $0.side == .old }
+    let new = moves.first { $0.side == .new }
+    let last = try History(self).lastOfTask(id)
+    guard let old else {
+      // It hadn't begun; or all was done but for this.
+      guard let new else { return nil }
+      if try standing(id) == nil, let last, last.entry == new.entry, try isLogged(path(new), of: new.entry, last) {
+        if try root.renameIfPresent(path(new), to: new.entry.path) { settled = new.entry }
+      } else {
+        try root.clear(path(new))
+      }
+      return settled
+    }
+    if let new, let last, last.entry == new.entry, try isLogged(path(new), of: new.entry, last) {
+      if try root.renameIfPresent(path(new), to: new.entry.path) { settled = new.entry }
+      try root.clear(path(old))
+    } else if try new != nil || standing(id) == nil {
+      if try root.renameIfPresent(path(old), to: old.entry.path) { settled = old.entry }
+      if let new { try root.clear(path(new)) }
+    } else {
+      try root.clear(path(old))
+    }
     return settled
   }
 
   /// Whether the log has the content of a file on the move. Where it stands doesn't tell: it may have stood there before.
   private func isLogged(_ path: String, of entry: TaskEntry, _ last: LogEvent) throws -> Bool {
-    guard let bytes = try root.readFile(path, maximum: TaskRecord.bytesMax) else { return false }
+    // Nothing leads away from there; a file that is damaged is made again from the log.
+    if entry.state == .completed { return true }
+    let bytes: [UInt8]
+    do throws(SystemCallError) {
+      guard let found = try root.readFile(path, maximum: TaskRecord.bytesMax) else { return false }
+      bytes = found
+    } catch {
+      guard Self.isNoFile(error) else { throw error }
+      return false
+    }
     if let body = last.taskBytes { return bytes.dropLast() == body[...] }
     guard last.kind == .taskProgressed, let record = try? record(of: entry, bytes) else { return false }
     return record.progress == last.number("progress") && record.progressText == last.text("text")

@@ -78,11 +78,29 @@ extension Spool {
   /// What a task's file says; nil when it is there no longer.
   /// - Throws: `.badData` when it can't be read as a task.
   public func record(of entry: TaskEntry) throws -> TaskRecord? {
-    let bytes = try doing("cannot read \(entry.path)") {
-      try root.readFile(entry.path, maximum: TaskRecord.bytesMax)
+    do {
+      guard let bytes = try root.readFile(entry.path, maximum: TaskRecord.bytesMax) else { return nil }
+      return try record(of: entry, bytes)
+    } catch let error as SystemCallError {
+      guard Self.isNoFile(error) else { throw SpoolError("cannot read \(entry.path)", error) }
+      throw SpoolError(
+        .badData, "\(entry.path): \(Self.reason(error))", hint: "move it away by hand, or mend it", cause: error)
     }
-    guard let bytes else { return nil }
-    return try record(of: entry, bytes)
+  }
+
+  /// Whether there is something that is no file, for anybody. One that only others may read is another matter.
+  static func isNoFile(_ error: SystemCallError) -> Bool {
+    Inbox.faultsOfFiles.contains(error.code) && error.code != EACCES && error.code != EPERM
+  }
+
+  /// What is wrong with a task's file itself.
+  private static func reason(_ error: SystemCallError) -> String {
+    switch error.code {
+    case ELOOP: "a symbolic link, where a task should be (links are not followed)"
+    case EINVAL, ENXIO, EISDIR: "not a regular file"
+    case EFBIG: "more bytes than the \(TaskRecord.bytesMax) that a task may have"
+    default: error.reason.lowercased()
+    }
   }
 
   func record(of entry: TaskEntry, _ bytes: [UInt8]) throws -> TaskRecord {
