@@ -12,6 +12,14 @@ public enum RouteState: Sendable, Hashable {
   case onTrial
   /// Its processes take tasks alone.
   case tasksOnly
+
+  /// Whether a message may go to it.
+  var isConsidered: Bool {
+    switch self {
+    case .present, .absent, .onTrial: true
+    case .stopped, .tasksOnly: false
+    }
+  }
 }
 
 /// A bot that a message may go to, with all that is needed to choose, prepared so that a choice costs next to nothing.

@@ -52,30 +52,15 @@ public struct RouteScore: Sendable {
     passedOver = skill == nil ? "can't: \(Self.lack(candidate.profile, needs))" : Self.reason(candidate, threshold)
   }
 
-  /// The same sum, and nothing else; nil for one that isn't considered.
-  static func total(
-    _ candidate: borrowing RouteCandidate, _ needs: TaskNeeds, from: String?, of team: RouteTeam, threshold: Double
-  ) -> Double? {
-    switch candidate.state {
-    case .stopped, .tasksOnly: return nil
-    case .present, .absent, .onTrial: break
-    }
-    guard candidate.reward >= threshold, let skill = skill(candidate.profile, needs) else { return nil }
-    var sum = Weight.reward * candidate.reward
-    sum += Weight.load * candidate.loadPart
-    sum += Weight.skill * skill
-    sum += Weight.latency * candidate.latencyPart
-    if let from, let path = candidate.paths[from] { sum += Weight.path * path }
-    return sum + Weight.new * team.novelty(candidate.actions)
-  }
+  /// A bot that is worth less in a field isn't of it: one for everything, say.
+  static let fieldMin = 0.6
 
   /// Nil for one that is of another field, or lacks a skill.
   static func skill(_ profile: BotProfile, _ needs: TaskNeeds) -> Double? {
     var (sum, count) = (0.0, 0.0)
     if needs.domain != nil {
       let value = BotScore.domain(profile, needs.domain)
-      // A bot for everything isn't of the field.
-      guard value >= 0.6 else { return nil }
+      guard value >= fieldMin else { return nil }
       (sum, count) = (value, 1)
     }
     if !needs.skills.isEmpty {
@@ -90,7 +75,7 @@ public struct RouteScore: Sendable {
   }
 
   private static func lack(_ profile: BotProfile, _ needs: TaskNeeds) -> String {
-    if let domain = needs.domain, BotScore.domain(profile, domain) < 0.6 {
+    if let domain = needs.domain, BotScore.domain(profile, domain) < fieldMin {
       return profile.card.domain.map { "its domain is \($0)" } ?? "it has no domain"
     }
     for wanted in needs.skills {

@@ -1,14 +1,76 @@
 import SpoolFormat
 
 /// The bots that messages may go to, as they stand at a moment.
+///
+/// What doesn't depend on the message is added up beforehand, and who has a field, a skill or a path is listed by it, so that a
+/// choice among a thousand bots compares no names: some 20 µs.
 public struct RouteTeam: Sendable {
   /// By name.
   public let candidates: [RouteCandidate]
   private let logarithm: Double
+  /// By a bot's place: the parts of its score that are the same for all messages, and what it takes to be considered.
+  private var fixed: [Double] = []
+  private var rewards: [Double] = []
+  private var ranks: [Rank] = []
+  private var placeOfBot: [String: Int] = [:]
+  private var fields: [String: [(place: Int, value: Double)]] = [:]
+  private var levels: [String: [(place: Int, rank: Int)]] = [:]
+  private var paths: [String: [(place: Int, weight: Double)]] = [:]
+
+  private enum Rank: UInt8 { case out, absent, present }
 
   public init(_ candidates: [RouteCandidate]) {
     self.candidates = candidates.sorted { $0.bot < $1.bot }
     logarithm = naturalLogarithm(Double(1 + candidates.reduce(0) { $0 + $1.actions }))
+    for (place, candidate) in self.candidates.enumerated() {
+      fixed.append(
+        RouteScore.Weight.reward * candidate.reward + RouteScore.Weight.load * candidate.loadPart
+          + RouteScore.Weight.latency * candidate.latencyPart + RouteScore.Weight.new * novelty(candidate.actions))
+      rewards.append(candidate.reward)
+      ranks.append(candidate.state == .absent ? .absent : candidate.state.isConsidered ? .present : .out)
+      placeOfBot[candidate.bot.description] = place
+      index(candidate, place)
+    }
+  }
+
+  private mutating func index(_ candidate: RouteCandidate, _ place: Int) {
+    let profile = candidate.profile
+    let skills = Set(profile.card.skills.map { $0.name.lowercased() })
+    for domain in skills.union(profile.record.domains.keys).union([profile.domain].compactMap { $0 }) {
+      let value = BotScore.domain(profile, domain)
+      if value >= RouteScore.fieldMin { fields[domain, default: []].append((place, value)) }
+    }
+    for skill in skills {
+      if let level = profile.level(skill) { levels[skill, default: []].append((place, level.rank)) }
+    }
+    for (sender, weight) in candidate.paths { paths[sender, default: []].append((place, weight)) }
+  }
+
+  /// By place, how well each bot fits, as `RouteScore.skill`; below zero for one that doesn't.
+  private func fits(_ needs: TaskNeeds) -> [Double] {
+    guard needs.domain != nil || !needs.skills.isEmpty else { return [Double](repeating: 0.5, count: fixed.count) }
+    var domain = [Double](repeating: needs.domain == nil ? 0 : -1, count: fixed.count)
+    if let wanted = needs.domain { for entry in fields[wanted] ?? [] { domain[entry.place] = entry.value } }
+    guard !needs.skills.isEmpty else { return domain }
+    var sums = [Double](repeating: 0, count: fixed.count)
+    var counts = [Int](repeating: 0, count: fixed.count)
+    for wanted in needs.skills {
+      let least = wanted.level.rank
+      for entry in levels[wanted.name] ?? [] where entry.rank >= least {
+        sums[entry.place] += 0.7 + 0.1 * Double(entry.rank - least)
+        counts[entry.place] += 1
+      }
+    }
+    let number = Double(needs.skills.count)
+    for place in sums.indices {
+      guard counts[place] == needs.skills.count, domain[place] >= 0 else {
+        domain[place] = -1
+        continue
+      }
+      let skills = sums[place] / number
+      domain[place] = needs.domain == nil ? skills : (domain[place] + skills) / 2
+    }
+    return domain
   }
 
   func novelty(_ actions: Int) -> Double {
@@ -35,28 +97,31 @@ public struct RouteTeam: Sendable {
 
   /// The best of those that fit, and now and then another. While somebody is there who fits, those who aren't are not
   /// considered; and of equals each is as likely as the others. The sender itself is never chosen.
-  /// Cost: a look at each bot, some 100 ns.
+  /// Cost: some 20 ns for each bot.
   /// - Returns: nil when nobody is considered.
   public func choose(
     _ needs: TaskNeeds, from: String?, rule: Rule = Rule(), random: inout some RandomNumberGenerator
   ) -> Choice? {
+    let fits = fits(needs)
+    var extra = [Double](repeating: 0, count: fixed.count)
+    if let from { for entry in paths[from] ?? [] { extra[entry.place] = RouteScore.Weight.path * entry.weight } }
+    let own = from.flatMap { placeOfBot[$0] } ?? -1
     var considered: [(place: Int, score: Double)] = []
-    var arePresent = false
+    var rank = Rank.absent
     var best = -1.0
     var ties = 0
     var chosen = -1
-    for place in candidates.indices {
-      guard
-        let score = RouteScore.total(candidates[place], needs, from: from, of: self, threshold: rule.threshold),
-        from == nil || candidates[place].bot.description != from
-      else { continue }
-      let isPresent = candidates[place].state != .absent
-      if arePresent, !isPresent { continue }
-      if isPresent, !arePresent {
-        arePresent = true
+    for place in fits.indices {
+      guard fits[place] >= 0, rewards[place] >= rule.threshold, ranks[place].rawValue >= rank.rawValue, place != own
+      else {
+        continue
+      }
+      if ranks[place] == .present, rank == .absent {
+        rank = .present
         considered = []
         best = -1
       }
+      let score = fixed[place] + RouteScore.Weight.skill * fits[place] + extra[place]
       considered.append((place, score))
       if score > best {
         (best, chosen, ties) = (score, place, 1)
