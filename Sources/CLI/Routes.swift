@@ -96,12 +96,8 @@ final class Routes {
   }
 
   private func attend(_ message: inout Message, _ router: Router) throws {
-    let bots = try spool.recipients(of: message)
-    let text = message.content ?? ""
-    let vocabulary = try VocabularyFile.read(spool)
-    attended = router.team.attention(
-      bots, domains: Set(RequestAnalysis.analyse(text, vocabulary).domains.map { $0.lowercased() }),
-      words: Attention.words(text), now: TimeText.now())
+    let analysis = RequestAnalysis.analyse(message.content ?? "", try VocabularyFile.read(spool))
+    attended = try router.attention(on: message, domains: Set(analysis.domains))
     let chosen = attended.prefix(attention!)
     // The same message, whether one of many gets it or all do.
     message.type = message.type ?? .broadcast

@@ -95,6 +95,19 @@ public struct Router {
       .noSuchBot, "no bot for \(shownAddress(address)), and nothing was sent", hint: hint?.escapedForTerminal())
   }
 
+  /// Those who would get a message, by how much they matter for it, most first: whoever wants to reach only a few takes the
+  /// first of them. By `refresh`.
+  /// - Parameter domains: what the message is about, if that is known; its own words count in any case.
+  /// - Throws: as `Spool.send`, for recipients that there aren't.
+  public func attention(on message: Message, domains: Set<String> = []) throws -> [Attention] {
+    let bots = try spool.recipients(of: message)
+    // One alone is looked for when it is sent to, and not before.
+    if bots.count == 1 { _ = try spool.bot(named: bots[0].description) }
+    return team.attention(
+      bots, domains: Set(domains.map { $0.lowercased() }),
+      words: Attention.words(message.content ?? ""), now: Timestamp(microseconds: Clock.wall()))
+  }
+
   /// Chooses, and sends; the message says in `asked_for` what was asked for.
   /// - Throws: as `choose`, and as `Spool.send`.
   public func send(

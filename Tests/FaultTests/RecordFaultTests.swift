@@ -53,6 +53,7 @@
         visited += 1
       }
       #expect(visited > 40 && visited < 500)
+      print("catching up: killed before each of \(visited) system calls")
     }
 
     @Test func `whatever fails while catching up, the next one catches up`() throws {
@@ -69,6 +70,7 @@
         }
       }
       try check("failures")
+      print("catching up: each of \(calls) system calls failed once")
     }
 
     @Test func `many that catch up at once, while there is more to learn, end with the same records`() throws {

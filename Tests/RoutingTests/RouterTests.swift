@@ -82,7 +82,22 @@ import Testing
     #expect(try code("any:cooking") == .noSuchBot)
   }
 
-  @Test func `of a thousand choices a busy team shares the work`() throws {
+  @Test func `those for whom a message matters most come first`() throws {
+    for (name, domain) in [("ann", "development"), ("tess", "quality"), ("dan", "data")] {
+      _ = try register(name, domain)
+    }
+    var router = try Router(spool)
+    try router.refresh()
+    var message = message()
+    message.to = ["team"]
+    message.content = "a question of quality"
+    #expect(try router.attention(on: message).map(\.bot.description) == ["tess", "ann", "dan"])
+    #expect(try router.attention(on: message, domains: ["Data"]).prefix(2).map(\.bot.description) == ["dan", "tess"])
+    message.to = ["nobody"]
+    #expect(throws: SpoolError.self) { try router.attention(on: message) }
+  }
+
+  @Test func `a team that is busy shares the work`() throws {
     for name in ["a", "b", "c", "d"] { _ = try register(name, "development") }
     var router = try Router(spool)
     router.rule.exploration = 0

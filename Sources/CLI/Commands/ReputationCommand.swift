@@ -13,7 +13,8 @@ extension Verb {
       From 0 to 1: α ÷ (α + β). Each success adds to α: 1 for a plain task, 0.5 more for each level above novice that it
       requires, 0.25 more for each attempt that had failed before, up to 3.5; each failure adds 1 to β. What is 30 days old
       weighs half. Everybody begins as if three of four tasks had succeeded, and with a skill as in all. STANDING is what
-      bots are chosen by: half a standard deviation more, so that new ones get their chance.
+      bots are chosen by: half a standard deviation more, so that new ones get their chance. ACTIONS are messages that were
+      taken or given up, and attempts at tasks; REWARD is their mean. --json has the last 32 of them, one by one.
       """
   ) { invocation in
     try invocation.expect(atMost: 0)
@@ -30,14 +31,15 @@ extension Verb {
       } else if explained != nil {
         explain(bot, record, now, invocation.output)
       }
-      rows.append([bot.description, "all"] + cells(record.reputation(now: now), record.all))
+      rows.append([bot.description, "all"] + cells(record.reputation(now: now), record.all) + registry(record))
       for (skill, tally) in record.skills.sorted(by: { $0.key < $1.key }) {
         let cells = cells(record.reputation(skill: skill, now: now), tally)
-        rows.append([bot.description, Output.excerpt(skill, 32)] + cells)
+        rows.append([bot.description, Output.excerpt(skill, 32)] + cells + ["", "", ""])
       }
     }
     if !invocation.isJSON, explained == nil, !rows.isEmpty {
-      invocation.output.table(["BOT", "SKILL", "REPUTATION", "STANDING", "TRIED", "DONE", "EVIDENCE"], rows)
+      invocation.output.table(
+        ["BOT", "SKILL", "REPUTATION", "STANDING", "TRIED", "DONE", "EVIDENCE", "ACTIONS", "REWARD", "LAST"], rows)
     }
     if rows.isEmpty { Output.talk("no bots yet; make one with: spool register coder") }
     return rows.isEmpty ? .nothing : .done
@@ -47,6 +49,14 @@ extension Verb {
     [
       Output.decimals(reputation.value), Output.decimals(reputation.standing), "\(tally.tried)", "\(tally.succeeded)",
       Output.decimals(reputation.evidence, 1),
+    ]
+  }
+
+  /// What it did, tasks or not.
+  private static func registry(_ record: BotRecord) -> [String] {
+    [
+      "\(record.actions)", record.meanReward.map { Output.decimals($0) } ?? "",
+      record.lastSeen.map(TimeText.local) ?? "never",
     ]
   }
 
