@@ -238,6 +238,20 @@ import Testing
     #expect(try play.spool.group(id)?.record.parts.first?.reason == "is late")
   }
 
+  @Test func `a hub takes no more than it may hold, but nothing waits longer than its age allows`() throws {
+    let play = try Play(["ada": "ml:expert"]) {
+      $0.announcementsMax = 1
+      $0.ageingSeconds = 1
+    }
+    let first = try play.announce("ml")
+    let second = try play.announce("ml")
+    try play.require("the first is taken") { try play.state(first) == .forming }
+    #expect(try play.state(second) == nil)
+    try play.require("the second is taken, too") { try play.state(second) == .forming }
+    #expect(try play.state(first) == .forming)
+    #expect(Timestamp(microseconds: Clock.wall()).seconds(since: second.time) >= 1)
+  }
+
   @Test func `a hub that comes after another goes on with what that had formed`() throws {
     let play = try Play(["ada": "ml:expert"])
     let id = try play.announce("ml")

@@ -132,6 +132,20 @@ import Testing
     }
   }
 
+  @Test func `a member doesn't leave for another announcement`() throws {
+    let team = try NegotiatingTeam(["ada": "ml"])
+    defer { team.stop() }
+    try team.work("cat >/dev/null; touch $FILES/begun; until [ -e $FILES/go ]; do sleep 0.05; done; echo done")
+    try team.coordinate()
+    let first = try team.spool(["announce", "x", "--skill", "ml"]).line
+    try team.require("ada is at it") { team.text("begun") != nil }
+    let more = ["announce", "y", "--skill", "ml", "--priority", "critical", "--if-uncovered", "fail", "--wait"]
+    let second = try team.spool(more)
+    #expect(second.status == 2 && second.error.contains("all who can do ml:intermediate are busy"), "\(second)")
+    try Scratch.write("", to: "\(team.files)/go")
+    #expect(try team.spool(["group", "wait", first]).line == #"{"ml":"done"}"#)
+  }
+
   @Test func `a program may make the offers, and refuse with its reason`() throws {
     let team = try NegotiatingTeam(["ada": "ml:expert", "bea": "ml:expert", "cyn": "ml"])
     defer { team.stop() }

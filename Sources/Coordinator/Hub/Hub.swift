@@ -28,7 +28,8 @@ final class Hub {
   /// When each bot was asked last, so that of equals all have their turn.
   var askedAt: [BotName: Int] = [:]
   /// Groups whose turn to look for members hasn't come.
-  var queue: Set<EntryName> = []
+  /// With when they came; nanoseconds since boot.
+  var queue: [EntryName: Int] = [:]
   /// Groups that were this hub's and are over.
   private var ended: Set<MessageID> = []
   private var endedOrder: [MessageID] = []
@@ -99,7 +100,10 @@ final class Hub {
       } else {
         forget(group)
       }
-    } catch { report(.problem("group \(group.id): \(error)")) }
+    } catch {
+      group.resumesAt = Clock.sinceBoot() + 1_000_000_000
+      report(.problem("group \(group.id): \(error)"))
+    }
   }
 
   // MARK: Messages
@@ -151,6 +155,10 @@ final class Hub {
     } catch let error as SpoolError where error.code == .badData || error.code == .noSuchBot {
       try spool.bury(claim.bot, claim.name, reason: error.message)
       report(.problem("\(message.type?.description ?? "message") \(claim.name.id): \(error.message)"))
+    } catch {
+      // No room, perhaps: back with it, for this hub or another.
+      _ = try? spool.nack(claim.bot, claim.name, delay: 1, reason: "\(error)")
+      throw error
     }
   }
 
@@ -268,7 +276,7 @@ final class Hub {
     for part in group.working where byTask[part.task] != nil { inHand[part.bot, default: 1] -= 1 }
     for part in group.record.parts { byTask[part.task] = nil }
     if let task = group.record.task { byTask[task] = nil }
-    queue.remove(group.entry.name)
+    queue[group.entry.name] = nil
     guard ended.insert(group.id).inserted else { return }
     endedOrder.append(group.id)
     if endedOrder.count > Self.endedMax {

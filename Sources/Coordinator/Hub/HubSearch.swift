@@ -10,7 +10,7 @@ extension Hub {
     let now = Clock.sinceBoot()
     guard group.search == nil, !group.record.open.isEmpty else { return }
     guard searching < Self.searchesMax else {
-      queue.insert(group.entry.name)
+      if queue[group.entry.name] == nil { queue[group.entry.name] = now }
       return
     }
     group.search = HubGroup.Search(until: now, end: min(group.deadline, now + Int(options.groupSeconds * 1e9)))
@@ -30,12 +30,19 @@ extension Hub {
     }
   }
 
-  /// Begins with those whose turn has come: the most urgent first, the oldest of equals.
+  /// Begins with those whose turn has come: who has waited for too long first, then the most urgent, the oldest of equals.
   func searchNext() {
     guard !queue.isEmpty else { return }
     var room = Self.searchesMax - searching
-    while room > 0, let name = queue.min() {
-      queue.remove(name)
+    let aged = Clock.sinceBoot() - Int(options.ageingSeconds * 1e9)
+    while room > 0,
+      let next = queue.min(by: { left, right in
+        if (left.value <= aged) != (right.value <= aged) { return left.value <= aged }
+        return left.value <= aged ? left.value < right.value : left.key < right.key
+      })
+    {
+      let name = next.key
+      queue[name] = nil
       guard let group = groups[name.id], group.search == nil else { continue }
       room -= 1
       search(group)
@@ -51,7 +58,11 @@ extension Hub {
     }
     guard now >= search.until else { return }
     switch search.phase {
-    case .asking: choose(group, now)
+    case .asking:
+      // Who was silent isn't asked again at once: each time would cost all the others the wait.
+      for bot in search.waiting { group.refusals[bot] = ("didn't answer in time", now + Self.silenceNanoseconds) }
+      group.search?.waiting = []
+      choose(group, now)
     case .pausing: ask(group, now)
     case .inviting:
       // Who doesn't answer an invitation is passed over.
@@ -136,6 +147,7 @@ extension Hub {
 
   /// The first pause; doubled each time, up to 16 times as long.
   private static let pauseNanoseconds = 250_000_000
+  private static let silenceNanoseconds = 5_000_000_000
   /// A refusal stands for so long.
   private static let refusalNanoseconds = 200_000_000
 

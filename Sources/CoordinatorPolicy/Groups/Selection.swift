@@ -67,6 +67,9 @@ public struct Selection: Sendable {
     }
   }
 
+  /// Of those that weren't chosen, so many are named: who reads on?
+  private static let othersShown = 24
+
   private static func explain(
     _ matching: Matching, _ candidates: [Matching.Candidate], _ costs: [BotName: OfferCost], wanted: [Card.Skill],
     missing: [Card.Skill], agreed: Set<BotName>, fairness: Double, size: ClosedRange<Int>
@@ -84,11 +87,13 @@ public struct Selection: Sendable {
       let (first, second) = (chosen.contains(left.bot), chosen.contains(right.bot))
       return first != second ? first : Matching.precedes(left, right)
     }
-    for candidate in shown.prefix(100) {
+    for candidate in shown.prefix(chosen.count + othersShown) {
       let mark = chosen.contains(candidate.bot) ? "chosen" : "not chosen"
       let why = agreed.contains(candidate.bot) ? "has agreed already" : costs[candidate.bot]?.explanation ?? ""
       lines.append("\(mark): \(candidate.bot) for \(names(candidate.covers)): \(why)")
     }
+    let rest = candidates.count - chosen.count - othersShown
+    if rest > 0 { lines.append("and \(rest) more that cost as much, at least, each for itself") }
     if !missing.isEmpty {
       lines.append("nobody offers \(missing.map { "\($0.name):\($0.level)" }.joined(separator: ", "))")
     } else if matching.isCovered {
