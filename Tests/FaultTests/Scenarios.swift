@@ -36,6 +36,15 @@ struct Scenario: Sendable, CustomTestStringConvertible {
 extension Scenario {
   private static let sending = [
     send("send to one", callsMin: 18, bots: ["a"], ["send", "a", "payload"]),
+    Scenario(name: "announce", callsMin: 18) {
+      let stage = try Stage(bots: ["a", "hub"])
+      stage.arguments = ["announce", "payload", "--skill", "ml", "--deadline", "1h", "--from", "a"]
+      return stage
+    } afterwards: { _, outcome, reader in
+      sentOrNot(outcome, reader)
+    } inTheEnd: { _, outcome, reader in
+      allOrNothing(outcome, reader, ["hub"])
+    },
     send("send to all", callsMin: 24, bots: ["a", "b", "c"], ["send", "team", "payload"]),
     send("send with a key", callsMin: 25, bots: ["a"], ["send", "a", "payload", "--key", "k"]) { stage, outcome, _ in
       // Sent again, as its sender would who had no answer.
