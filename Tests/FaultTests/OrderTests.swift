@@ -34,6 +34,20 @@
       #expect(relaxed.contains("renameat"))
     }
 
+    @Test func `a task is logged and synced before it is seen, and its result before the answer`() throws {
+      let stage = try Stage(bots: ["a"])
+      _ = try stage.addTask()
+      let kinds: Set = ["write", "fdatasync", "renameat"]
+      let added = try Self.trace(stage, ["task", "add", "another"]).filter(kinds.contains)
+      #expect(added == ["write", "write", "fdatasync", "renameat"], "\(added)")
+      let id = try stage.beginTask()
+      // The new file, the old one out of the way, the line, the new one in its place, and the sync.
+      let completed = try Self.trace(stage, ["task", "complete", id, "42"]).filter(kinds.contains)
+      #expect(completed.prefix(5) == ["write", "renameat", "write", "renameat", "fdatasync"], "\(completed)")
+      let relaxed = try Self.trace(stage, ["task", "add", "a third", "--relaxed"])
+      #expect(!relaxed.contains("fdatasync"), "\(relaxed)")
+    }
+
     @Test func `the name of a new segment is synced before the first line in it`() throws {
       let stage = try Stage(bots: ["a", "filler"], settings: ["segment_bytes_max": 4096])
       try stage.fillSegments()

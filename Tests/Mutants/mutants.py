@@ -1,21 +1,24 @@
 """One named way each in which the program could be broken, and the tests that must notice.
 
 An edit replaces `old`, which stands exactly once in its file, by `new`. In `new`, MUTANT is true when this mutant is
-awake, and false otherwise, so that all of them can sleep in one build. `tests` is the filter of `swift test`.
+awake, and false otherwise, so that all of them can sleep in one build. `tests` is the filter of `swift test`; `scenario`,
+where there is one, narrows the sweep of system calls to those of that name.
 """
 import collections
 
 Edit = collections.namedtuple("Edit", "file old new")
-Mutant = collections.namedtuple("Mutant", "name promise edits tests")
+Mutant = collections.namedtuple("Mutant", "name promise edits tests scenario")
 ALL = []
 
 
-def mutant(name, promise, tests, *edits):
+def mutant(name, promise, tests, *edits, scenario=None):
     """Edits are file, old, new, file, old, new, …"""
-    ALL.append(Mutant(name, promise, [Edit(*edits[i:i + 3]) for i in range(0, len(edits), 3)], tests))
+    ALL.append(Mutant(name, promise, [Edit(*edits[i:i + 3]) for i in range(0, len(edits), 3)], tests, scenario))
 
 
 LINUX, FORMAT, SPOOL, RUNTIME = "Sources/Linux/", "Sources/SpoolFormat/", "Sources/Spool/", "Sources/AgentRuntime/"
+POLICY, COORDINATOR = "Sources/CoordinatorPolicy/", "Sources/Coordinator/"
+TASKS = SPOOL + "Tasks/"
 
 # Sent is kept
 
@@ -37,10 +40,10 @@ mutant("send: renamed before it is logged", "sent is kept", "FaultTests.FaultTes
        SPOOL + "Send.swift", "    let receipt: LogWriter.Receipt?\n    do {\n",
        "    let receipt: LogWriter.Receipt?\n"
        "    if MUTANT, recipients.count == 1 {\n"
-       "      try root.rename(parcel.temporary, to: Layout.entry(recipients[0], .inbox, parcel.name))\n    }\n    do {\n")
+       "      try root.rename(parcel.temporary, to: Layout.entry(recipients[0], .inbox, parcel.name))\n    }\n    do {\n", scenario="send to one")
 mutant("send: what a no leaves in tmp/ is not cleaned", "an answer is yes, no or unknown", "FaultTests.FaultTests",
        SPOOL + "Send.swift", "      parcel.discard(self)\n      throw sendError(error, recipients)",
-       "      if !MUTANT { parcel.discard(self) }\n      throw sendError(error, recipients)")
+       "      if !MUTANT { parcel.discard(self) }\n      throw sendError(error, recipients)", scenario="send")
 mutant("send: a team includes its sender", "one holder", "SendTests",
        SPOOL + "Send.swift", "$0 == sender ? nil : try? BotName(parsing: $0)",
        "$0 == sender && !MUTANT ? nil : try? BotName(parsing: $0)")
@@ -72,7 +75,7 @@ mutant("log: appended without the lock", "sent is kept", "LogTests|ContentionTes
        "    defer { if !MUTANT { page.lock.unlock() } }")
 mutant("log: a short write is not taken back", "sent is kept", "LogTests|FaultTests.FaultTests",
        SPOOL + "Log/LogWriter.swift", "    if written != line.count {\n      cutBack(segment, &state)",
-       "    if written != line.count {\n      if !MUTANT { cutBack(segment, &state) }")
+       "    if written != line.count {\n      if !MUTANT { cutBack(segment, &state) }", scenario="send")
 mutant("log: a checksum is not looked at", "sent is kept", "LogEventTests|RecoveryTests",
        FORMAT + "LogEvent.swift", "return CRC32.checksum(UnsafeBufferPointer(rebasing: line[..<body])) == UInt32(written)",
        "return MUTANT || CRC32.checksum(UnsafeBufferPointer(rebasing: line[..<body])) == UInt32(written)")
@@ -118,7 +121,7 @@ mutant("ack: unlinked before it is logged", "nothing vanishes", "FaultTests.Faul
        "      if !takeFresh(bot, name), try root.status(path) == nil { throw lost(bot, name) }\n"
        "      if MUTANT { try root.unlink(path) }\n      do {\n",
        SPOOL + "Claim.swift", "guard try root.unlinkIfPresent(path) else { throw lost(bot, name, logged: true) }  // commit",
-       "guard try MUTANT || root.unlinkIfPresent(path) else { throw lost(bot, name, logged: true) }  // commit")
+       "guard try MUTANT || root.unlinkIfPresent(path) else { throw lost(bot, name, logged: true) }  // commit", scenario="ack")
 mutant("ack: the refusal is not logged", "late is refused", "StoppedTests|RecoveryTests|LeaseTests",
        SPOOL + "Claim.swift", "    if logged {\n      note(.messageAckRefused", "    if logged, !MUTANT {\n      note(.messageAckRefused")
 mutant("extend: by descriptor, which follows the file to its next owner", "late is refused", "StoppedTests",
@@ -172,11 +175,11 @@ mutant("dead letters: without their reason", "nothing vanishes", "ClaimTests|Lea
 # What senders left, keys
 
 mutant("tmp/: what a dead sender left is not taken away", "nothing vanishes", "LeaseTests",
-       SPOOL + "UnfinishedSend.swift", "        return try root.unlinkIfPresent(path)\n",
+       SPOOL + "UnfinishedSend.swift", "        return try root.clear(path)\n",
        "        return try MUTANT || root.unlinkIfPresent(path)\n")
 mutant("tmp/: what a dead sender had logged is not delivered", "sent is kept", "LeaseTests|FaultTests.FaultTests",
        SPOOL + "UnfinishedSend.swift", "guard let sent = try History(self).sent(name.id), let body",
-       "guard !MUTANT, let sent = try History(self).sent(name.id), let body")
+       "guard !MUTANT, let sent = try History(self).sent(name.id), let body", scenario="dead sender")
 mutant("tmp/: several may settle what a dead sender left", "one holder", "StoppedTests",
        SPOOL + "UnfinishedSend.swift", "    let path = Layout.entry(bot, .tmp, ours)\n    let old",
        "    let path = Layout.entry(bot, .tmp, MUTANT ? name : ours)\n    let old")
@@ -192,7 +195,7 @@ mutant("keys: who takes one over doesn't look into the log", "a second send deli
        SPOOL + "Send.swift", "unless: { try unlessSent && History", "unless: { try unlessSent && !MUTANT && History")
 mutant("keys: kept after a send that failed", "a second send delivers nothing", "IdempotencyTests|FaultTests.FaultTests",
        SPOOL + "Idempotency.swift", "if try History(self).sent(id) == nil { try root.unlinkIfPresent(key.path) }",
-       "if try History(self).sent(id) == nil, !MUTANT { try root.unlinkIfPresent(key.path) }")
+       "if try History(self).sent(id) == nil, !MUTANT { try root.unlinkIfPresent(key.path) }", scenario="key")
 
 # Dropped and bad files
 
@@ -307,3 +310,77 @@ mutant("task worker: what was begun stays when it is stopped", "nothing vanishes
        "    case .task(let task): if !MUTANT { try putBack(task, reason) }")
 
 # Mutants of tasks and of the coordinator go here.
+
+# Tasks
+
+mutant("tasks: who was second is told that it won", "one holder", "SpoolTests.TaskTests|TaskCommandTests",
+       TASKS + "TaskTransitions.swift", "guard try root.renameIfPresent(entry.path, to: moved.path) else { return nil }  // commit",
+       "let isOurs = try root.renameIfPresent(entry.path, to: moved.path)\n      guard isOurs || MUTANT else { return nil }")
+mutant("tasks: a result is not synced", "sent is kept", "OrderTests",
+       TASKS + "TaskChanges.swift", "(isFinal ? settings.durability : .relaxed)) == .durable {",
+       "(isFinal ? settings.durability : .relaxed)) == .durable, !MUTANT {")
+mutant("tasks: added before it is synced", "sent is kept", "OrderTests",
+       TASKS + "AddTask.swift", "if durability == .durable { try log.waitUntilSynced(receipt) }",
+       "if durability == .durable, !MUTANT { try log.waitUntilSynced(receipt) }")
+mutant("tasks: the old file goes though the new one isn't there", "nothing vanishes", "FaultTests.FaultTests",
+       TASKS + "TaskChanges.swift", "      _ = try root.renameIfPresent(moving.new, to: changed)  // visible\n",
+       "      do { _ = try root.renameIfPresent(moving.new, to: changed) } catch where MUTANT {}\n",
+       scenario="task complete")
+mutant("tasks: the result of an attempt that is over is accepted", "late is refused", "TaskCommandTests|TaskHoldTests",
+       TASKS + "ClaimTask.swift", "guard entry.state == .inProgress, isSame else {",
+       "guard entry.state == .inProgress, isSame || MUTANT else {")
+mutant("tasks: what a dead worker had is left", "nothing vanishes", "TaskHoldTests|SpoolTests.Task",
+       TASKS + "TaskLeases.swift", "guard isDead || stood >= limit else { continue }\n      let why = isDead ? \"its worker",
+       "guard (isDead && !MUTANT) || stood >= limit else { continue }\n      let why = isDead ? \"its worker")
+mutant("tasks: a lease never runs out", "nothing vanishes", "TaskHoldTests|SpoolTests.Task",
+       TASKS + "TaskLeases.swift", "let limit = Int(settings.leaseSeconds * 1e9)\n    var gone",
+       "let limit = MUTANT ? Int.max : Int(settings.leaseSeconds * 1e9)\n    var gone")
+mutant("tasks: what waits for a task isn't told that it ended", "what depends on it goes on", "SpoolTests.Task|TaskCommandTests",
+       TASKS + "TaskDependencies.swift", "if try settle(entry) != nil { moved.insert(entry.id) }",
+       "if !MUTANT, try settle(entry) != nil { moved.insert(entry.id) }")
+mutant("tasks: what is done is put back when its process died", "nothing completed is lost", "SpoolTests.Task|FaultTests.FaultTests",
+       TASKS + "TaskLeases.swift", "    if entry.state == .completed { return true }\n",
+       "    if MUTANT { return false }\n    if entry.state == .completed { return true }\n", scenario="died completing")
+mutant("tasks: what isn't logged is finished all the same", "a no changes nothing", "SpoolTests.Task|FaultTests.FaultTests",
+       TASKS + "TaskLeases.swift", "    if entry.state == .completed { return true }\n    let bytes",
+       "    if entry.state == .completed || MUTANT { return true }\n    let bytes", scenario="task progress")
+mutant("tasks: recovery believes a file that is empty", "sent is kept", "TaskRecoveryTests",
+       SPOOL + "EntryRecovery.swift", "    return Entry.isReadable(bytes, id)\n", "    return MUTANT || Entry.isReadable(bytes, id)\n")
+mutant("tasks: recovery leaves the content of before", "sent is kept", "TaskRecoveryTests",
+       SPOOL + "EntryRecovery.swift", "if known!.bodyNumber > stoodUntil!, let body", "if !MUTANT, known!.bodyNumber > stoodUntil!, let body")
+mutant("tasks: children are left when their parent is cancelled", "cancelled with its children", "TaskFamilyTests|TaskCommandTests",
+       TASKS + "TaskFamily.swift", "where !child.state.isFinal {\n      try persisting", "where !child.state.isFinal && !MUTANT {\n      try persisting")
+mutant("tasks: a cycle is let in", "a cycle is refused", "SpoolTests.Task|TaskCommandTests",
+       TASKS + "AddTask.swift", "      if waiting.contains(next) {", "      if waiting.contains(next), !MUTANT {")
+
+# The coordinator
+
+mutant("coordinator: one that was replaced goes on", "one coordinates", "CoordinatorTests.CoordinatorTests",
+       COORDINATOR + "Coordinator.swift", "guard try leadership.hold() else { return report(.replaced) }",
+       "guard try leadership.hold() || MUTANT else { return report(.replaced) }")
+mutant("coordinator: the tasks of the dead stay theirs", "nothing is stuck", "CoordinatorTests.CoordinatorTests",
+       COORDINATOR + "Coordinator.swift", "attempt { for entry in try spool.expireTasks(&observations) { try noteMove(entry) } }",
+       "if !MUTANT { attempt { for entry in try spool.expireTasks(&observations) { try noteMove(entry) } } }")
+mutant("coordinator: who is late keeps its task", "a task past its timeout is taken from its holder", "CoordinatorTests.CoordinatorTests",
+       COORDINATOR + "Coordinator.swift", "attempt { try expireLate(now) }", "if !MUTANT { attempt { try expireLate(now) } }")
+mutant("coordinator: a move by hand is not looked at", "a person's mv is a transition", "CoordinatorTests.CoordinatorTests",
+       COORDINATOR + "Looking.swift", "    handMoves.notice(entry, from: from, now: Clock.sinceBoot())",
+       "    if !MUTANT { handMoves.notice(entry, from: from, now: Clock.sinceBoot()) }")
+mutant("coordinator: bots get more than they have room for", "never over capacity", "CoordinatorPolicyTests",
+       POLICY + "Scheduler.swift", "setFree(place, bot.isAlive && bot.load < bot.profile.card.capacity)",
+       "setFree(place, bot.isAlive && (bot.load < bot.profile.card.capacity || MUTANT))")
+mutant("coordinator: the dead get tasks", "never to a dead bot", "CoordinatorPolicyTests",
+       POLICY + "Scheduler.swift", "setFree(place, bot.isAlive && bot.load", "setFree(place, (bot.isAlive || MUTANT) && bot.load")
+
+# What is no file, and what is gone
+
+mutant("doctor: a lost segment is not told", "nothing vanishes unnoticed", "LostSegmentTests",
+       SPOOL + "Log/ExamineSegments.swift", "      for segment in lost.sorted", "      for segment in MUTANT ? [] : lost.sorted")
+mutant("log: a FIFO is taken for a segment", "a bad file stops nobody", "LostSegmentTests",
+       SPOOL + "Log/LogFiles.swift", "if try root.status(segment.path)?.isRegular == true {", "if try root.status(segment.path)?.isRegular == true || MUTANT {")
+mutant("log: a line may be of any length", "a bad file stops nobody", "LostSegmentTests",
+       SPOOL + "Log/LogFiles.swift", "        if buffer.capacity < Self.lineBytesMax {\n          buffer.grow()\n        } else {\n          let end",
+       "        if buffer.capacity < Self.lineBytesMax || MUTANT {\n          buffer.grow()\n        } else {\n          let end")
+mutant("doctor: the age of a file by its date", "no clock makes anything old", "LostSegmentTests",
+       SPOOL + "Doctor.swift", "guard observations.observe(key, modified: status.modified, now: now) > Self.temporaryNanosecondsMax else {",
+       "guard (MUTANT ? status.age : observations.observe(key, modified: status.modified, now: now)) > Self.temporaryNanosecondsMax else {")

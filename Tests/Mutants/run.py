@@ -79,7 +79,7 @@ def make_tree(work, mutants):
             crowded |= late
             content = text.encode()
         wanted[name] = content
-    for module in ["Linux", "SpoolFormat", "Spool", "AgentRuntime"]:
+    for module in ["Linux", "SpoolFormat", "Spool", "AgentRuntime", "CoordinatorPolicy", "Coordinator"]:
         wanted[f"Sources/{module}/Mutants.swift"] = SWITCH.encode()
     for name, content in wanted.items():
         path = os.path.join(work, name)
@@ -96,12 +96,14 @@ def make_tree(work, mutants):
     return crowded
 
 
-def swift(work, *arguments, mutant=None, seconds=SECONDS_MAX):
+def swift(work, *arguments, mutant=None, scenario=None, seconds=SECONDS_MAX):
     """Status, or None when it took too long, and what it said. Ends all that it started."""
     environment = dict(os.environ)
     environment.pop(VARIABLE, None)
     if mutant:
         environment[VARIABLE] = mutant
+    if scenario:
+        environment["SPOOL_SCENARIO"] = scenario
     with tempfile.TemporaryFile("w+", errors="replace") as output:
         process = subprocess.Popen(["swift", *arguments], cwd=work, env=environment, stdin=subprocess.DEVNULL,
                                    stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
@@ -120,9 +122,10 @@ def swift(work, *arguments, mutant=None, seconds=SECONDS_MAX):
         return status, output.read()
 
 
-def test(work, mutant=None, tests=None):
+def test(work, mutant=None, tests=None, scenario=None, seconds=SECONDS_MAX):
     # This one looks at the sources, and would find the mutants themselves.
-    return swift(work, "test", "--skip-build", "--filter", tests, "--skip", "LayersTests", mutant=mutant)
+    return swift(work, "test", "--skip-build", "--filter", tests, "--skip", "LayersTests", mutant=mutant,
+                 scenario=scenario, seconds=seconds)
 
 
 def count_of(output):
@@ -147,13 +150,13 @@ def run(work, only):
         if status != 0:
             sys.exit(output[-8000:])
         filters = "|".join(sorted({part for m in here for part in m.tests.split("|")}))
-        status, output = test(work, tests=filters)
+        status, output = test(work, tests=filters, seconds=1800)
         if status != 0:
             sys.exit(f"with all mutants asleep the tests fail:\n{output[-4000:]}")
         print(f"all asleep: {count_of(output)} tests pass", flush=True)
         for mutant in here:
             began = time.monotonic()
-            status, output = test(work, mutant.name, mutant.tests)
+            status, output = test(work, mutant.name, mutant.tests, mutant.scenario)
             took = time.monotonic() - began
             made += 1
             if status == 0:

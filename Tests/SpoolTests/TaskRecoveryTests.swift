@@ -54,6 +54,22 @@ import Testing
     }
   }
 
+  @Test func `a file that is moved to where the log has it gets the content that the log has of it, too`() throws {
+    let fixture = try Fixture("coder")
+    let (spool, bot) = (fixture.spool, try fixture.bot())
+    let added = try spool.addTask(TaskRecord(title: "x"))
+    let begun = try #require(try spool.start(added, bot: bot, worker: nil))
+    let before = try Plain.read("\(fixture.path)/\(begun.path)")
+    let waiting = try #require(try spool.fail(begun, error: "oh", delay: 0))
+    let again = try #require(try spool.start(waiting, bot: bot, worker: nil))
+    // The renames since then didn't come to the disk.
+    #expect(unlink("\(fixture.path)/\(again.path)") == 0)
+    try Plain.write("\(fixture.path)/\(begun.path)", before)
+    let recovered = try fixture.rebooted()
+    #expect(try recovered.findTask(again.id) == again)
+    #expect(try recovered.record(of: again)?.failures.map(\.error) == ["oh"])
+  }
+
   @Test func `a file that is behind the log is moved on, and one that a person moved stays`() throws {
     let fixture = try Fixture("coder")
     let entries = try tasksInAllStates(fixture)
