@@ -156,4 +156,55 @@ import Testing
     #expect(deep.isDone && deep.output.contains("bottom"), "\(deep)")
     #expect(team.text("deep")?.contains("parts of parts may be announced 4 deep, and this would be 5") == true)
   }
+
+  @Test func `a hub that was stopped for longer than its lease changes nothing any more when it goes on`() throws {
+    let team = try NegotiatingTeam(["ada": "ml", "bea": "sql"], settings: ["lease_seconds": 1])
+    defer { team.stop() }
+    try team.work("cat >/dev/null; until [ -e $FILES/go ]; do sleep 0.05; done; echo done")
+    let first = try team.coordinate()
+    let id = try announce(team)
+    try team.require("it is formed") { team.state(id) == "active" }
+    first.kill(SIGSTOP)
+    try team.coordinate()
+    try team.require("the other has it") {
+      Scratch.names("\(team.path)/groups/active").contains { $0.contains("\(id)~2") }
+    }
+    first.kill(SIGCONT)
+    try Scratch.write("", to: "\(team.files)/go")
+    try team.require("it is dissolved") { team.state(id) == "dissolved" }
+    let ends = try team.thread(id).filter { $0["type"]?.string == "task_complete" }
+    #expect(ends.allSatisfy { $0["performative"]?.string == "inform" }, "\(ends)")
+    let group = try #require(try team.lines(["group", "show", id, "--json"]).first)
+    #expect(group["parts"]?.array?.count == 2 && group["results"]?["sql"]?.string == "done", "\(group.text)")
+  }
+
+  @Test func `when a member dies, what it had announced of its part ends with it, and the next one announces anew`()
+    throws
+  {
+    let team = try NegotiatingTeam(["ada": "lead", "bea": "lead", "cyn": "ml"], capacity: 2)
+    defer { team.stop() }
+    let command = try SpoolCommand.path.get()
+    try team.work(
+      """
+      cat >/dev/null
+      if [ "$SPOOL_BOT" = cyn ]; then
+        [ -e $FILES/second ] && echo "a model" && exit
+        touch $FILES/first; sleep 60
+      fi
+      echo $SPOOL_BOT >> $FILES/leads
+      \(command) announce "the model" --skill ml --deadline 30s --wait
+      """)
+    try team.coordinate()
+    let id = try announce(team, ["lead"])
+    try team.require("cyn is at it") { team.text("first") != nil }
+    let lead = try #require(team.text("leads")?.split(separator: "\n").first.map(String.init))
+    try Scratch.write("", to: "\(team.files)/second")
+    team.kill(lead)
+    try team.require("it is dissolved") { team.state(id) == "dissolved" }
+    let groups = try team.lines(["group", "list", "--all", "--json"])
+    let parts = groups.filter { $0["text"]?.string == "the model" }
+    #expect(parts.count == 2 && parts.count { $0["error"] != nil } == 1, "\(parts)")
+    let whole = try #require(try team.lines(["group", "show", id, "--json"]).first)
+    #expect(whole["results"]?["lead"]?.text.description.contains("a model") == true, "\(whole.text)")
+  }
 }
