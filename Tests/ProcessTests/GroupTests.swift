@@ -132,6 +132,37 @@ import Testing
     }
   }
 
+  @Test func `a member whose program fails is replaced by another`() throws {
+    let team = try NegotiatingTeam(["ada": "ml:expert", "bea": "ml"])
+    defer { team.stop() }
+    try team.work("cat >/dev/null; [ $SPOOL_BOT = bea ] && echo done && exit; echo no licence >&2; exit 65")
+    try team.coordinate()
+    let outcome = try team.spool(["announce", "x", "--skill", "ml", "--deadline", "30s", "--wait", "--json"])
+    let group = try JSONValue(parsing: Array(outcome.output.utf8))
+    #expect(group["results"]?["ml"]?.string == "done", "\(outcome)")
+    #expect(group["parts"]?.array?.first?["reason"]?.string?.contains("no licence") == true, "\(outcome)")
+  }
+
+  @Test func `with too few left a group is formed again, and fails with what it had when that can't be`() throws {
+    let team = try NegotiatingTeam(["ada": "ml", "bea": "sql"])
+    defer { team.stop() }
+    try team.work(
+      """
+      cat >/dev/null; [ $SPOOL_BOT = ada ] && echo "a model" && exit
+      until [ -e $FILES/go ]; do sleep 0.05; done; exit 65
+      """)
+    try team.coordinate(["--group-timeout", "1s"])
+    let id = try team.spool(["announce", "x", "--skill", "ml", "--skill", "sql", "--min-group", "2"]).line
+    try team.require("the model is there") {
+      try team.lines(["task", "list", "completed", "--json"]).contains { $0["result"]?.string == "a model" }
+    }
+    try Scratch.write("", to: "\(team.files)/go")
+    let outcome = try team.spool(["group", "wait", id, "--timeout", "30s"])
+    #expect(outcome.status == 2 && outcome.line == #"{"ml":"a model"}"#, "\(outcome)")
+    #expect(outcome.error.contains("no group within 1 s: nobody for sql:intermediate (bea failed:"), "\(outcome)")
+    #expect(try team.lines(["trace", id, "--json"]).contains { $0["type"]?.string == "group.reformed" })
+  }
+
   @Test func `a member doesn't leave for another announcement`() throws {
     let team = try NegotiatingTeam(["ada": "ml"])
     defer { team.stop() }

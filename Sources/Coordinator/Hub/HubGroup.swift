@@ -64,9 +64,11 @@ final class HubGroup {
 
   var working: [GroupRecord.Part] { record.parts.filter { $0.outcome == .working } }
 
+  /// While it waits for its turn to look for members: until when they must be found; nanoseconds since boot.
+  var queuedUntil: Int?
   /// After a trouble of the moment, not to spin; nanoseconds since boot.
   var resumesAt = 0
 
   /// When there is something to do though nothing happens; nanoseconds since boot.
-  var nextDue: Int { max(resumesAt, min(deadline, search.map { min($0.until, $0.end) } ?? .max)) }
+  var nextDue: Int { max(resumesAt, min(deadline, search.map { min($0.until, $0.end) } ?? queuedUntil ?? .max)) }
 }

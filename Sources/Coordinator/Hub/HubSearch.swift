@@ -9,11 +9,14 @@ extension Hub {
   func search(_ group: HubGroup) {
     let now = Clock.sinceBoot()
     guard group.search == nil, !group.record.open.isEmpty else { return }
+    let end = group.queuedUntil ?? min(group.deadline, now + Int(options.groupSeconds * 1e9))
     guard searching < Self.searchesMax else {
       if queue[group.entry.name] == nil { queue[group.entry.name] = now }
+      group.queuedUntil = end
       return
     }
-    group.search = HubGroup.Search(until: now, end: min(group.deadline, now + Int(options.groupSeconds * 1e9)))
+    group.queuedUntil = nil
+    group.search = HubGroup.Search(until: now, end: end)
     // A replacement may be known from before.
     if group.offers.isEmpty { ask(group, now) } else { choose(group, now) }
   }
@@ -52,6 +55,9 @@ extension Hub {
   /// Does what the time says.
   func step(_ group: HubGroup, _ now: Int) {
     if now >= group.deadline { return fail(group, "its deadline has come") }
+    if let end = group.queuedUntil, group.search == nil, now >= end {
+      return fail(group, "its turn to be formed didn't come within \(BotText.seconds(options.groupSeconds))")
+    }
     guard let search = group.search else { return }
     if now >= search.end {
       return fail(group, "no group within \(BotText.seconds(options.groupSeconds)): \(missing(group))")
