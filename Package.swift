@@ -21,7 +21,8 @@ let package = Package(
   targets: [
     .systemLibrary(name: "CLinux"),
     .target(name: "Linux", dependencies: ["CLinux"]),
-    .target(name: "SpoolFormat"),
+    .systemLibrary(name: "CChecksum"),
+    .target(name: "SpoolFormat", dependencies: ["CChecksum"]),
     .target(name: "Spool", dependencies: ["Linux", "SpoolFormat"]),
     .target(name: "CoordinatorPolicy", dependencies: ["SpoolFormat"]),
     .target(name: "Routing", dependencies: ["CoordinatorPolicy", "Spool"]),

@@ -1,3 +1,5 @@
+import CChecksum
+
 /// The CRC-32 of zlib, gzip and IEEE 802.3, so that `zlib.crc32` in any language agrees.
 public enum CRC32 {
   private static let polynomial: UInt32 = 0xEDB8_8320
@@ -23,8 +25,20 @@ public enum CRC32 {
     }
   }()
 
+  private static let canFold = cchecksum_can_fold() != 0
+  /// Fewer bytes than this have no need of the processor's own instructions.
+  private static let foldedBytesMin = 64
+
   /// - Parameter continuing: the checksum of the bytes before these, so that parts can be taken one after another.
   public static func checksum(_ bytes: UnsafeBufferPointer<UInt8>, continuing: UInt32 = 0) -> UInt32 {
+    guard let base = bytes.baseAddress else { return continuing }
+    let folded = canFold && bytes.count >= foldedBytesMin ? bytes.count & ~15 : 0
+    let value = folded > 0 ? ~cchecksum_fold(~continuing, base, folded) : continuing
+    return byTables(UnsafeBufferPointer(rebasing: bytes[folded...]), continuing: value)
+  }
+
+  /// The same, with nothing that not every processor has.
+  static func byTables(_ bytes: UnsafeBufferPointer<UInt8>, continuing: UInt32) -> UInt32 {
     guard let base = bytes.baseAddress else { return continuing }
     return tables.withUnsafeBufferPointer { tables in
       let table = tables.baseAddress!

@@ -21,20 +21,27 @@ public struct Timestamp: Sendable, Hashable, Comparable {
   /// Seconds from an earlier moment to this one.
   public func seconds(since earlier: Timestamp) -> Double { Double(microseconds - earlier.microseconds) / 1e6 }
 
-  private var fields: (year: Int, month: Int, day: Int, hour: Int, minute: Int, second: Int, fraction: Int) {
-    let (seconds, fraction) = microseconds.quotientAndRemainder(dividingBy: 1_000_000)
+  /// In 32 bits where they do: every message's way has some ten of these, and most of their time is division.
+  private var fields:
+    (
+      year: UInt32, month: UInt32, day: UInt32, hour: UInt32, minute: UInt32, second: UInt32, fraction: UInt32
+    )
+  {
+    let (seconds, fraction) = UInt64(microseconds).quotientAndRemainder(dividingBy: 1_000_000)
     let (days, rest) = seconds.quotientAndRemainder(dividingBy: 86400)
+    let second = UInt32(truncatingIfNeeded: rest)
     // Days to a date of the Gregorian calendar: H. Hinnant, "chrono-Compatible Low-Level Date Algorithms".
-    let shifted = days + 719468
+    let shifted = UInt32(truncatingIfNeeded: days) &+ 719468
     let era = shifted / 146097
-    let dayOfEra = shifted - era * 146097
-    let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36524 - dayOfEra / 146096) / 365
-    let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-    let shiftedMonth = (5 * dayOfYear + 2) / 153
-    let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
-    let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+    let dayOfEra = shifted &- era &* 146097
+    let yearOfEra = (dayOfEra &- dayOfEra / 1460 &+ dayOfEra / 36524 &- dayOfEra / 146096) / 365
+    let dayOfYear = dayOfEra &- (365 &* yearOfEra &+ yearOfEra / 4 &- yearOfEra / 100)
+    let shiftedMonth = (5 &* dayOfYear &+ 2) / 153
+    let month = shiftedMonth < 10 ? shiftedMonth &+ 3 : shiftedMonth &- 9
+    let year = yearOfEra &+ era &* 400 &+ (month <= 2 ? 1 : 0)
     return (
-      year, month, dayOfYear - (153 * shiftedMonth + 2) / 5 + 1, rest / 3600, rest / 60 % 60, rest % 60, fraction
+      year, month, dayOfYear &- (153 &* shiftedMonth &+ 2) / 5 &+ 1, second / 3600, second / 60 % 60, second % 60,
+      UInt32(truncatingIfNeeded: fraction)
     )
   }
 
@@ -58,7 +65,7 @@ public struct Timestamp: Sendable, Hashable, Comparable {
   /// so that it matters that no byte is appended by itself.
   func write(to text: UnsafeMutablePointer<UInt8>, punctuated: Bool) -> Int {
     var count = 0
-    func pair(_ value: Int) {
+    func pair(_ value: UInt32) {
       let (tens, ones) = UInt8(truncatingIfNeeded: value).quotientAndRemainder(dividingBy: 10)
       text[count] = 48 &+ tens
       text[count &+ 1] = 48 &+ ones

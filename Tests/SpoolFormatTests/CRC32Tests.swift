@@ -29,7 +29,7 @@ import Testing
     }
     let expected = ~value
     bytes.withUnsafeBufferPointer { bytes in
-      #expect(CRC32.checksum(bytes) == expected)
+      #expect(CRC32.checksum(bytes) == expected && CRC32.byTables(bytes, continuing: 0) == expected)
       for cut in 0...bytes.count {
         let start = CRC32.checksum(UnsafeBufferPointer(rebasing: bytes[..<cut]))
         #expect(CRC32.checksum(UnsafeBufferPointer(rebasing: bytes[cut...]), continuing: start) == expected)

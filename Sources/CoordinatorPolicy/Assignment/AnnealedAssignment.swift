@@ -1,7 +1,3 @@
-#if canImport(Glibc)
-  import Glibc
-#endif
-
 extension AssignmentProblem {
   /// The problem as a QUBO (quadratic unconstrained binary optimisation), solved by simulated annealing; for comparison,
   /// and for a machine that is built for these.
@@ -10,8 +6,8 @@ extension AssignmentProblem {
   /// −Σ score(t,b) x(t,b) + P Σ_t (1 − Σ_b x(t,b))² + P Σ_b (room(b) − Σ_t x(t,b) − slack(b))², P 1.1 times the
   /// greatest score, so that too much for a bot never pays (Lucas, *Ising formulations of many NP problems*, 2014, sections 3 and 7). Steps change two bits of a task
   /// at once, or four of two tasks, so that the first penalty is always nothing; the slack's bits are always those
-  /// that are best. Steps that make it worse by d are taken with probability exp(−d ÷ T), while T sinks from a tenth of
-  /// the greatest score to a five-thousandth of it (Kirkpatrick, Gelatt, Vecchi 1983).
+  /// that are best. Steps that make it worse by d are taken with probability exp(−d ÷ T), while T sinks, with the third
+  /// power of what is left to do, from a tenth of the greatest score to a five-thousandth of it (Kirkpatrick, Gelatt, Vecchi 1983).
   ///
   /// Whatever `inOrder` says, a task is left out where that makes the total greater.
   ///
@@ -66,11 +62,10 @@ private struct Annealer {
   }
 
   mutating func run(sweeps: Int) {
-    let cooling = sweeps > 1 ? pow(2e-3, 1 / Double(sweeps - 1)) : 1
-    var temperature = greatest / 10
-    for _ in 0..<sweeps {
+    for sweep in 0..<sweeps {
+      let left = 1 - Double(sweep) / Double(sweeps)
+      let temperature = greatest * max(0.1 * left * left * left, 2e-4)
       for _ in 0..<problem.taskCount { step(temperature) }
-      temperature *= cooling
     }
   }
 
@@ -116,7 +111,11 @@ private struct Annealer {
   }
 
   private mutating func isTaken(_ gain: Double, _ temperature: Double) -> Bool {
-    gain >= 0 || (gain > -20 * temperature && random.unit() < exp(gain / temperature))
+    if gain >= 0 { return true }
+    guard gain > -20 * temperature else { return false }
+    let loss = -gain / temperature
+    // e to the power of −loss, by the first terms of the series of its inverse.
+    return random.unit() * (1 + loss * (1 + loss * (0.5 + loss * (1.0 / 6 + loss / 24)))) < 1
   }
 
   /// What is too much for a bot goes to the best that have room, or to nobody.

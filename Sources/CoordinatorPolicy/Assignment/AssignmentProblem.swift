@@ -60,8 +60,8 @@ public struct AssignmentProblem: Sendable {
     return isLarge || isLarger ? .max : steps
   }
 
-  /// What is used unless told: the exact one for up to 30,000,000 steps, some 50 ms; past that the greedy one.
-  public static let exactStepsMax = 30_000_000
+  /// What is used unless told: the exact one for up to 100,000,000 steps, some 50 ms; past that the greedy one.
+  public static let exactStepsMax = 100_000_000
   public var method: Method { exactSteps <= Self.exactStepsMax ? .exact : .greedy }
 
   public func solve(_ method: Method) -> Solution {
