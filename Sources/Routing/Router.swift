@@ -18,7 +18,7 @@ public struct Router {
   public var rule = RouteTeam.Rule()
 
   /// Bots that aren't anybody: they are asked by name.
-  public static let others = Set(["coordinator", "human"])
+  public static let others = Set(["coordinator", "hub", "human"])
 
   /// `refresh` must be called before the first choice.
   public init(_ spool: Spool) throws {

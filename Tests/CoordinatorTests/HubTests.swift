@@ -151,7 +151,7 @@ import Testing
     #expect(refusal { try play.announce("ml", seconds: -1) }.hasSuffix("is past"))
     #expect(
       refusal { try play.announce("ml") { ($0.sizeMin, $0.sizeMax) = (9, 9) } }
-        == "a group of 9 at least, and there are 1 bots")
+        == "a group of 9 at least, and the team has 1")
     #expect(refusal { try play.announce("ml") { ($0.sizeMin, $0.sizeMax) = (3, 2) } }.hasPrefix("a group of 3 to 2"))
     #expect(refusal { try play.announce() }.contains("1 to 16 skills, and this one 0"))
     #expect(

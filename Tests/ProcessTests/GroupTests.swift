@@ -85,7 +85,7 @@ import Testing
       #expect(SpoolMessage.isOneLine(outcome.error), "\(outcome)")
     }
     try refuses(["x", "--skill", "ml:wizard"], 65, "level \"wizard\" is not novice, intermediate, advanced or expert")
-    try refuses(["x", "--skill", "ml", "--min-group", "2", "--max-group", "3"], 65, "and there are 1 bots")
+    try refuses(["x", "--skill", "ml", "--min-group", "2", "--max-group", "3"], 65, "and the team has 1")
     try refuses(["x", "--skill", "ml", "--min-group", "4", "--max-group", "3"], 65, "a group of 4 to 3 members")
     try refuses(["x", "--skill", "ml", "--deadline", "2020-01-01T00:00:00Z"], 65, "is past")
     try refuses(["x"], 64, "--skill is missing")

@@ -137,6 +137,27 @@ private func compare(_ text: String, _ name: String) throws {
     try compare(story.text, "story-tasks")
   }
 
+  @Test func `what the verbs of groups print, before any hub is there, is as recorded`() throws {
+    let scratch = try Scratch(inMemory: true)
+    let spool = "\(scratch.path)/spool"
+    var story = Story(spool: spool)
+    story.tell(["init", spool])
+    story.tell(["register", "ada", "--skill", "ml:expert"])
+    story.tell(["announce", "predict"])
+    story.tell(["announce", "predict", "--skill", "ml:wizard"])
+    story.tell(["announce", "predict", "--skill", "ml", "--min-group", "3", "--max-group", "2"])
+    story.tell(["announce", "predict", "--skill", "ml", "--min-group", "2"])
+    story.tell(["announce", "predict", "--skill", "ml:advanced", "--deadline", "10m", "--from", "ada"])
+    let id = story.lastLine
+    story.tell(["thread", id])
+    story.tell(["group", "list"])
+    story.tell(["group", "show", id])
+    story.tell(["group", "cancel", id])
+    story.tell(["group", "cancel", id])
+    story.tell(["group", "list", "lost"])
+    try compare(story.text, "story-groups")
+  }
+
   /// Commands and what they print, with what differs from run to run given names.
   private struct Story {
     let spool: String

@@ -257,12 +257,14 @@ final class Hub {
   private func begin(_ group: HubGroup) throws {
     switch group.entry.state {
     case .forming:
-      try takeStock(group)
-      search(group)
+      // One that is formed again has members already.
+      try ensureTasks(group)
+      try takeStock([group])
+      if groups[group.id] === group { search(group) }
     case .active:
       try ensureTasks(group)
-      try takeStock(group)
-      if !group.record.open.isEmpty { search(group) }
+      try takeStock([group])
+      if groups[group.id] === group { search(group) }
     case .completed: try dissolve(group)
     case .failed: try end(group, .failure, group.record.error ?? "it failed")
     case .dissolved: try end(group, .cancel, group.record.error ?? "it is dissolved")

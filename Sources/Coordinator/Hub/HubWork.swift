@@ -137,6 +137,7 @@ extension Hub {
 
   private func follow(_ part: GroupRecord.Part, _ group: HubGroup, _ seconds: Double) {
     let now = Clock.sinceBoot()
+    guard byTask[part.task] == nil else { return }
     byTask[part.task] = group.id
     if let whole = group.record.task { byTask[whole] = group.id }
     inHand[part.bot, default: 0] += 1
@@ -187,12 +188,27 @@ extension Hub {
     if let moves = try files.takeMoves() { for entry in moves { notice(entry) } }
   }
 
-  /// Looks at all parts: where they stand now.
-  func takeStock(_ group: HubGroup) throws {
-    let found = try spool.findTasks(Set(group.working.map(\.task)))
-    for part in group.working {
-      guard groups[group.id] === group else { return }
-      if let entry = found[part.task] { try note(entry, group) } else { try replace(part, group, "its task is gone") }
+  /// Looks at all parts of these groups: where they stand now. What has ended is looked for only when it isn't among
+  /// what lives: there is much more of it.
+  func takeStock(_ groups: [HubGroup]) throws {
+    var wanted = Set(groups.flatMap { $0.working.map(\.task) })
+    guard !wanted.isEmpty else { return }
+    var found: [MessageID: TaskEntry] = [:]
+    for entry in try spool.tasks(in: TaskState.live) where wanted.remove(entry.id) != nil { found[entry.id] = entry }
+    found.merge(try spool.findTasks(wanted)) { live, _ in live }
+    for group in groups {
+      attempt(group) {
+        for part in group.working where self.groups[group.id] === group {
+          if let entry = found[part.task] {
+            try note(entry, group)
+          } else if try History(spool).lastOfTask(part.task) == nil {
+            // There was no room for it.
+            try ensureTasks(group)
+          } else {
+            try replace(part, group, "its task is gone")
+          }
+        }
+      }
     }
   }
 
@@ -317,10 +333,10 @@ extension Hub {
     }
     let isListing = now >= nextListing
     if isListing { nextListing = now + Self.listingNanoseconds }
+    if isListing { attempt { try takeStock(Array(groups.values)) } }
     for group in groups.values
     where group.entry.state == .active || group.record.parts.contains(where: { $0.outcome == .working }) {
       attempt(group) {
-        if isListing { try takeStock(group) }
         for part in group.working where groups[group.id] === group { try examine(part, group, now) }
       }
     }

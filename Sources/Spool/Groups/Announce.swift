@@ -34,7 +34,7 @@ extension Spool {
     let team = try bots().filter { $0 != Self.hub && $0.description != "coordinator" }
     guard announcement.sizeMin <= team.count else {
       throw SpoolError(
-        .badData, "a group of \(announcement.sizeMin) at least, and there are \(team.count) bots",
+        .badData, "a group of \(announcement.sizeMin) at least, and the team has \(team.count)",
         hint: "see: spool bots")
     }
     var message = announcement.message
