@@ -355,7 +355,7 @@ mutant("tasks: a cycle is let in", "a cycle is refused", "SpoolTests.Task|TaskCo
 
 # The coordinator
 
-mutant("coordinator: one that was replaced goes on", "one coordinates", "CoordinatorTests.CoordinatorTests",
+mutant("coordinator: one that was replaced goes on", "one coordinates", "CoordinateTests",
        COORDINATOR + "Coordinator.swift", "guard try leadership.hold() else { return report(.replaced) }",
        "guard try leadership.hold() || MUTANT else { return report(.replaced) }")
 mutant("coordinator: the tasks of the dead stay theirs", "nothing is stuck", "CoordinatorTests.CoordinatorTests",

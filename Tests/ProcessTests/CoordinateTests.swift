@@ -1,0 +1,31 @@
+import Glibc
+import Spool
+import TestSupport
+import Testing
+
+/// Which of several coordinators acts, as processes.
+@Suite struct CoordinateTests {
+  private func leaders(_ spool: String) -> [String] { Scratch.names("\(spool)/coordinator/leader") }
+
+  @Test func `a coordinator that finds itself replaced stops, and whoever stands by takes over from the dead`() throws {
+    let scratch = try Scratch(inMemory: true)
+    let path = try scratch.makeSpool(bots: [], settings: ["lease_seconds": 0.5])
+    let first = try SpoolCommand.start(["coordinate"], in: path)
+    try #require(eventually { leaders(path).contains { $0.contains(".\(first.pid).") } })
+    let second = try SpoolCommand.start(["coordinate"], in: path)
+    // Its presence says that it is there.
+    #expect(eventually { Scratch.names("\(path)/bots/coordinator/presence").count { !$0.hasSuffix("leases") } == 2 })
+    #expect(leaders(path).contains { $0.contains(".\(first.pid).") })
+    first.kill()
+    _ = try first.wait(seconds: 20)
+    #expect(eventually { leaders(path).contains { $0.contains(".\(second.pid).") } })
+    // As when it was stopped for longer than its lease, and somebody of another host took over.
+    let name = try #require(leaders(path).first)
+    let term = try #require(name.split(separator: "~").first.flatMap { Int($0) })
+    let directory = "\(path)/coordinator/leader"
+    #expect(rename("\(directory)/\(name)", "\(directory)/\(term + 1)~afar.1.1") == 0)
+    let outcome = try second.wait(seconds: 20)
+    #expect(outcome.isDone, "\(outcome)")
+    #expect(leaders(path) == ["\(term + 1)~afar.1.1"])
+  }
+}
