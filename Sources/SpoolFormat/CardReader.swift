@@ -179,7 +179,8 @@ private struct CardReader {
       return nil
     }
     guard let plain = try? Card.Skill(parsing: name), plain.name == name else {
-      check.note(element.line, field, "\"\(name.prefix(64))\" is no skill's name", cure: "use 1 to 64 bytes without :")
+      check.note(
+        element.line, field, "\"\(name.prefix(64))\" is no skill's name", cure: "use 1 to 64 bytes without : = < > ,")
       return nil
     }
     guard let level else { return plain }

@@ -48,6 +48,9 @@ extension Verb {
       invocation.output.table(["ID", "STATE", "MEMBERS", "AGE", "TEXT"], rows)
     }
     if entries.count > limit { Output.talk("and \(entries.count - limit) more; see: spool group list --limit …") }
+    if entries.isEmpty {
+      Output.talk("no such group\(invocation.has("--all") ? "" : "; those that ended too: spool group list --all")")
+    }
     return entries.isEmpty ? .nothing : .done
   }
 
