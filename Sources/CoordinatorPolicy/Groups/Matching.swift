@@ -22,10 +22,10 @@ public struct Matching: Sendable, Hashable {
     /// The bits for an offer.
     public static func covered(_ wanted: [Card.Skill], by skills: [Card.Skill]) -> UInt32 {
       var bits: UInt32 = 0
-      for skill in skills {
-        for (index, want) in wanted.enumerated() where want.name == skill.name && skill.level >= want.level {
-          bits |= 1 << index
-        }
+      // By index: a copy of each name would cost more than comparing it.
+      for own in skills.indices {
+        for want in wanted.indices
+        where wanted[want].name == skills[own].name && skills[own].level >= wanted[want].level { bits |= 1 << want }
       }
       return bits
     }

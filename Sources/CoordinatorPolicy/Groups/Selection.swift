@@ -83,16 +83,14 @@ public struct Selection: Sendable {
       "\(matching.candidates) offers, \(matching.kept) that nobody beats in all; \(matching.method.text)",
     ]
     let chosen = Set(matching.chosen.map(\.bot))
-    let shown = candidates.sorted { left, right in
-      let (first, second) = (chosen.contains(left.bot), chosen.contains(right.bot))
-      return first != second ? first : Matching.precedes(left, right)
-    }
-    for candidate in shown.prefix(chosen.count + othersShown) {
+    let others = candidates.filter { !chosen.contains($0.bot) }.sorted(by: Matching.precedes)
+    let shown = matching.chosen.sorted(by: Matching.precedes) + others.prefix(othersShown)
+    for candidate in shown {
       let mark = chosen.contains(candidate.bot) ? "chosen" : "not chosen"
       let why = agreed.contains(candidate.bot) ? "has agreed already" : costs[candidate.bot]?.explanation ?? ""
       lines.append("\(mark): \(candidate.bot) for \(names(candidate.covers)): \(why)")
     }
-    let rest = candidates.count - chosen.count - othersShown
+    let rest = others.count - othersShown
     if rest > 0 { lines.append("and \(rest) more that cost as much, at least, each for itself") }
     if !missing.isEmpty {
       lines.append("nobody offers \(missing.map { "\($0.name):\($0.level)" }.joined(separator: ", "))")
