@@ -96,6 +96,17 @@ def make_tree(work, mutants):
     return crowded
 
 
+def end_strays(work):
+    """The tests run in a session of their own; what hangs there would stay."""
+    inside = os.path.realpath(work) + "/.build/"
+    for name in os.listdir("/proc"):
+        try:
+            if name.isdigit() and os.readlink(f"/proc/{name}/exe").startswith(inside):
+                os.kill(int(name), signal.SIGKILL)
+        except OSError:
+            pass
+
+
 def swift(work, *arguments, mutant=None, scenario=None, seconds=SECONDS_MAX):
     """Status, or None when it took too long, and what it said. Ends all that it started."""
     environment = dict(os.environ)
@@ -118,6 +129,7 @@ def swift(work, *arguments, mutant=None, scenario=None, seconds=SECONDS_MAX):
             except ProcessLookupError:
                 pass
             process.wait()
+            end_strays(work)
         output.seek(0)
         return status, output.read()
 
