@@ -169,9 +169,12 @@ struct EntryRecovery<Entry: FiledEntry> {
     _ entry: Entry, _ known: Known?, mending: Bool, live: Bool, _ report: inout RecoveryReport
   ) throws {
     let stoodUntil = known?.earlier[Standing(entry)]
-    let isBehind = !live && stoodUntil != nil && known?.entry != entry
+    let isReadable = isReadable(entry.path, entry.id)
+    // Where the lines between are damaged, the log may not have seen it there.
+    let wasSeen = stoodUntil != nil || known?.entry.isSettled == true || !isReadable
+    let isBehind = !live && known != nil && known?.entry != entry && wasSeen
     let target = isBehind ? known!.entry : entry
-    if !isReadable(entry.path, entry.id) {
+    if !isReadable {
       guard let body = try body(entry.id) else { return }
       report.add(entry.path, "is not what was written", "made again from the log")
       guard mending else { return }
@@ -180,7 +183,7 @@ struct EntryRecovery<Entry: FiledEntry> {
       report.add(entry.path, "is \(target.state.rawValue) by the log", "moved there")
       guard mending else { return }
       // What it became since then is in the log alone.
-      if known!.bodyNumber > stoodUntil!, let body = try body(entry.id) {
+      if known!.bodyNumber > stoodUntil ?? 0, let body = try body(entry.id) {
         try write(body, target)
       } else {
         _ = try root.renameIfPresent(entry.path, to: target.path)

@@ -21,6 +21,8 @@ protocol FiledEntry: Hashable, Sendable {
   /// The whole content that an event bears.
   static func body(_ event: LogEvent) -> [UInt8]?
   static func isReadable(_ bytes: [UInt8], _ id: MessageID) -> Bool
+  /// Whether nobody, and no hand, takes it out of the state that it is in.
+  var isSettled: Bool { get }
 }
 
 extension FiledEntry {
@@ -34,6 +36,7 @@ extension TaskEntry: FiledEntry {
   }
 
   static var kind: EntryName.Kind { .task }
+  var isSettled: Bool { state == .completed }
   static func directory(_ state: TaskState) -> String { Layout.tasks(state) }
   static var moving: String { Layout.tasksMoving }
   static var temporary: String? { Layout.tasksTemporary }
@@ -51,6 +54,8 @@ extension GroupEntry: FiledEntry {
     self = entry
   }
 
+  /// What a hand brings back from there is active again.
+  var isSettled: Bool { false }
   static var kind: EntryName.Kind { .message }
   static func directory(_ state: GroupState) -> String { Layout.groups(state) }
   static var moving: String { Layout.groupsMoving }

@@ -70,6 +70,23 @@ import Testing
     #expect(try recovered.record(of: again)?.failures.map(\.error) == ["oh"])
   }
 
+  @Test(arguments: [true, false])
+  func `what was completed is so again, though the log lost when it was begun`(isReadable: Bool) throws {
+    let fixture = try Fixture("coder")
+    let (spool, bot) = (fixture.spool, try fixture.bot())
+    let added = try spool.addTask(TaskRecord(title: "x"))
+    let begun = try #require(try spool.start(added, bot: bot, worker: nil))
+    let bytes = try Plain.read("\(fixture.path)/\(begun.path)")
+    let done = try #require(try spool.complete(begun, result: JSONText(string: "42")))
+    let segment = try fixture.lastSegment()
+    let log = try Plain.text(segment)
+    try Plain.write(segment, log.replacing("task.started", with: "task.sXarted"))
+    #expect(unlink("\(fixture.path)/\(done.path)") == 0)
+    try Plain.write("\(fixture.path)/\(begun.path)", isReadable ? bytes : [])
+    let recovered = try fixture.rebooted()
+    #expect(try recovered.findTask(done.id) == done && recovered.record(of: done)?.result == JSONText(string: "42"))
+  }
+
   @Test func `a file that is behind the log is moved on, and one that a person moved stays`() throws {
     let fixture = try Fixture("coder")
     let entries = try tasksInAllStates(fixture)
