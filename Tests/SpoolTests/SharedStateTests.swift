@@ -103,7 +103,10 @@ import Testing
     let seen = Mutex((count: 0, wrong: [String]()))
     try Thread.run([
       {
-        for round in 1...60 { _ = try? fixture.spool.setState(light, to: texts[round % 2]) }
+        // Until it has been read often enough; a bound, should the reader never come.
+        for round in 1...20_000 where seen.withLock({ $0.count }) < 50 {
+          _ = try? fixture.spool.setState(light, to: texts[round % 2])
+        }
         isOver.withLock { $0 = true }
       },
       {
@@ -117,7 +120,7 @@ import Testing
         }
       },
     ])
-    #expect(seen.withLock { $0.wrong }.isEmpty && seen.withLock { $0.count } > 10)
+    #expect(seen.withLock { $0.wrong }.isEmpty && seen.withLock { $0.count } >= 50)
   }
 
   @Test func `a value that is put there by hand is a change by unknown, and rm is one too`() throws {
