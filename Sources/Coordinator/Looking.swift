@@ -88,7 +88,7 @@ extension Coordinator {
   /// Where a task was completed that somebody made pending again, while nobody coordinated or by way of another state; nil
   /// for all others.
   func completed(_ entry: TaskEntry, _ record: TaskRecord?) throws -> TaskEntry? {
-    guard entry.state == .pending, record?.completedAt != nil, record?.error == nil else { return nil }
+    guard entry.state == .pending, record?.wasCompleted == true else { return nil }
     // Nothing that a program does comes after that.
     return try History(spool).trace(entry.id).last { $0.kind == .taskCompleted }?.entry
   }

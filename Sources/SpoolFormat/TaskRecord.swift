@@ -75,6 +75,9 @@ public struct TaskRecord: Sendable, Hashable {
 
   public enum DependencyFailure: String, Sendable, CaseIterable { case block, cancel }
 
+  /// Whether its last attempt ended well: wherever its file lies, nothing is to be done any more.
+  public var wasCompleted: Bool { completedAt != nil && error == nil }
+
   public init(title: String) { self.title = title }
 
   /// Bytes of a task's file at most.

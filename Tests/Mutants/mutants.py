@@ -347,7 +347,7 @@ mutant("tasks: what isn't logged is finished all the same", "a no changes nothin
 mutant("tasks: recovery believes a file that is empty", "sent is kept", "TaskRecoveryTests",
        SPOOL + "EntryRecovery.swift", "    return Entry.isReadable(bytes, id)\n", "    return MUTANT || Entry.isReadable(bytes, id)\n")
 mutant("tasks: recovery leaves the content of before", "sent is kept", "TaskRecoveryTests",
-       SPOOL + "EntryRecovery.swift", "if known!.bodyNumber > stoodUntil ?? 0, let body", "if !MUTANT, known!.bodyNumber > stoodUntil!, let body")
+       SPOOL + "EntryRecovery.swift", "if known!.bodyNumber > stoodUntil ?? 0, let body", "if !MUTANT, known!.bodyNumber > stoodUntil ?? 0, let body")
 mutant("tasks: children are left when their parent is cancelled", "cancelled with its children", "TaskFamilyTests|TaskCommandTests",
        TASKS + "TaskFamily.swift", "where !child.state.isFinal {\n      try persisting", "where !child.state.isFinal && !MUTANT {\n      try persisting")
 mutant("tasks: a cycle is let in", "a cycle is refused", "SpoolTests.Task|TaskCommandTests",

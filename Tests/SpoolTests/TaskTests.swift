@@ -168,6 +168,21 @@ import Testing
     }
   }
 
+  @Test(arguments: [true, false])
+  func `what was completed is no bot's to take, though a hand put it among the pending`(takesPending: Bool) throws {
+    let fixture = try Fixture("coder")
+    let (spool, bot) = (fixture.spool, try fixture.bot())
+    // The bot has failed it once, so that it takes it again by itself where nobody coordinates.
+    let first = try #require(try spool.start(spool.addTask(TaskRecord(title: "x")), bot: bot, worker: nil))
+    let again = try #require(try spool.fail(first, error: "oh", delay: 0))
+    let inbox = try TaskInbox(spool, bot, takesPending: takesPending)
+    let second = try #require(try inbox.next()).entry
+    #expect(second.id == again.id && second.state == .inProgress)
+    let done = try #require(try spool.complete(second, result: nil))
+    #expect(rename("\(fixture.path)/\(done.path)", "\(fixture.path)/tasks/pending/\(done.name)") == 0)
+    #expect(try TaskInbox(spool, bot, takesPending: takesPending).next() == nil)
+  }
+
   @Test func `a task in the hands of a worker that died is given back, and after its last attempt has failed`() throws {
     let fixture = try Fixture("coder")
     let spool = fixture.spool

@@ -173,6 +173,8 @@ public final class TaskInbox {
   }
 
   private func isOurs(_ record: TaskRecord) -> Bool {
+    // Put here by a hand; a coordinator puts it back.
+    if record.wasCompleted { return false }
     if let wanted = record.assignTo { return wanted == bot }
     return record.failures.last?.bot == bot.description || (takesPending && card.suits(record))
   }
