@@ -29,6 +29,7 @@ import json
 import sys
 
 SLACK = 0.05  # seconds: between a claim and the clock reading before it
+CLOCK = 0.01  # seconds: what a shell reads the time from counts in these, and so may seem to be earlier
 
 
 class Fault:
@@ -150,13 +151,13 @@ class Judge:
         if not before:
             # Nobody says to have had it: whoever did was killed, or stopped, before it could.
             since = self.sends.get(line["token"], line)["t"]
-            if not any(self.was_disturbed(client, since, line["t"]) for client in self.receivers[bot]):
+            if not any(self.was_disturbed(client, since, line["t"] + CLOCK) for client in self.receivers[bot]):
                 self.fault("doubled", id, f"attempt {attempt} of {bot} has no attempt {attempt - 1} before it")
             return
         for holder in before:
             if line["t"] - holder["began"] >= self.lease - SLACK:
                 return
-            if self.was_disturbed(holder["client"], holder.get("after", holder["began"]), line["t"]):
+            if self.was_disturbed(holder["client"], holder.get("after", holder["began"]), line["t"] + CLOCK):
                 return
         if any(end["op"] == "nacking" and end["attempt"] == attempt - 1 for end in self.settled[bot, id]):
             return
