@@ -128,6 +128,15 @@ public final class Directory: Sendable {
   /// False when there is no such directory. Cost: one open, and one getdents64(2) for each 32 KiB of names.
   @discardableResult
   public func list(_ name: String, _ body: (UnsafeBufferPointer<UInt8>) -> Void) throws(SystemCallError) -> Bool {
+    try scan(name) {
+      body($0)
+      return true
+    }
+  }
+
+  /// As `list`, until `body` returns false.
+  @discardableResult
+  public func scan(_ name: String, _ body: (UnsafeBufferPointer<UInt8>) -> Bool) throws(SystemCallError) -> Bool {
     let directory: Descriptor
     do { directory = try open(name, O_RDONLY | O_DIRECTORY) } catch {
       if error.code == ENOENT || error.code == ENOTDIR { return false }
@@ -147,7 +156,7 @@ public final class Directory: Sendable {
         let count = strlen(UnsafeRawPointer(start).assumingMemoryBound(to: CChar.self))
         offset += length
         if start[0] == UInt8(ascii: "."), count == 1 || (count == 2 && start[1] == UInt8(ascii: ".")) { continue }
-        body(UnsafeBufferPointer(start: start, count: count))
+        if !body(UnsafeBufferPointer(start: start, count: count)) { return true }
       }
     }
   }

@@ -70,6 +70,9 @@ enum Layout {
   /// When this host's one-shot commands first saw each claim of a bot as it stands.
   static func leases(_ bot: BotName, host: String) -> String { "bots/\(bot)/presence/\(host).leases" }
 
+  /// How much this user's processes on this host may still send there before its inbox is counted again.
+  static func credit(_ bot: BotName, host: String, user: UInt32) -> String { "bots/\(bot)/tmp/.credit.\(host).\(user)" }
+
   static func topic(_ topic: BotName) -> String { "topics/\(topic)" }
   static func subscription(_ topic: BotName, _ bot: BotName) -> String { "topics/\(topic)/\(bot)" }
 

@@ -12,7 +12,9 @@ extension Spool {
   ///
   /// With an idempotency key, a second send with the same key to the same recipients delivers nothing and
   /// returns the first's id.
-  /// - Throws: `.noSuchBot`, `.badData`, `.tryAgain` (no room), `.outcomeUnknown`.
+  ///
+  /// Where more than `InboxLimits` allow would wait in any of the inboxes, nothing is sent to anybody.
+  /// - Throws: `.noSuchBot`, `.badData`, `.tryAgain` (no room, an inbox is full), `.outcomeUnknown`.
   @discardableResult
   public func send(_ message: Message, durability: Durability? = nil) throws -> MessageID {
     let recipients = try recipients(of: message)
@@ -192,6 +194,7 @@ struct Parcel {
         hint: "put the content into a file, and its name into the message")
     }
     line = encoded
+    try spool.admit(recipients, bytes: encoded.count)
     while true {
       do {
         try write(spool)

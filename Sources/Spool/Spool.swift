@@ -19,6 +19,8 @@ public final class Spool: Sendable {
   /// Whether this process has a directory below `tasks/moving/`.
   let hasMovingDirectory = Atomic(false)
   let lastClaim = Mutex<FreshClaim?>(nil)
+  /// How much may wait in the inboxes that this process sends to.
+  let knownLimits = Mutex<[BotName: KnownLimits]>([:])
   let rememberedStates = Mutex<[StateKey: RememberedState]>([:])
 
   /// A claim that was just made, and until when its lease can't have run out; nanoseconds since boot.

@@ -12,6 +12,8 @@ public struct Card: Sendable, Hashable {
   public var leaseSeconds: Double?
   /// Claims of one message before it is dead-lettered; nil for the spool's own setting.
   public var attemptsMax: Int?
+  /// How much may wait in its inbox; what is nil is as the spool's own settings have it.
+  public var inboxLimits = InboxLimits()
   /// How it speaks and decides, for programs that can take that up: a language model's, say.
   public var personality: String?
   /// What it is to do and to leave alone, for its program.
@@ -91,6 +93,7 @@ public struct Card: Sendable, Hashable {
     capacity = min(max(value["capacity"]?.int ?? 1, 1), 1000)
     leaseSeconds = Settings.lease(value["lease_seconds"])
     attemptsMax = Settings.attempts(value["attempts_max"])
+    inboxLimits = InboxLimits(value)
     registeredAt = value["registered_at"]?.string.flatMap(Timestamp.init(rfc3339:))
     personality = value["personality"]?.string
     instructions = value["instructions"]?.string
@@ -109,10 +112,11 @@ public struct Card: Sendable, Hashable {
   }
 
   /// Those that a card has, in the order in which they are written.
-  static let members = [
-    "name", "description", "domain", "skills", "capacity", "lease_seconds", "attempts_max", "timeout_seconds",
-    "personality", "instructions", "start", "registered_at",
-  ]
+  static let members =
+    [
+      "name", "description", "domain", "skills", "capacity", "lease_seconds", "attempts_max", "timeout_seconds",
+      "personality", "instructions", "start", "registered_at",
+    ] + InboxLimits.members
   static let timeoutRange = 0.01...1e9
 
   /// What a card written by hand says; nil for what can't be meant.
@@ -145,6 +149,7 @@ public struct Card: Sendable, Hashable {
     if let leaseSeconds { writer.member("lease_seconds", leaseSeconds) }
     if let attemptsMax { writer.member("attempts_max", attemptsMax) }
     writer.member("timeout_seconds", ifPresent: timeoutSeconds)
+    inboxLimits.write(to: &writer)
     writer.member("personality", ifPresent: personality)
     writer.member("instructions", ifPresent: instructions)
     if let start {

@@ -2,7 +2,8 @@ extension Card {
   /// Reads a file that specifies a bot, and checks the whole of it: nothing of a file with a mistake is taken.
   ///
   /// Fields: `name`, `description`, `domain`, `skills` (`"swift:expert"`, or objects of `name` and `level`), `capacity`,
-  /// `personality`, `instructions`, `lease_seconds`, `attempts_max`, `timeout_seconds` (also together in an object `limits`;
+  /// `personality`, `instructions`, `lease_seconds`, `attempts_max`, `timeout_seconds`, `inbox_messages_max`,
+  /// `inbox_bytes_max`, `sender_messages_max`, `sender_bytes_max` (these also together in an object `limits`;
   /// durations in seconds, or texts such as `5m`), `start` (a list of the program and its arguments, or an object of
   /// `program`, `takes`, `pending`, `slots`, `stream`), `registered_at`; and any that begin with `x-`, which are kept as
   /// they are. What `card.json` holds, and what `spool bots show` prints, can be read so.
@@ -28,7 +29,7 @@ private struct CardReader {
   private var check = FileChecker()
 
   private static let startFields = ["program", "takes", "pending", "slots", "stream"]
-  private static let limitFields = ["lease_seconds", "attempts_max", "timeout_seconds"]
+  private static let limitFields = ["lease_seconds", "attempts_max", "timeout_seconds"] + InboxLimits.members
   private static let argumentsMax = 1000
 
   mutating func read(_ document: JSONNode, _ name: BotName?) throws(FileProblems) -> Card {
@@ -136,6 +137,9 @@ private struct CardReader {
     card.leaseSeconds = seconds(node, field, "lease_seconds", 0.1...1e7) ?? card.leaseSeconds
     card.attemptsMax = whole(node, field, "attempts_max", 1...EntryName.attemptMax) ?? card.attemptsMax
     card.timeoutSeconds = seconds(node, field, "timeout_seconds", Card.timeoutRange) ?? card.timeoutSeconds
+    for (name, limit) in zip(InboxLimits.members, InboxLimits.fields) {
+      if let value = whole(node, field, name, InboxLimits.range) { card.inboxLimits[keyPath: limit] = value }
+    }
   }
 
   private mutating func skills(_ document: JSONNode) -> [Card.Skill] {

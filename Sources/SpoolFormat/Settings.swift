@@ -14,6 +14,8 @@ public struct Settings: Sendable, Hashable {
   public var attemptsMax = 5
   /// Bytes of a log segment before the next is begun.
   public var segmentBytesMax = 64 << 20
+  /// How much may wait in an inbox whose bot says nothing else; nothing is limited unless somebody says so.
+  public var inboxLimits = InboxLimits()
   public var createdAt: Timestamp?
 
   public init(identity: String) { self.identity = identity }
@@ -45,6 +47,7 @@ public struct Settings: Sendable, Hashable {
     leaseSeconds = Self.lease(value["lease_seconds"]) ?? leaseSeconds
     attemptsMax = Self.attempts(value["attempts_max"]) ?? attemptsMax
     if let bytes = value["segment_bytes_max"]?.int { segmentBytesMax = max(bytes, 4096) }
+    inboxLimits = InboxLimits(value)
     createdAt = value["created_at"]?.string.flatMap(Timestamp.init(rfc3339:))
   }
 
@@ -56,6 +59,7 @@ public struct Settings: Sendable, Hashable {
     writer.member("lease_seconds", leaseSeconds)
     writer.member("attempts_max", attemptsMax)
     writer.member("segment_bytes_max", segmentBytesMax)
+    inboxLimits.write(to: &writer)
     if let createdAt {
       writer.key("created_at")
       writer.moment(createdAt)

@@ -55,6 +55,7 @@ extension Scenario {
       if reader.entries(saying: "payload").count != 1 || reader.sent.count != 1 { found.append("sent twice, or never") }
       return found
     },
+    send("send where little may wait", callsMin: 24, bots: ["a", "b"], ["send", "team", "payload"], limited: true),
     send("send that begins a segment", callsMin: 25, bots: ["a"], ["send", "a", "payload"], fill: true),
     Scenario(name: "publish", callsMin: 22) {
       let stage = try Stage(bots: ["a", "b"])
@@ -70,10 +71,14 @@ extension Scenario {
 
   private static func send(
     _ name: String, callsMin: Int, bots: [String], _ arguments: [String], fill: Bool = false,
+    limited: Bool = false,
     andThen: @escaping @Sendable (Stage, SpoolCommand.Outcome, SpoolReader) throws -> [String] = { _, _, _ in [] }
   ) -> Scenario {
     Scenario(name: name, callsMin: callsMin) {
-      let stage = try Stage(bots: bots + ["filler"], settings: fill ? ["segment_bytes_max": 4096] : [:])
+      let stage = try Stage(
+        bots: bots + ["filler"],
+        settings: fill
+          ? ["segment_bytes_max": 4096] : limited ? ["inbox_messages_max": 3, "inbox_bytes_max": 9999] : [:])
       if fill { try stage.fillSegments() }
       stage.arguments = arguments + ["--from", "filler"]
       return stage

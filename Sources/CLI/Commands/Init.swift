@@ -8,7 +8,7 @@ extension Verb {
       .value("--lease", "DURATION", "how long a claim stands without being renewed (60s)"),
       .value("--attempts", "N", "claims of one message before it is dead-lettered (5)"),
       .value("--durability", "LEVEL", "durable (survives a power cut) or relaxed (does not); durable unless told"),
-    ],
+    ] + limitOptions,
     example: "spool init /tmp/team && export SPOOL_DIR=/tmp/team",
     exits: "0 made, or there already; 69 there in a later format; 73 the directory has other things in it"
   ) { invocation in
@@ -18,9 +18,12 @@ extension Verb {
     let attempts = try invocation.number("--attempts", in: 1...EntryName.attemptMax)
     let durability = try invocation.value("--durability").map { try Durability(parsing: $0) }
     if let lease, lease < 0.1 { throw UsageError("--lease is at least 100ms") }
+    var limits = InboxLimits()
+    try invocation.readLimits(into: &limits)
     let isNew = try Spool.create(at: path) { settings in
       if let lease { settings.leaseSeconds = lease }
       if let attempts { settings.attemptsMax = attempts }
+      settings.inboxLimits = limits
       if let durability { settings.durability = durability }
     }
     let spool = try Spool(at: path)

@@ -14,7 +14,7 @@ extension Verb {
       .value("--about", "TEXT", "what it is for"),
       .value("--lease", "DURATION", "how long its claims stand without being renewed"),
       .value("--attempts", "N", "claims of one of its messages before that is dead-lettered"),
-    ],
+    ] + limitOptions,
     example: """
       spool register coder --domain development --skill swift:expert --capacity 4
       spool register --file agent.json
@@ -24,7 +24,7 @@ extension Verb {
       The file is JSON, and becomes the bot's card; spool bots show BOT gives it back:
       {"name": "coder", "description": "…", "domain": "development", "skills": ["swift:expert", "sql"], "capacity": 2,
       "personality": "terse", "instructions": "…", "limits": {"lease_seconds": 60, "attempts_max": 3,
-      "timeout_seconds": "5m"}, "start": {"program": ["python3", "coder.py"], "takes": "tasks", "slots": 2}}
+      "timeout_seconds": "5m", "inbox_messages_max": 1000}, "start": {"program": ["python3", "coder.py"], "takes": "tasks", "slots": 2}}
       All but the name may be missing. Of start there are also "stream" and "pending"; a list alone is the program.
       What begins with "x-" is kept as it is. spool work BOT starts it so.
       """
@@ -41,6 +41,7 @@ extension Verb {
     if let capacity = try invocation.number("--capacity", in: 1...1000) { card.capacity = capacity }
     if let lease = try invocation.duration("--lease") { card.leaseSeconds = max(0.1, lease) }
     if let attempts = try invocation.number("--attempts", in: 1...EntryName.attemptMax) { card.attemptsMax = attempts }
+    try invocation.readLimits(into: &card.inboxLimits)
     for skill in skills {
       card.skills.removeAll { $0.name == skill.name }
       card.skills.append(skill)
@@ -52,8 +53,8 @@ extension Verb {
 
   /// All of a bot from one file; nothing of one with a mistake.
   private static func register(_ file: String, _ invocation: Invocation) throws -> Exit {
-    for option in ["--domain", "--skill", "--capacity", "--about", "--lease", "--attempts"] where invocation.has(option)
-    {
+    let others = ["--domain", "--skill", "--capacity", "--about", "--lease", "--attempts"] + limitOptions.map(\.name)
+    for option in others where invocation.has(option) {
       throw UsageError("\(option) is what the file says: --file stands alone")
     }
     let name = try invocation.operands.first.map { try BotName(parsing: $0) }

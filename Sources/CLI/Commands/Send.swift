@@ -31,7 +31,7 @@ extension Verb {
       spool send 'any:skill=swift>=advanced' "write a parser" --explain
       """,
     exits:
-      "0 kept (prints its id), 65 bad JSON or name, 67 no such bot, 69 no spool, 75 no room, or nobody is there: nothing was sent",
+      "0 kept (prints its id), 65 bad JSON or name, 67 no such bot, 69 no spool, 75 no room, full, or nobody there: nothing was sent",
     notes: routingNotes
   ) { invocation in
     try invocation.expect(atMost: 2)
@@ -42,7 +42,8 @@ extension Verb {
   static let publish = Verb(
     name: "publish", summary: "send to those who subscribe to a topic", usage: "TOPIC TEXT|-|--file F",
     options: sendingOptions, example: "spool publish builds \"main is green\"",
-    exits: "0 kept (prints its id), 1 nobody subscribes, 65 bad name, 69 no spool, 75 no room: nothing was sent"
+    exits:
+      "0 kept (prints its id), 1 nobody subscribes, 65 bad name, 69 no spool, 75 no room, or an inbox is full: nothing was sent"
   ) { invocation in
     try invocation.expect(atMost: 2)
     let topic = try invocation.operand(0, "TOPIC")

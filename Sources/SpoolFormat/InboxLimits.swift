@@ -1,0 +1,47 @@
+/// How much may wait in an inbox before more is refused; what is nil is not limited.
+public struct InboxLimits: Sendable, Hashable {
+  /// Messages, from whomever.
+  public var messages: Int?
+  /// Bytes of these.
+  public var bytes: Int?
+  /// Messages of one sender: of one Unix user, to whom their files belong.
+  public var senderMessages: Int?
+  /// Bytes of these.
+  public var senderBytes: Int?
+
+  public init() {}
+
+  public static let range = 1...(1 << 53)
+
+  /// Under these names they stand in `spool.json`, for all bots, and in a bot's card, for its inbox.
+  public static let members = ["inbox_messages_max", "inbox_bytes_max", "sender_messages_max", "sender_bytes_max"]
+
+  static let fields: [WritableKeyPath<InboxLimits, Int?> & Sendable] = [
+    \.messages, \.bytes, \.senderMessages, \.senderBytes,
+  ]
+
+  public var isEmpty: Bool { self == InboxLimits() }
+  /// Whether whose the files are, or how long, must be known.
+  public var needsFiles: Bool { bytes != nil || senderMessages != nil || senderBytes != nil }
+
+  /// Each as it is here, else as there.
+  public func overruling(_ defaults: InboxLimits) -> InboxLimits {
+    var result = defaults
+    for field in Self.fields { if let value = self[keyPath: field] { result[keyPath: field] = value } }
+    return result
+  }
+
+  /// As somebody wrote them by hand: what is no whole number above 0 is not there.
+  init(_ value: JSONValue) {
+    for (name, field) in zip(Self.members, Self.fields) {
+      self[keyPath: field] = value[name]?.int.flatMap { $0 > 0 ? min($0, Self.range.upperBound) : nil }
+    }
+  }
+
+  func write(to writer: inout JSONWriter) {
+    writer.member("inbox_messages_max", ifPresent: messages)
+    writer.member("inbox_bytes_max", ifPresent: bytes)
+    writer.member("sender_messages_max", ifPresent: senderMessages)
+    writer.member("sender_bytes_max", ifPresent: senderBytes)
+  }
+}
