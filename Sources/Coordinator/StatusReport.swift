@@ -21,6 +21,8 @@ public struct StatusReport: Sendable {
   }
 
   public let agents: [Agent]
+  /// Of those bots for whom something waits, the most first.
+  public let backlogs: [Backlog]
   public let tasks: [TaskState: Int]
   /// Of the tasks that were completed or failed, the part that was completed; nil when there are none.
   public let successRate: Double?
@@ -55,8 +57,14 @@ public struct StatusReport: Sendable {
       }
     }
     var agents: [Agent] = []
-    for bot in try spool.bots() { agents.append(try Self.agent(bot, held[bot] ?? (0, 0), spool)) }
+    var backlogs: [Backlog] = []
+    for bot in try spool.bots() {
+      let backlog = try spool.backlog(of: bot)
+      agents.append(try Self.agent(bot, held[bot] ?? (0, 0), backlog, spool))
+      if backlog.total > 0 { backlogs.append(backlog) }
+    }
     self.agents = agents
+    self.backlogs = backlogs.sorted { ($1.total, $0.bot) < ($0.total, $1.bot) }
     tasks = try spool.taskCounts()
     let (completed, failed) = (tasks[.completed] ?? 0, tasks[.failed] ?? 0)
     successRate = completed + failed == 0 ? nil : Double(completed) / Double(completed + failed)
@@ -69,16 +77,17 @@ public struct StatusReport: Sendable {
     coordinator = try spool.coordinator()?.description
   }
 
-  private static func agent(_ bot: BotName, _ held: (assigned: Int, inProgress: Int), _ spool: Spool) throws -> Agent {
+  private static func agent(
+    _ bot: BotName, _ held: (assigned: Int, inProgress: Int), _ backlog: Backlog, _ spool: Spool
+  ) throws -> Agent {
     let card = try? spool.card(of: bot)
     var takes: Set<String> = []
     for holder in try spool.presence(of: bot) { takes.insert(spool.takes(bot, holder).rawValue) }
-    let counts = try spool.count(bot)
-    let isBusy = held.inProgress > 0 || counts.claimed > 0
+    let isBusy = held.inProgress > 0 || backlog.claimed > 0
     return Agent(
       name: bot.description, domain: card?.domain, state: isBusy ? .working : takes.isEmpty ? .offline : .idle,
       takes: takes.sorted(), capacity: card?.capacity ?? 1, assigned: held.assigned, inProgress: held.inProgress,
-      waiting: counts.waiting, claimed: counts.claimed)
+      waiting: backlog.total, claimed: backlog.claimed)
   }
 
   private static func assignmentLatency(_ spool: Spool) throws -> Statistics.Percentiles? {
@@ -140,6 +149,10 @@ public struct StatusReport: Sendable {
       writer.member("p99", assignmentLatency.p99)
       writer.endObject()
     }
+    writer.key("backlogs")
+    writer.beginArray()
+    for backlog in backlogs { backlog.write(to: &writer) }
+    writer.endArray()
     writer.key("agents")
     writer.beginArray()
     for agent in agents {
@@ -156,5 +169,30 @@ public struct StatusReport: Sendable {
       writer.endObject()
     }
     writer.endArray()
+  }
+}
+
+extension Backlog {
+  func write(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.member("bot", bot.description)
+    writer.member("total", total)
+    writer.member("waiting", waiting)
+    writer.member("delayed", delayed)
+    writer.key("by_age")
+    writer.beginObject()
+    for (name, count) in zip(Self.ageNames, byAge) {
+      writer.key(name)
+      writer.int(count)
+    }
+    writer.endObject()
+    if let oldest {
+      writer.key("oldest")
+      writer.moment(oldest)
+    }
+    writer.member("consumers", consumers)
+    writer.member("limit", ifPresent: limits.messages)
+    writer.member("full", isFull)
+    writer.endObject()
   }
 }

@@ -126,14 +126,35 @@ public struct Doctor {
     let aside = try spool.quarantined().count
     if aside > 0 { remarks.append("\(aside) in quarantine/: see the .reason beside each") }
     for bot in try spool.bots() {
-      let counts = try spool.count(bot)
+      let backlog = try spool.backlog(of: bot)
       let done = try doing("cannot look at \(bot)") { try spool.root.names(Layout.box(bot, .done)).count }
       if done > 0 {
         remarks.append(
           "\(bot) has \(done) in done/ that the log doesn't know of yet: the next receive or work tells it")
       }
-      if counts.dead > 0 { remarks.append("\(bot) has \(counts.dead) dead letters: see spool dead \(bot)") }
+      if backlog.dead > 0 { remarks.append("\(bot) has \(backlog.dead) dead letters: see spool dead \(bot)") }
+      if let remark = remark(on: backlog) { remarks.append(remark) }
     }
     return remarks
   }
+
+  /// A backlog that is no passing one: nobody takes it, it is full, or it has waited for long.
+  private func remark(on backlog: Backlog) -> String? {
+    guard let oldest = backlog.oldest else { return nil }
+    let age = spool.now().seconds(since: oldest)
+    guard backlog.isAbandoned || backlog.isFull || age > Self.backlogSecondsMax else { return nil }
+    let ages = zip(Backlog.ageNames, backlog.byAge).filter { $0.1 > 0 }
+      .map { $0.0 == "older" ? "\($0.1) older" : "\($0.1) under \($0.0)" }
+    let full = backlog.isFull ? ", and no more may" : ""
+    let cure =
+      backlog.isAbandoned
+      ? "nobody takes them: spool work \(backlog.bot) -- PROGRAM"
+      : "\(backlog.consumers) take them: let more do it, or see why it takes so long: spool stats"
+    return
+      "\(backlog.bot) has \(backlog.waiting) waiting\(full), since \(oldest.rfc3339) (\(ages.joined(separator: ", "))); "
+      + cure
+  }
+
+  /// So long a message may wait before it is told of.
+  private static let backlogSecondsMax = 900.0
 }

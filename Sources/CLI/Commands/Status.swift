@@ -44,6 +44,38 @@ extension Verb {
           Output.excerpt(agent.domain ?? "", 30),
         ]
       })
+    show(status.backlogs, output)
+  }
+
+  /// Bots whose backlog is shown, each on a line.
+  private static let backlogsShownMax = 40
+
+  /// As Postfix's qshape shows a queue: a row for each bot, a column for each age, the sums on top.
+  private static func show(_ backlogs: [Backlog], _ output: Output) {
+    guard !backlogs.isEmpty else { return }
+    func row(_ name: String, _ some: [Backlog], _ last: [String]) -> [String] {
+      let ages = Backlog.ageNames.indices.map { index in some.reduce(0) { $0 + $1.byAge[index] } }
+      let counts = [some.reduce(0) { $0 + $1.total }] + ages + [some.reduce(0) { $0 + $1.delayed }]
+      return [name] + counts.map { $0 == 0 ? "." : "\($0)" } + last
+    }
+    func since(_ moment: Timestamp?) -> String {
+      moment.map { TimeText.short(microseconds: max(0, TimeText.now().microseconds - $0.microseconds)) } ?? ""
+    }
+    let rows = backlogs.prefix(backlogsShownMax).map { backlog in
+      let limit = backlog.limits.messages.map { "\($0)\(backlog.isFull ? ", full" : "")" } ?? ""
+      return row(backlog.bot.description, [backlog], [since(backlog.oldest), "\(backlog.consumers)", limit])
+    }
+    let sums = row("all", backlogs, [since(backlogs.compactMap(\.oldest).min()), "", ""])
+    output.line("")
+    let ages = Backlog.ages.map { "<" + $0.name } + ["OLDER"]
+    output.table(["BACKLOG", "TOTAL"] + ages + ["LATER", "OLDEST", "TAKERS", "LIMIT"], [sums] + rows)
+    if backlogs.count > rows.count { output.line("and \(backlogs.count - rows.count) more bots: spool status --json") }
+    let abandoned = backlogs.filter(\.isAbandoned)
+    if !abandoned.isEmpty {
+      let names = abandoned.prefix(8).map(\.bot.description).joined(separator: ", ")
+      let more = abandoned.count > 8 ? " and \(abandoned.count - 8) more" : ""
+      output.line(output.styled("nobody takes the messages of \(names)\(more): spool work BOT -- PROGRAM", .yellow))
+    }
   }
 
   static let learnings = Verb(

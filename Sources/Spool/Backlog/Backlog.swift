@@ -1,0 +1,77 @@
+import Linux
+import SpoolFormat
+
+/// What waits for a bot, and for how long it has.
+public struct Backlog: Sendable {
+  /// Ages by which it is counted: younger than each, and at last what is older than all.
+  public static let ages: [(name: String, seconds: Double)] = [
+    ("1m", 60), ("5m", 300), ("15m", 900), ("1h", 3600), ("4h", 14400), ("1d", 86400), ("7d", 604_800),
+  ]
+  public static var ageNames: [String] { ages.map(\.name) + ["older"] }
+
+  public let bot: BotName
+  /// Messages that may be taken now, and how many of them are of each age.
+  public private(set) var waiting = 0
+  public private(set) var byAge = [Int](repeating: 0, count: ages.count + 1)
+  /// Those whose time is still to come.
+  public private(set) var delayed = 0
+  /// Since when the oldest could have been taken; nil when none waits.
+  public private(set) var oldest: Timestamp?
+  public internal(set) var claimed = 0
+  public internal(set) var dead = 0
+  public internal(set) var limits = InboxLimits()
+  /// Living processes that take the bot's messages.
+  public internal(set) var consumers = 0
+
+  public var total: Int { waiting + delayed }
+  /// More would be refused, as far as the number of messages tells.
+  public var isFull: Bool { limits.messages.map { total >= $0 } ?? false }
+  /// Something waits that nobody takes.
+  public var isAbandoned: Bool { waiting > 0 && consumers == 0 && claimed == 0 }
+
+  init(_ bot: BotName) { self.bot = bot }
+
+  mutating func add(since: Timestamp, now: Timestamp) {
+    guard since <= now else {
+      delayed += 1
+      return
+    }
+    waiting += 1
+    let age = now.seconds(since: since)
+    byAge[Self.ages.firstIndex { age < $0.seconds } ?? Self.ages.count] += 1
+    oldest = min(oldest ?? since, since)
+  }
+}
+
+extension Spool {
+  /// So many dropped files are asked when they were written; the others of an inbox count as just come.
+  private static let datedFilesMax = 1000
+
+  /// What waits for a bot now. Cost: a listing of its inbox, its claims and its dead letters, whatever is in them, in
+  /// memory that doesn't grow with it.
+  public func backlog(of bot: BotName) throws -> Backlog {
+    let now = now()
+    return try doing("cannot look at \(bot)") {
+      var backlog = Backlog(bot)
+      var dated = 0
+      try root.list(Layout.box(bot, .inbox)) { name in
+        guard EntryName.isDropped(name) else { return }
+        if let entry = EntryName(name) {
+          return backlog.add(since: max(entry.notBefore ?? entry.id.time, entry.id.time), now: now)
+        }
+        var age = 0
+        if dated < Self.datedFilesMax {
+          dated += 1
+          let path = Layout.entry(bot, .inbox, raw: String(decoding: name, as: UTF8.self))
+          age = ((try? root.status(path)) ?? nil)?.age ?? 0
+        }
+        backlog.add(since: now.advanced(bySeconds: -Double(max(0, age)) / 1e9), now: now)
+      }
+      try root.list(Layout.box(bot, .claimed)) { if EntryName.isDropped($0) { backlog.claimed += 1 } }
+      try root.list(Layout.box(bot, .dead)) { if EntryName.isDropped($0) { backlog.dead += 1 } }
+      backlog.limits = inboxLimits(of: bot)
+      backlog.consumers = try presence(of: bot).count { takes(bot, $0) == .messages }
+      return backlog
+    }
+  }
+}

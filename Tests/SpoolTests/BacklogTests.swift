@@ -1,0 +1,47 @@
+import Glibc
+import Linux
+import SpoolFormat
+import TestSupport
+import Testing
+
+@testable import Spool
+
+@Suite struct BacklogTests {
+  @Test func `what waits is counted by its age, and what waits for its time apart`() throws {
+    let fixture = try Fixture("coder")
+    let now = Timestamp(microseconds: Clock.wall())
+    for (seconds, count) in [(1.0, 3), (100, 2), (7000, 1), (1e7, 4)] {
+      for _ in 0..<count {
+        let id = MessageID(time: now.advanced(bySeconds: -seconds), random: Random.bits())
+        try Plain.write(fixture.box("inbox") + "/5-\(id).json", #"{"content":"x"}"#)
+      }
+    }
+    try fixture.send("later") { $0.notBefore = now.advanced(bySeconds: 3600) }
+    try Plain.write(fixture.box("inbox") + "/dropped.json", #"{"content":"x"}"#)
+    try Plain.write(fixture.box("inbox") + "/.hidden", "x")
+    let backlog = try fixture.spool.backlog(of: fixture.bot())
+    #expect(backlog.byAge == [4, 2, 0, 0, 1, 0, 0, 4])
+    #expect(backlog.waiting == 11 && backlog.delayed == 1 && backlog.total == 12)
+    #expect(backlog.oldest.map { abs(now.seconds(since: $0) - 1e7) < 60 } == true)
+    #expect(backlog.isAbandoned && !backlog.isFull)
+    let remarks = try Doctor(fixture.spool).remarks()
+    #expect(remarks.contains { $0.hasPrefix("coder has 11 waiting, since") && $0.contains("nobody takes them") })
+  }
+
+  @Test func `a bot that somebody works for, or that has nothing, is not told of; a full one is`() throws {
+    let fixture = try Fixture("coder", "idle")
+    let presence = try fixture.spool.announce(fixture.bot(), program: "test")
+    try presence.beat()
+    defer { presence.end() }
+    try fixture.send("1")
+    var backlog = try fixture.spool.backlog(of: fixture.bot())
+    #expect(backlog.consumers == 1 && !backlog.isAbandoned)
+    #expect(try !Doctor(fixture.spool).remarks().contains { $0.contains("waiting") })
+    var card = try fixture.spool.card(of: fixture.bot())
+    card.inboxLimits.messages = 1
+    try fixture.spool.register(card)
+    backlog = try fixture.spool.backlog(of: fixture.bot())
+    #expect(backlog.isFull)
+    #expect(try Doctor(fixture.spool).remarks().contains { $0.contains("coder has 1 waiting, and no more may") })
+  }
+}
