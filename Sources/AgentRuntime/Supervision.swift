@@ -38,6 +38,7 @@ extension Worker {
     case .message(let claim):
       var message = claim.message
       if message.to.isEmpty { message.to = [bot.description] }
+      if let sender = claim.sender { message.tell(of: sender) }
       return message.encoded + [UInt8(ascii: "\n")]
     case .task(let task): return try TaskInput(task, spool).line
     }
@@ -62,6 +63,9 @@ extension Worker {
     case .message(let claim):
       variables["SPOOL_ID"] = claim.name.id.description
       variables["SPOOL_FROM"] = Self.withoutNUL(claim.message.from ?? "")
+      // Empty where users don't share the spool; what a worker above this one was told is nothing to its program.
+      variables["SPOOL_FROM_VERIFIED"] = claim.sender.map { "\($0.isVerified)" } ?? ""
+      variables["SPOOL_FROM_USER"] = claim.sender?.name ?? ""
       variables["SPOOL_CONVERSATION"] = Self.withoutNUL(claim.message.conversationKey ?? "")
       variables["SPOOL_CLAIM"] = claim.token
     case .task(let task):

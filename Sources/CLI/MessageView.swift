@@ -1,3 +1,4 @@
+import Linux
 import Spool
 import SpoolFormat
 
@@ -17,6 +18,24 @@ enum MessageView {
     message.write(to: &writer)
   }
 
+  /// Who sent it by what the file system says; nothing where the spool isn't shared.
+  static func write(_ sender: Sender?, to writer: inout JSONWriter) {
+    guard let sender else { return }
+    writer.member("from_verified", sender.isVerified)
+    writer.member("from_user", ifPresent: sender.user == nil ? nil : sender.name)
+    writer.member("from_problem", ifPresent: sender.problem)
+  }
+
+  /// The same, to be put behind the name of who says that it is from him.
+  static func words(_ sender: Sender?) -> String {
+    guard let sender else { return "" }
+    return sender.problem.map { " (user \(sender.name), NOT VERIFIED: \($0))" } ?? " (user \(sender.name), verified)"
+  }
+
+  static func mark(_ sender: Sender?) -> String {
+    sender.map { $0.isVerified ? " (\($0.name))" : " (?\($0.name))" } ?? ""
+  }
+
   /// The event as JSON, as it stands in the log but for the envelope's constants.
   static func write(_ event: LogEvent, to output: Output) {
     output.object { writer in
@@ -25,6 +44,7 @@ enum MessageView {
       writer.member("type", event.kind.description)
       writer.member("subject", event.subject)
       writer.member("source", event.source)
+      writer.member("user", ifPresent: event.writtenBy.map { Accounts.shown(user: $0) })
       writer.member("data", event.data)
     }
   }
@@ -35,7 +55,8 @@ enum MessageView {
     let padded = verb + String(repeating: " ", count: max(0, 11 - verb.count))
     let isMessage = MessageID(event.subject) != nil
     let id = isMessage ? short(event.subject) : ""
-    return "\(TimeText.local(event.time))  \(padded)  \(id.isEmpty ? "" : id + "  ")\(details(event))"
+    let user = event.writtenBy.map { Accounts.shown(user: $0) + "  " } ?? ""
+    return "\(TimeText.local(event.time))  \(user)\(padded)  \(id.isEmpty ? "" : id + "  ")\(details(event))"
   }
 
   private static func details(_ event: LogEvent) -> String {

@@ -23,6 +23,22 @@ static inline int clinux_openat(int dir, const char *path, int flags, unsigned m
   return openat(dir, path, flags, mode);
 }
 
+// Glibc's O_PATH needs _GNU_SOURCE; it has this value on every machine that Swift runs on.
+static const int clinux_path_only = 010000000;
+
+// openat2(2), which may refuse to leave the directory or to follow any link. `how` is struct open_how of linux/openat2.h.
+static inline int clinux_openat2(int dir, const char *path, int flags, unsigned mode, unsigned resolve) {
+  struct {
+    uint64_t flags, mode, resolve;
+  } how = {(uint64_t)(unsigned)flags, flags & O_CREAT ? mode : 0, resolve};
+  return (int)syscall(437 /* SYS_openat2 */, dir, path, &how, sizeof how);
+}
+
+// renameat2(2) with RENAME_EXCHANGE: each name has what the other had.
+static inline int clinux_exchange(int dir, const char *path, int other_dir, const char *other_path) {
+  return (int)syscall(SYS_renameat2, dir, path, other_dir, other_path, 2u);
+}
+
 static inline int clinux_pipe2(int *ends, int flags) { return (int)syscall(SYS_pipe2, ends, flags); }
 
 static inline long clinux_getdents64(int fd, void *buffer, size_t size) {

@@ -197,6 +197,12 @@ public struct Descriptor: ~Copyable, Sendable {
     _ = try systemCall("flock", path) { flock(raw, LOCK_UN) }
   }
 
+  /// C: fchmod(2).
+  public borrowing func setMode(_ mode: mode_t) throws(SystemCallError) {
+    let raw = raw
+    _ = try systemCall("fchmod", path) { fchmod(raw, mode) }
+  }
+
   /// Whether a process of this host has the file open for writing; nil where that can't be told
   /// (another user's file, some network file systems). C: fcntl(2), F_SETLEASE.
   public borrowing func hasWriters() -> Bool? {
@@ -234,6 +240,9 @@ public struct FileStatus: Sendable {
   public let inode: UInt64
   public let device: UInt64
   public let owner: uid_t
+  public let group: gid_t
+  /// Who may do what, with the set-group-id and sticky bits.
+  public let mode: mode_t
   /// Nanoseconds since 1970 by the file system's clock, wrapping round far from now: to be compared for equality.
   public let modified: Int
   private let modifiedSecond: Int
@@ -258,6 +267,8 @@ public struct FileStatus: Sendable {
     inode = UInt64(status.st_ino)
     device = UInt64(status.st_dev)
     owner = status.st_uid
+    group = status.st_gid
+    mode = status.st_mode & 0o7777
     changed = Int(status.st_ctim.tv_sec) &* 1_000_000_000 &+ Int(status.st_ctim.tv_nsec)
     // Anybody may give a file any date, and one past 2262 has no place in nanoseconds.
     modifiedSecond = Int(status.st_mtim.tv_sec)

@@ -7,16 +7,46 @@ public final class Directory: Sendable {
   /// What it was opened as, for messages.
   public let path: String
   private let descriptor: Descriptor
+  /// Nil where all that write in it are one user.
+  let tree: SharedTree?
 
   /// Opens a directory. C: open(2) with O_DIRECTORY.
   public init(_ path: String) throws(SystemCallError) {
     descriptor = try Descriptor.open(path, O_RDONLY | O_DIRECTORY)
     raw = descriptor.raw
     self.path = path
+    tree = nil
   }
 
-  /// Opens a file below; a symbolic link as the last part is refused (ELOOP). C: openat(2).
-  public func open(_ name: String, _ flags: CInt, mode: mode_t = 0o666) throws(SystemCallError) -> Descriptor {
+  /// The same directory, as one that several users write in.
+  public init(_ directory: Directory, sharedAs tree: SharedTree) throws(SystemCallError) {
+    let opened = try systemCall("openat", directory.path) {
+      clinux_openat(directory.raw, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+    }
+    descriptor = Descriptor(raw: opened, path: directory.path)
+    raw = opened
+    path = directory.path
+    self.tree = tree
+  }
+
+  /// Gives the directory itself to a group, with a mode. C: fchown(2), fchmod(2).
+  public func give(toGroup group: gid_t, mode: mode_t) throws(SystemCallError) {
+    _ = try systemCall("fchown", path) { fchown(raw, uid_t.max, group) }
+    try descriptor.setMode(mode)
+  }
+
+  /// Whether others write in it, too.
+  public var isShared: Bool { tree != nil }
+
+  /// The mode that a file gets which is made there; nil where the umask decides.
+  public func mode(ofFile path: String) -> mode_t? { tree?.mode(path, false) }
+
+  /// Opens a file below; a symbolic link as the last part is refused (ELOOP), and as any part where others write, too.
+  /// - Parameter mode: of a file that is made; what is usual there unless told.
+  /// C: openat(2), openat2(2).
+  public func open(_ name: String, _ flags: CInt, mode: mode_t? = nil) throws(SystemCallError) -> Descriptor {
+    if let tree { return try openShared(tree, name, flags, mode) }
+    let mode = mode ?? 0o666
     let opened = try systemCall("openat", name, changing: .open(raw, name, flags)) {
       clinux_openat(raw, name, flags | O_CLOEXEC | O_NOFOLLOW, mode)
     }
@@ -33,7 +63,16 @@ public final class Directory: Sendable {
 
   /// C: renameat(2).
   public func rename(_ old: String, to new: String) throws(SystemCallError) {
+    if tree != nil { return try renameShared(old, new) }
     _ = try systemCall("renameat", old, changing: .rename(raw, old, new)) { renameat(raw, old, raw, new) }
+  }
+
+  private func renameShared(_ old: String, _ new: String) throws(SystemCallError) {
+    try within(old) { (parent, last) throws(SystemCallError) in
+      try within(new) { (newParent, newLast) throws(SystemCallError) in
+        _ = try systemCall("renameat", old) { renameat(parent, last, newParent, newLast) }
+      }
+    }
   }
 
   /// Whether the rename was ours: false when `old` is not there, because somebody else was first.
@@ -47,6 +86,20 @@ public final class Directory: Sendable {
 
   /// As `renameIfPresent`, for a name that may be any bytes but `/` and NUL.
   public func renameIfPresent(in directory: String, _ name: [UInt8], to new: String) throws(SystemCallError) -> Bool {
+    if let tree {
+      // One name in a directory, and a path.
+      let parent = try tree.open(raw, directory, clinux_path_only | O_DIRECTORY, 0)
+      let last = (name + [0]).map { CChar(bitPattern: $0) }
+      do throws(SystemCallError) {
+        try within(new) { (newParent, newLast) throws(SystemCallError) in
+          _ = try systemCall("renameat", new) { renameat(parent.raw, last, newParent, newLast) }
+        }
+      } catch {
+        if error.code == ENOENT { return false }
+        throw error
+      }
+      return true
+    }
     let path = (Array(directory.utf8) + [UInt8(ascii: "/")] + name + [0]).map { CChar(bitPattern: $0) }
     let old = { String(decoding: path.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self) }
     do {
@@ -60,12 +113,21 @@ public final class Directory: Sendable {
 
   /// C: linkat(2).
   public func link(_ old: String, to new: String) throws(SystemCallError) {
+    if tree != nil {
+      return try within(old) { (parent, last) throws(SystemCallError) in
+        try within(new) { (newParent, newLast) throws(SystemCallError) in
+          _ = try systemCall("linkat", new) { linkat(parent, last, newParent, newLast, 0) }
+        }
+      }
+    }
     _ = try systemCall("linkat", new, changing: .link(raw, old, new)) { linkat(raw, old, raw, new, 0) }
   }
 
   /// C: unlinkat(2).
   public func unlink(_ name: String) throws(SystemCallError) {
-    _ = try systemCall("unlinkat", name, changing: .unlink(raw, name)) { unlinkat(raw, name, 0) }
+    try within(name) { (parent, last) throws(SystemCallError) in
+      _ = try systemCall("unlinkat", name, changing: .unlink(parent, last)) { unlinkat(parent, last, 0) }
+    }
   }
 
   /// Whether there was such a file to remove.
@@ -80,6 +142,7 @@ public final class Directory: Sendable {
 
   /// Makes a directory; one that is there already is fine. C: mkdirat(2).
   public func makeDirectory(_ name: String) throws(SystemCallError) {
+    if let tree { return try makeShared(tree, name) }
     do { _ = try systemCall("mkdirat", name, changing: .makeDirectory(raw, name)) { mkdirat(raw, name, 0o777) } } catch
     {
       if error.code != EEXIST { throw error }
@@ -88,14 +151,25 @@ public final class Directory: Sendable {
 
   /// Removes an empty directory. C: unlinkat(2) with AT_REMOVEDIR.
   public func removeDirectory(_ name: String) throws(SystemCallError) {
-    _ = try systemCall("unlinkat", name) { unlinkat(raw, name, AT_REMOVEDIR) }
+    try within(name) { (parent, last) throws(SystemCallError) in
+      _ = try systemCall("unlinkat", name) { unlinkat(parent, last, AT_REMOVEDIR) }
+    }
   }
 
   /// What is at the path, without following a symbolic link; nil when nothing is. C: fstatat(2).
   public func status(_ name: String) throws(SystemCallError) -> FileStatus? {
     var status = stat()
-    do { _ = try systemCall("fstatat", name) { fstatat(raw, name, &status, AT_SYMLINK_NOFOLLOW) } } catch {
+    do throws(SystemCallError) {
+      if tree == nil {
+        _ = try systemCall("fstatat", name) { fstatat(raw, name, &status, AT_SYMLINK_NOFOLLOW) }
+      } else {
+        try within(name) { (parent, last) throws(SystemCallError) in
+          _ = try systemCall("fstatat", name) { fstatat(parent, last, &status, AT_SYMLINK_NOFOLLOW) }
+        }
+      }
+    } catch {
       if error.code == ENOENT || error.code == ENOTDIR { return nil }
+      if tree != nil, SharedTree.isHidden(error.code) { return nil }
       throw error
     }
     return FileStatus(status)
@@ -103,7 +177,11 @@ public final class Directory: Sendable {
 
   /// Sets the modification time to now; false when there is no such file. C: utimensat(2).
   public func touch(_ name: String) throws(SystemCallError) -> Bool {
-    do { _ = try systemCall("utimensat", name) { utimensat(raw, name, nil, AT_SYMLINK_NOFOLLOW) } } catch {
+    do throws(SystemCallError) {
+      try within(name) { (parent, last) throws(SystemCallError) in
+        _ = try systemCall("utimensat", name) { utimensat(parent, last, nil, AT_SYMLINK_NOFOLLOW) }
+      }
+    } catch {
       if error.code == ENOENT { return false }
       throw error
     }
@@ -124,6 +202,27 @@ public final class Directory: Sendable {
     return try file.read(at: 0, count: status.size)
   }
 
+  /// As `readFile`, with what the file system says of the very file that was read. In this order: what it says then also
+  /// holds for what was read.
+  public func readFileWithStatus(
+    _ name: String, maximum: Int
+  ) throws(SystemCallError) -> (bytes: [UInt8], status: FileStatus)? {
+    guard let file = try openIfPresent(name, O_RDONLY | O_NONBLOCK) else { return nil }
+    let status = try file.status()
+    guard status.isRegular else { throw SystemCallError("read", name, EINVAL) }
+    guard status.size <= maximum else { throw SystemCallError("read", name, EFBIG) }
+    return (try file.read(at: 0, count: status.size), status)
+  }
+
+  /// A path by which the directory below can be watched, while `body` runs.
+  func watchedPath<Result>(
+    _ name: String, _ body: (String) throws(SystemCallError) -> Result
+  ) throws(SystemCallError) -> Result {
+    guard let tree else { return try body("/proc/self/fd/\(raw)/\(name)") }
+    let directory = try tree.open(raw, name, clinux_path_only | O_DIRECTORY, 0)
+    return try body("/proc/self/fd/\(directory.raw)")
+  }
+
   /// Calls `body` with each name but `.` and `..`, in no order. The name is valid during the call only.
   /// False when there is no such directory. Cost: one open, and one getdents64(2) for each 32 KiB of names.
   @discardableResult
@@ -140,6 +239,7 @@ public final class Directory: Sendable {
     let directory: Descriptor
     do { directory = try open(name, O_RDONLY | O_DIRECTORY) } catch {
       if error.code == ENOENT || error.code == ENOTDIR { return false }
+      if tree != nil, SharedTree.isHidden(error.code) { return false }
       throw error
     }
     let raw = directory.raw

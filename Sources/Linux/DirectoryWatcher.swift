@@ -80,17 +80,19 @@ public final class DirectoryWatcher {
     switch mechanism {
     case .inotify:
       let mask = UInt32(IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE | IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR)
-      let path = "/proc/self/fd/\(directory.raw)/\(name)"
       let raw = source
       do {
-        let number = try systemCall("inotify_add_watch", name) { inotify_add_watch(raw, path, mask) }
+        let number = try directory.watchedPath(name) { (path) throws(SystemCallError) in
+          try systemCall("inotify_add_watch", name) { inotify_add_watch(raw, path, mask) }
+        }
         directories[CInt(number)] = name
       } catch {
         if error.code == ENOENT || error.code == ENOTDIR { return false }
         throw error
       }
     case .dnotify:
-      guard let opened = try? Directory("/proc/self/fd/\(directory.raw)/\(name)") else { return false }
+      let found = try? directory.watchedPath(name) { (path) throws(SystemCallError) in try Directory(path) }
+      guard let opened = found else { return false }
       _ = try systemCall("fcntl", name) { clinux_dnotify_watch(opened.raw) }
       watched.append(opened)
     case .polling: break

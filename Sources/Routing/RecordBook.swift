@@ -105,10 +105,11 @@ public struct RecordBook {
     self.team = TeamRecord()
     defer { (self.follower, self.team) = (follower, team) }
     let (own, base) = (own, base)
+    let isCredible = spool.credible()
     let hasMore = try follower.take(
       limit: limit,
       withPlaces: { event, host, place in
-        if let lesson = Lesson(event), (own[lesson.bot] ?? base)[host].map({ place >= $0 }) ?? true {
+        if let lesson = Lesson(event), isCredible(event), (own[lesson.bot] ?? base)[host].map({ place >= $0 }) ?? true {
           team.count(lesson)
           lessons.append(lesson)
         }

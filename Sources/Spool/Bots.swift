@@ -9,6 +9,7 @@ extension Spool {
     var card = card
     card.registeredAt = card.registeredAt ?? now()
     let isNew = try !exists(card.name)
+    try requireOwn(card.name, to: "write a card for")
     try doing("cannot register \(card.name)") {
       try makeBoxes(of: card.name)
       var writer = JSONWriter()
@@ -22,6 +23,7 @@ extension Spool {
     try root.makeDirectory(Layout.bot(bot))
     // The inbox comes last: a bot is there when it is.
     for box in Layout.Box.allCases.reversed() { try root.makeDirectory(Layout.box(bot, box)) }
+    if sharing != nil { try root.makeDirectory(Layout.senders(bot)) }
   }
 
   /// Whether there is such a bot.

@@ -10,6 +10,8 @@ public struct Claim: Sendable {
   public let name: EntryName
   /// Id and time of making are filled in from the name where the file doesn't say.
   public let message: Message
+  /// Who sent it; nil where the spool isn't shared.
+  public var sender: Sender?
 
   /// `BOT/NAME`, as `spool ack` takes it.
   public var token: String { "\(bot)/\(name)" }
@@ -23,6 +25,7 @@ extension Spool {
   /// - Parameter output: kept in the log with it, up to 64 KiB.
   /// - Throws: `.claimLost` when the lease ran out meanwhile; nothing is changed then.
   public func ack(_ bot: BotName, _ name: EntryName, output: String? = nil) throws {
+    try requireOwn(bot, to: "ack for")
     let path = Layout.entry(bot, .claimed, name)
     try doing("cannot ack \(name.id)") {
       // A look first keeps an ack that comes too late out of the log.
@@ -36,6 +39,7 @@ extension Spool {
           writer.endObject()
         }
         guard try root.unlinkIfPresent(path) else { throw lost(bot, name, logged: true) }  // commit
+        forgetSender(of: name.id, to: bot)
       } catch let error as SystemCallError where error.code == ENOSPC || error.code == EDQUOT {
         // A full disk must not keep a message from being finished; removing its file makes room for the line.
         guard try root.unlinkIfPresent(path) else { throw lost(bot, name) }
@@ -62,7 +66,8 @@ extension Spool {
   /// - Throws: `.claimLost`.
   @discardableResult
   public func nack(_ bot: BotName, _ name: EntryName, delay: Double = 0, reason: String = "nacked") throws -> Bool {
-    try requeue(bot, name, delay: delay, reason: reason, attemptsMax: attemptsMax(of: bot))
+    try requireOwn(bot, to: "nack for")
+    return try requeue(bot, name, delay: delay, reason: reason, attemptsMax: attemptsMax(of: bot))
   }
 
   /// Gives the message up: into `dead/`, its reason beside it.
@@ -74,6 +79,7 @@ extension Spool {
   /// Renews the lease by one length.
   /// - Throws: `.claimLost`.
   public func extend(_ bot: BotName, _ name: EntryName) throws {
+    try requireOwn(bot, to: "extend a claim of")
     let isThere = try doing("cannot extend \(name.id)") { try root.touch(Layout.entry(bot, .claimed, name)) }
     if !isThere { throw lost(bot, name) }
   }

@@ -32,6 +32,7 @@ extension Spool {
       throw SpoolError(.badData, "a request needs a sender whose inbox gets the answer")
     }
     let sender = try bot(named: from)
+    try requireOwn(sender, to: "wait for answers to")
     var message = message
     message.type = message.type ?? .request
     let watcher = try doing("cannot watch the inbox of \(sender)") {
@@ -77,6 +78,17 @@ extension Spool {
           Layout.entry(bot, .inbox, waiting), to: Layout.entry(bot, .claimed, held))
       }
       guard taken else { continue }
+      if isShared,
+        let (bytes, status) = try? root.readFileWithStatus(
+          Layout.entry(bot, .claimed, held), maximum: Message.bytesMax)
+      {
+        // What others may have put there, or changed since it was looked at, is no answer; the inbox deals with it.
+        let secured = try? secure(held, bot, at: Layout.entry(bot, .claimed, held), bytes, status)
+        guard let secured = secured ?? nil, secured.message.inReplyTo == id else {
+          _ = try? requeue(bot, held, delay: 0, reason: "not the answer", attemptsMax: .max)
+          continue
+        }
+      }
       note(.messageClaimed, held.id.description) { writer in
         settle(&writer, bot, held)
         writer.member("waited_us", max(0, now().microseconds - held.id.time.microseconds))

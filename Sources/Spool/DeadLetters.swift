@@ -13,6 +13,7 @@ extension Spool {
   /// A bot's dead letters, oldest first.
   public func deadLetters(of bot: BotName) throws -> [DeadLetter] {
     try require(bot)
+    try requireOwn(bot, to: "look at the dead letters of")
     return try doing("cannot look at the dead letters of \(bot)") {
       try root.names(Layout.box(bot, .dead)).compactMap { name in
         guard let entry = EntryName(name) else { return nil }
@@ -60,6 +61,7 @@ extension Spool {
       }
       // In this order: a reason without its letter is nothing, a letter without its reason is a riddle.
       let isOurs = try root.unlinkIfPresent(dead)
+      forgetSender(of: letter.name.id, to: letter.bot)
       try root.unlinkIfPresent(Layout.reason(besides: dead))
       return isOurs
     }

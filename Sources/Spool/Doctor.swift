@@ -23,7 +23,7 @@ public struct Doctor {
       try examineTemporary(repairing, &report)
       try examineSegments(repairing, &report)
       let log = try? spool.log
-      try Recovery(root: spool.root, host: spool.host, log: log, settings: spool.settings)
+      try spool.recovery(with: log)
         .run(fromCheckpoint: false, mending: repairing, live: true, &report)
     }
     return report
@@ -89,7 +89,7 @@ public struct Doctor {
   /// since boot, as leases do. A wall clock that was set makes none of them old.
   private func examineTemporary(_ repairing: Bool, _ report: inout RecoveryReport) throws {
     let names = try spool.root.names(Layout.tmp)
-    let seen = Layout.temporariesSeen(by: spool.host)
+    let seen = Layout.temporariesSeen(by: spool.part)
     let boot = try Clock.bootIdentity()
     let known = try spool.root.readFile(seen, maximum: 64 << 20) ?? []
     if names.isEmpty, known.isEmpty { return }

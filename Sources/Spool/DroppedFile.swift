@@ -54,9 +54,13 @@ struct DroppedFile {
       guard size <= Message.bytesMax else {
         return try setAside(spool, bot, "\(size) bytes, and a message may have \(Message.bytesMax)")
       }
+      if spool.isShared, opened.links > 1 {
+        // It may be any file of ours, which the log would then tell to the group.
+        return try setAside(spool, bot, "its file has another name elsewhere (hard links are not taken)")
+      }
       let bytes = try file.read(at: 0, count: size)
       do {
-        return try adopt(Message(parsing: bytes), bytes, spool, bot)
+        return try adopt(Message(parsing: bytes), bytes, opened, spool, bot)
       } catch let error as FormatError {
         if try file.status().links == 0 { return .gone }
         let isFinal = isQuiet(opened, hasWriters, mayGrow: Self.isTruncated(bytes), spool)
@@ -119,7 +123,9 @@ struct DroppedFile {
 
   /// Gives the message its proper name and puts it into the log. It passes through `claimed/` as attempt 0, so that
   /// one adopter wins, and its death half-way makes it a dropped file again.
-  private func adopt(_ message: Message, _ bytes: [UInt8], _ spool: Spool, _ bot: BotName) throws -> Verdict {
+  private func adopt(
+    _ message: Message, _ bytes: [UInt8], _ status: FileStatus, _ spool: Spool, _ bot: BotName
+  ) throws -> Verdict {
     let urgency = (message.priority ?? .normal).urgency
     // A file that has passed through this before bears its id.
     let named = MessageID(name.dropLast(5))
@@ -131,6 +137,16 @@ struct DroppedFile {
     let passing = Layout.entry(bot, .claimed, held)
     try spool.root.makeDirectory(Layout.box(bot, .claimed))
     guard try spool.root.renameIfPresent(in: Layout.box(bot, .inbox), name, to: passing) else { return .gone }
+    let maker = try !spool.isShared ? nil : spool.maker(status, bot, named)
+    if spool.isShared {
+      if let own = message.id, try spool.hasHad(own, bot, spool.sharing!.user) {
+        let reason = "\(bot) has had this message before, and somebody put its file here again"
+        try spool.quarantine(bot, .claimed, Array(held.description.utf8), reason: reason)
+        return .gone
+      }
+      // What is logged here is what will be handed out, whatever its maker does to his file.
+      guard try spool.keep(waiting.id, bot, at: passing, bytes, from: maker) else { return .gone }
+    }
     var body: [UInt8] = []
     try bytes.withUnsafeBufferPointer { try JSON.minify($0, into: &body) }
     let dropped = String(decoding: name, as: UTF8.self)
@@ -139,6 +155,7 @@ struct DroppedFile {
       writer.member("recipients", [bot.description])
       writer.member("name", waiting.description)
       writer.member("dropped_as", dropped)
+      if let maker { writer.member("dropped_by", Int(maker)) }
       writer.key("message")
       writer.raw(body)
       writer.endObject()

@@ -8,6 +8,7 @@ import SpoolFormat
 struct EntryRecovery<Entry: FiledEntry> {
   let root: Directory
   let host: String
+  let part: String
   let log: LogWriter?
   let files: LogFiles
   let isCopy: Bool
@@ -16,7 +17,7 @@ struct EntryRecovery<Entry: FiledEntry> {
   private struct Known {
     var entry: Entry
     var time: Timestamp
-    var host: String
+    var part: String
     /// The newest line that has all of it; nil when that is before the checkpoint.
     var body: LogCursor.Position?
     /// The number of that line among those about the task.
@@ -38,9 +39,10 @@ struct EntryRecovery<Entry: FiledEntry> {
 
   private var known: [MessageID: Known] = [:]
 
-  init(root: Directory, host: String, log: LogWriter?, isCopy: Bool) {
+  init(root: Directory, host: String, part: String, log: LogWriter?, isCopy: Bool) {
     self.root = root
     self.host = host
+    self.part = part
     self.log = log
     self.isCopy = isCopy
     files = LogFiles(root: root)
@@ -48,12 +50,12 @@ struct EntryRecovery<Entry: FiledEntry> {
 
   mutating func apply(_ event: LogEvent, _ position: LogCursor.Position) {
     guard let id = MessageID(event.subject), let entry = Entry(event) else { return }
-    var task = known[id] ?? Known(entry: entry, time: event.time, host: position.segment.host)
+    var task = known[id] ?? Known(entry: entry, time: event.time, part: position.segment.host)
     task.earlier[Standing(task.entry)] = task.number
     task.earlier[Standing(entry)] = nil
     task.entry = entry
     task.time = event.time
-    task.host = position.segment.host
+    task.part = position.segment.host
     task.number += 1
     if Entry.body(event) != nil {
       task.body = position
@@ -127,7 +129,7 @@ struct EntryRecovery<Entry: FiledEntry> {
   /// Whether one that isn't in its place may be on its way there.
   private func isUnderWay(_ id: MessageID, live: Bool) throws -> Bool {
     guard let known = known[id] else { return true }
-    if !isCopy, known.host != host || log == nil,
+    if !isCopy, known.part != part || log == nil,
       abs(Timestamp(microseconds: Clock.wall()).seconds(since: known.time)) < Recovery.inFlightSeconds
     {
       return true
@@ -236,7 +238,7 @@ struct EntryRecovery<Entry: FiledEntry> {
   }
 
   private func write(_ body: [UInt8], _ entry: Entry) throws {
-    for name in Layout.top { try root.makeDirectory(name) }
+    try root.makeTop()
     let temporary = Layout.temporary("recovery-\(getpid())-\(UInt32.random(in: .min ... .max))")
     try root.replace(entry.path, with: body + [10], through: temporary)
     try log?.append(Entry.restored, entry.id.description) { writer in

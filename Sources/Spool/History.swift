@@ -87,11 +87,13 @@ public struct History: Sendable {
     in segment: LogFiles.Segment, _ files: LogFiles, _ matcher: EventMatcher, limit: Int
   ) throws -> [LogEvent] {
     var found: [LogEvent] = []
+    let user = files.user(of: segment.host)
     try files.readBackwards(segment) { lines, _ in
       var inBlock: [LogEvent] = []
       var isBefore = false
       matcher.forEachCandidate(in: lines) { line in
-        guard let event = LogEvent(line: line) else { return true }
+        guard var event = LogEvent(line: line) else { return true }
+        event.writtenBy = user
         if matcher.isTooOld(event) { isBefore = true } else if matcher.matches(event) { inBlock.append(event) }
         return true
       }
@@ -144,10 +146,11 @@ public struct History: Sendable {
   // MARK: One message
 
   /// The `message.sent` of an id; nil when no log has it.
-  public func sent(_ id: MessageID) throws -> LogEvent? {
+  /// - Parameter user: in whose part of the log it must stand, where users share the spool.
+  public func sent(_ id: MessageID, by user: UInt32? = nil) throws -> LogEvent? {
     var found: LogEvent?
     try forEachEvent(about: id) { event in
-      if event.kind == .messageSent { found = event }
+      if event.kind == .messageSent, user == nil || event.writtenBy == user { found = event }
       return found == nil
     }
     return found
@@ -172,12 +175,14 @@ public struct History: Sendable {
     try doing("cannot read the log") {
       for host in try files.hosts() {
         let segments = try files.segments(of: host)
+        let user = files.user(of: host)
         let first = segments.lastIndex { $0.start <= earliest } ?? 0
         for segment in segments.dropFirst(first) {
           var goOn = true
           try files.readForwards(segment) { lines, _ in
             goOn = try forEachMatch(of: search, in: lines) { line in
-              guard let event = LogEvent(line: line), event.subject == text else { return true }
+              guard var event = LogEvent(line: line), event.subject == text else { return true }
+              event.writtenBy = user
               return try body(event)
             }
             return goOn

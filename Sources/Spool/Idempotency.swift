@@ -8,6 +8,8 @@ struct IdempotencyKey {
   let text: String
   let from: String?
   let recipients: [String]
+  /// Who uses it, where users share the spool: what one has sent once is nothing to another.
+  let user: UInt32?
 
   /// Named by a digest of what is to be sent once: FNV-1a, twice with different beginnings, 128 bits in all.
   var path: String {
@@ -18,7 +20,7 @@ struct IdempotencyKey {
       let digits = String(value, radix: 16)
       return String(repeating: "0", count: 16 - digits.count) + digits
     }
-    return Layout.key(hash(0xcbf2_9ce4_8422_2325) + hash(0x9ae1_6a3b_2f90_404f))
+    return Layout.key(hash(0xcbf2_9ce4_8422_2325) + hash(0x9ae1_6a3b_2f90_404f), of: user)
   }
 
   /// Who took the key, for which message.
@@ -40,6 +42,7 @@ struct IdempotencyKey {
 
   /// Whether it is ours now; false when somebody was first. One link(2) decides.
   func take(for id: MessageID, by holder: Holder, in root: Directory) throws(SystemCallError) -> Bool {
+    if let user { try root.makeOwn(Layout.keys(of: user), of: user) }
     let temporary = Layout.temporary("key-\(id)-\(holder)")
     let file = try root.open(temporary, O_WRONLY | O_CREAT | O_TRUNC)
     defer { _ = try? root.unlink(temporary) }
@@ -64,7 +67,8 @@ extension Spool {
     guard 1...Message.labelBytesMax ~= key.utf8.count else {
       throw SpoolError(.badData, "an idempotency key has 1 to \(Message.labelBytesMax) bytes")
     }
-    let key = IdempotencyKey(text: key, from: message.from, recipients: recipients.map(\.description))
+    let key = IdempotencyKey(
+      text: key, from: message.from, recipients: recipients.map(\.description), user: sharing?.user)
     let deadline = Clock.sinceBoot() + Int(Self.otherSenderSecondsMax * 1e9)
     while true {
       let isOurs = try doing("cannot keep the idempotency key") {
@@ -77,7 +81,7 @@ extension Spool {
         }
       }
       guard let owner = try doing("cannot read the idempotency key", { try key.owner(in: root) }) else { continue }
-      if try History(self).sent(owner.id) != nil {
+      if try History(self).sent(owner.id, by: sharing?.user) != nil {
         if durability == .durable { try syncLog(since: owner.id.time) }
         return owner.id
       }

@@ -62,6 +62,7 @@ public final class Inbox {
     self.bot = bot
     let card = try? spool.card(of: bot)
     if card == nil { try spool.require(bot) }
+    try spool.requireOwn(bot, to: "receive for")
     holder = detached ? spool.detachedHolder() : spool.holder
     lease = card?.leaseSeconds ?? spool.settings.leaseSeconds
     attemptsMax = card?.attemptsMax ?? spool.settings.attemptsMax
@@ -119,7 +120,7 @@ public final class Inbox {
       throw SpoolError("cannot claim \(waiting.id) for \(bot)", error)
     }
     guard isOurs else { return nil }
-    guard let message = try read(held, at: target) else { return nil }
+    guard let (message, sender) = try read(held, at: target) else { return nil }
     if let expiry = message.expiresAt, expiry <= spool.now() {
       try spool.bury(bot, held, reason: "expired at \(expiry.rfc3339)")
       return nil
@@ -135,7 +136,7 @@ public final class Inbox {
     }
     let end = Clock.sinceBoot() + Int(min(lease / 2, 1) * 1e9)
     spool.lastClaim.withLock { $0 = Spool.FreshClaim(bot: bot, name: held, end: end) }
-    return Claim(bot: bot, name: held, message: message)
+    return Claim(bot: bot, name: held, message: message, sender: sender)
   }
 
   /// What can't be read as a message is taken, and set aside.
@@ -171,10 +172,16 @@ public final class Inbox {
   static let faultsOfFiles = [ELOOP, EINVAL, ENXIO, EISDIR, EFBIG, EACCES, EPERM]
 
   /// The message in a claimed file; nil when it can't be read as one, and was set aside.
-  private func read(_ held: EntryName, at path: String) throws -> Message? {
+  private func read(_ held: EntryName, at path: String) throws -> (Message, Sender?)? {
     do {
-      guard let bytes = try spool.root.readFile(path, maximum: Message.bytesMax + 1) else { return nil }
-      return try Self.message(bytes, held.id)
+      guard spool.isShared else {
+        guard let bytes = try spool.root.readFile(path, maximum: Message.bytesMax + 1) else { return nil }
+        return (try Self.message(bytes, held.id), nil)
+      }
+      guard let (bytes, status) = try spool.root.readFileWithStatus(path, maximum: Message.bytesMax + 1),
+        let (message, sender) = try spool.secure(held, bot, at: path, bytes, status)
+      else { return nil }
+      return (Self.named(message, held.id), sender)
     } catch let error as SystemCallError where !Self.faultsOfFiles.contains(error.code) {
       // Not the file's fault: back with it.
       _ = try? spool.requeue(bot, held, delay: 1, reason: "could not be read: \(error)", attemptsMax: attemptsMax)
@@ -195,8 +202,11 @@ public final class Inbox {
     }
   }
 
-  static func message(_ bytes: [UInt8], _ id: MessageID) throws -> Message {
-    var message = try Message(parsing: bytes)
+  static func message(_ bytes: [UInt8], _ id: MessageID) throws -> Message { named(try Message(parsing: bytes), id) }
+
+  /// The name counts for the id.
+  private static func named(_ message: Message, _ id: MessageID) -> Message {
+    var message = message
     message.id = id
     message.createdAt = message.createdAt ?? id.time
     return message
@@ -213,7 +223,7 @@ public final class Inbox {
         nextLook = 0
       }
       if changes.lookAgain { nextLook = 0 }
-      if changes.lookAgain || changes.names.contains(Layout.taskBellName) { bells += 1 }
+      if changes.lookAgain || changes.names.contains(where: Layout.isTaskBell) { bells += 1 }
       for name in changes.names { name.withUnsafeBufferPointer { sort($0) } }
     }
     if now >= nextLeaseRound {

@@ -9,6 +9,7 @@ enum Layout {
   static let quarantine = "quarantine"
   static let keys = "keys"
   static let tmp = "tmp"
+  static let recordDirectories = "records"
   static let tasks = "tasks"
   static let tasksMoving = "tasks/moving"
   static let tasksTemporary = "tasks/tmp"
@@ -23,6 +24,12 @@ enum Layout {
   enum Box: String, CaseIterable {
     case inbox, claimed, done, dead, presence, tmp
   }
+  /// In a shared spool nobody but the bot's user looks into these.
+  static let privateBoxes = ["claimed", "done", "dead", "senders"]
+  /// In a shared spool: who sent what was copied.
+  static func senders(_ bot: BotName) -> String { "bots/\(bot)/senders" }
+  static func sender(_ bot: BotName, _ id: MessageID) -> String { "bots/\(bot)/senders/\(id)" }
+  static func senderTemporary(_ bot: BotName, _ name: String) -> String { "bots/\(bot)/senders/.\(name)" }
 
   static func bot(_ bot: BotName) -> String { "bots/\(bot)" }
   static func box(_ bot: BotName, _ box: Box) -> String { "bots/\(bot)/\(box.rawValue)" }
@@ -60,10 +67,12 @@ enum Layout {
     return path
   }
   static func card(_ bot: BotName) -> String { "bots/\(bot)/card.json" }
-  /// What the log taught of the bot.
-  static func record(_ bot: BotName) -> String { "bots/\(bot)/record.json" }
+  /// What the log taught of the bot: where users share the spool, each has learned for himself.
+  static func record(_ bot: BotName, for user: UInt32?) -> String {
+    user.map { "records/\($0)/bots/\(bot).json" } ?? "bots/\(bot)/record.json"
+  }
   /// How far the log was read for the records.
-  static let records = "records.json"
+  static func records(for user: UInt32?) -> String { user.map { "records/\($0)/records.json" } ?? "records.json" }
   /// Beside a dead letter or a quarantined file: why it is there.
   static func reason(besides path: String) -> String { path + ".reason" }
   static func presence(_ bot: BotName, _ holder: Holder) -> String { "bots/\(bot)/presence/\(holder)" }
@@ -88,6 +97,8 @@ enum Layout {
   /// Rung when something was done to a bot's tasks: closing it after writing wakes whoever watches the inbox.
   static func taskBell(_ bot: BotName) -> String { "bots/\(bot)/inbox/.tasks" }
   static let taskBellName = Array(".tasks".utf8)
+  /// Where users share the spool, the bell has a name of each who rings it.
+  static func isTaskBell(_ name: [UInt8]) -> Bool { name.starts(with: taskBellName) }
 
   static func tasks(_ state: TaskState) -> String { "tasks/\(state.rawValue)" }
   static func task(_ state: TaskState, _ name: EntryName) -> String { "tasks/\(state.rawValue)/\(name)" }
@@ -120,7 +131,10 @@ enum Layout {
   static func leader(_ name: String) -> String { "coordinator/leader/\(name)" }
   static func coordinator(_ file: String) -> String { "coordinator/\(file)" }
 
-  static func key(_ digest: String) -> String { "keys/\(digest)" }
+  static func key(_ digest: String, of user: UInt32?) -> String {
+    user.map { "keys/\($0)/\(digest)" } ?? "keys/\(digest)"
+  }
+  static func keys(of user: UInt32) -> String { "keys/\(user)" }
   static func quarantined(_ name: String) -> String { "quarantine/\(name)" }
   static func temporary(_ name: String) -> String { "tmp/\(name)" }
 }

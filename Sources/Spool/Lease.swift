@@ -99,7 +99,7 @@ extension Spool {
   private func settleSends(toOthersThan bot: BotName) throws -> Bool {
     var changed = false
     let others = try root.names(Layout.bots).filter { $0 != bot.description }
-    for other in others.shuffled().prefix(Self.othersMax).compactMap({ try? BotName(parsing: $0) }) {
+    for other in others.shuffled().prefix(Self.othersMax).compactMap({ try? BotName(parsing: $0) }) where isOwn(other) {
       var names: [EntryName] = []
       try root.list(Layout.box(other, .tmp)) { if let name = EntryName($0) { names.append(name) } }
       for name in names where name.holder.map(isGone) ?? false {
@@ -125,6 +125,7 @@ extension Spool {
           writer.endObject()
         }
         try root.clear(Layout.entry(bot, .done, name))
+        forgetSender(of: name.id, to: bot)
       } catch { return }
     }
   }

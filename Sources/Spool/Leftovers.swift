@@ -14,11 +14,13 @@ struct Leftovers {
   private let root: Directory
   private var places: [MessageID: [String: [Place]]] = [:]
 
-  /// - Parameter isAlone: whether nobody can be moving anything; otherwise nothing counts as left over.
-  init(root: Directory, isAlone: Bool) throws {
+  /// - Parameters:
+  ///   - isAlone: whether nobody can be moving anything; otherwise nothing counts as left over.
+  ///   - isOwn: whose bots are looked at.
+  init(root: Directory, isAlone: Bool, isOwn: (BotName) -> Bool) throws {
     self.root = root
     guard isAlone else { return }
-    for bot in try root.names(Layout.bots).compactMap({ try? BotName(parsing: $0) }) {
+    for bot in try root.names(Layout.bots).compactMap({ try? BotName(parsing: $0) }) where isOwn(bot) {
       for box in [Layout.Box.inbox, .claimed, .dead] {
         try root.list(Layout.box(bot, box)) {
           guard let name = EntryName($0) else { return }

@@ -69,6 +69,7 @@ extension Spool {
     _ bot: BotName, program: String, takes: Presence.Takes = .messages, negotiates: Bool = false
   ) throws -> Presence {
     try require(bot)
+    try requireOwn(bot, to: "run")
     for name in (try? root.names(Layout.box(bot, .presence))) ?? [] {
       if let holder = Holder(name), isGone(holder) { _ = try? root.unlinkIfPresent(Layout.presence(bot, holder)) }
     }

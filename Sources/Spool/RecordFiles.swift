@@ -9,23 +9,40 @@ extension Spool {
   private static let recordBytesMax = 16 << 20
 
   /// Nil when there is none.
-  public func readRecord(of bot: BotName) throws -> [UInt8]? { try readRecordFile(Layout.record(bot)) }
+  public func readRecord(of bot: BotName) throws -> [UInt8]? {
+    try readRecordFile(Layout.record(bot, for: sharing?.user))
+  }
 
   /// Replaces it whole. A bot that is gone has none.
   public func writeRecord(of bot: BotName, _ bytes: [UInt8]) throws {
-    do throws(SystemCallError) { try replace(Layout.record(bot), with: bytes) } catch {
+    let path = Layout.record(bot, for: sharing?.user)
+    do throws(SystemCallError) { try makeRecordDirectories() } catch { throw SpoolError("cannot write \(path)", error) }
+    do throws(SystemCallError) { try replace(path, with: bytes) } catch {
       guard error.code != ENOENT else { return }
-      throw SpoolError("cannot write \(Layout.record(bot))", error)
+      throw SpoolError("cannot write \(path)", error)
     }
   }
 
-  public func readRecordsPosition() throws -> [UInt8]? { try readRecordFile(Layout.records) }
+  public func readRecordsPosition() throws -> [UInt8]? { try readRecordFile(Layout.records(for: sharing?.user)) }
 
   public func writeRecordsPosition(_ bytes: [UInt8]) throws {
-    try doing("cannot write \(Layout.records)") { try replace(Layout.records, with: bytes) }
+    let path = Layout.records(for: sharing?.user)
+    try doing("cannot write \(path)") {
+      try makeRecordDirectories()
+      try replace(path, with: bytes)
+    }
+  }
+
+  private func makeRecordDirectories() throws(SystemCallError) {
+    guard let user = sharing?.user else { return }
+    let own = "\(Layout.recordDirectories)/\(user)"
+    for name in [own, "\(own)/bots"] { try root.makeOwn(name, of: user) }
   }
 
   private func readRecordFile(_ path: String) throws -> [UInt8]? {
-    try doing("cannot read \(path)") { try root.readFile(path, maximum: Self.recordBytesMax) }
+    try doing("cannot read \(path)") {
+      try makeRecordDirectories()
+      return try root.readFile(path, maximum: Self.recordBytesMax)
+    }
   }
 }

@@ -27,12 +27,23 @@ public struct RecoveryReport: Sendable {
   }
 }
 
+extension Spool {
+  /// Recovery by this process, that logs what it does where there is a log to write.
+  func recovery(with log: LogWriter?) -> Recovery {
+    Recovery(root: root, host: host, part: part, user: sharing?.user, log: log, settings: settings)
+  }
+}
+
 /// Makes the files agree with the log, after a power cut or in a copy: each recipient of each message that was sent and
 /// not settled has its file, with the right bytes. A file is believed for what is in it, not for being there.
 /// Killed half-way and run again, it ends the same.
 struct Recovery {
   let root: Directory
   let host: String
+  /// The directory below `log/` of this host, and of this user where several share the spool.
+  let part: String
+  /// Nil where one user has the spool alone.
+  let user: uid_t?
   let log: LogWriter?
   let settings: Settings
   /// Nobody is sending in a copy that nobody has opened yet.
@@ -76,6 +87,8 @@ struct Recovery {
   private struct Outstanding {
     let position: LogCursor.Position
     let name: EntryName
+    /// Where users share the spool: whose it was.
+    let sender: UInt32?
     var copies: [String: Copy]
     /// Bots that had to do with it though it wasn't sent to them: somebody moved it there.
     var strays: Set<String> = []
@@ -92,13 +105,14 @@ struct Recovery {
     let files = LogFiles(root: root)
     // After a power cut a file may be back under each name that it ever had. Nobody moves anything meanwhile, unless
     // other hosts are at work here.
-    let isAlone = try isCopy || files.hosts().allSatisfy { $0 == host }
-    var leftovers = live ? nil : try Leftovers(root: root, isAlone: isAlone)
+    let isAlone = try isCopy || files.hosts().allSatisfy { $0 == part || !isOurs($0, files) }
+    var leftovers = live ? nil : try Leftovers(root: root, isAlone: isAlone, isOwn: isOwn)
+    var credibility = Credibility(root: root)
     var outstanding: [MessageID: Outstanding] = [:]
     var unknown: Set<MessageID> = []
     var ackedBefore: Set<MessageID> = []
-    var tasks = EntryRecovery<TaskEntry>(root: root, host: host, log: log, isCopy: isCopy)
-    var groups = EntryRecovery<GroupEntry>(root: root, host: host, log: log, isCopy: isCopy)
+    var tasks = EntryRecovery<TaskEntry>(root: root, host: host, part: part, log: log, isCopy: isCopy)
+    var groups = EntryRecovery<GroupEntry>(root: root, host: host, part: part, log: log, isCopy: isCopy)
     var states = StateRecovery(root: root, isAlone: !live && isAlone)
     var merge = try LogMerge(files) { host in fromCheckpoint ? try checkpoint(of: host) : nil }
     while let (event, position) = try merge.next() {
@@ -106,11 +120,12 @@ struct Recovery {
       if event.kind.isOfGroup { groups.apply(event, position) }
       if event.kind.isOfState { states.apply(event, position) }
       guard !event.kind.isOfTask, !event.kind.isOfGroup, let id = MessageID(event.subject) else { continue }
+      guard concerns(event, &credibility) else { continue }
       if event.kind == .messageSent {
         report.messagesLookedAt += 1
-        if !isInFlight(event, position) { begin(event, id, position, &outstanding) }
+        if !isInFlight(event, position) { begin(event, id, position, &outstanding, &credibility) }
         if ackedBefore.contains(id) { unknown.insert(id) }
-        if mending { try restoreKey(event, id) }
+        if mending, user == nil || event.writtenBy == user { try restoreKey(event, id) }
       } else if outstanding[id] != nil {
         apply(event, id, &outstanding)
         // Most messages are done: only the others are kept in memory.
@@ -126,7 +141,7 @@ struct Recovery {
     }
     // Sent before the checkpoint and moved since (on some file systems a move may lose a file in a power cut), or
     // overruled after an ack, or logged by a host whose clock is behind.
-    if !unknown.isEmpty { try resurrect(unknown, files, &outstanding) }
+    if !unknown.isEmpty { try resurrect(unknown, files, &outstanding, &credibility) }
     for bad in merge.badLines {
       report.add(
         "\(bad.position.segment.path) at byte \(bad.position.offset)",
@@ -143,18 +158,37 @@ struct Recovery {
     // What was settled while the directories were looked at is in the log by now: its line comes before its file goes.
     while let (event, _) = try merge.next() {
       guard event.kind != .messageSent, !event.kind.isOfTask, !event.kind.isOfGroup,
-        let id = MessageID(event.subject), outstanding[id] != nil
+        let id = MessageID(event.subject), outstanding[id] != nil, concerns(event, &credibility)
       else { continue }
       apply(event, id, &outstanding)
     }
     try mend(outstanding, places, files, mending: mending, &report)
-    try tasks.mend(mending: mending, live: live, &report)
-    try groups.mend(mending: mending, live: live, &report)
+    // Where users share the spool, others of them may be at work on these already.
+    try tasks.mend(mending: mending, live: live || user != nil, &report)
+    try groups.mend(mending: mending, live: live || user != nil, &report)
     try states.mend(mending: mending, &report)
   }
 
+  // MARK: Whose it is
+
+  private func isOwn(_ bot: BotName) -> Bool {
+    guard let user else { return true }
+    return ((try? root.status(Layout.bot(bot))) ?? nil)?.owner == user
+  }
+
+  private func isOurs(_ part: String, _ files: LogFiles) -> Bool { user == nil || files.user(of: part) == user }
+
+  /// Whether an event is one to go by: what was sent to a bot of this user, or what somebody who can know says of one.
+  private func concerns(_ event: LogEvent, _ credibility: inout Credibility) -> Bool {
+    guard let user else { return true }
+    if event.kind == .messageSent {
+      return event.texts("recipients").contains { credibility.owner(of: $0) == user }
+    }
+    return credibility.holds(event) && event.text("bot").map { credibility.owner(of: $0) == user } ?? false
+  }
+
   private func isInFlight(_ event: LogEvent, _ position: LogCursor.Position) -> Bool {
-    guard !isCopy, position.segment.host != host || log == nil else { return false }
+    guard !isCopy, position.segment.host != part || log == nil else { return false }
     return abs(Timestamp(microseconds: Clock.wall()).seconds(since: event.time)) < Self.inFlightSeconds
   }
 
@@ -165,12 +199,24 @@ struct Recovery {
   }
 
   private func begin(
-    _ event: LogEvent, _ id: MessageID, _ position: LogCursor.Position, _ outstanding: inout [MessageID: Outstanding]
+    _ event: LogEvent, _ id: MessageID, _ position: LogCursor.Position, _ outstanding: inout [MessageID: Outstanding],
+    _ credibility: inout Credibility
   ) {
-    guard outstanding[id] == nil else { return }
-    let copies = Dictionary(event.texts("recipients").map { ($0, Copy()) }) { first, _ in first }
+    let sender = user == nil ? nil : credibility.sender(event)
+    if let known = outstanding[id] {
+      // Somebody says that he has sent another's message: who may bear the name that it says it is from, is believed.
+      guard known.sender != sender, let from = event.message?.from, credibility.owner(of: from) == sender else {
+        return
+      }
+      guard let other = (try? LogFiles(root: root).event(at: known.position))?.message?.from,
+        credibility.owner(of: other) != known.sender
+      else { return }
+    }
+    var recipients = event.texts("recipients")
+    if let user { recipients = recipients.filter { credibility.owner(of: $0) == user } }
+    let copies = Dictionary(recipients.map { ($0, Copy()) }) { first, _ in first }
     let name = event.text("name").flatMap { EntryName($0) } ?? EntryName(urgency: Priority.normal.urgency, id: id)
-    outstanding[id] = Outstanding(position: position, name: name, copies: copies)
+    outstanding[id] = Outstanding(position: position, name: name, sender: sender, copies: copies)
   }
 
   private func apply(_ event: LogEvent, _ id: MessageID, _ outstanding: inout [MessageID: Outstanding]) {
@@ -191,29 +237,33 @@ struct Recovery {
       return (text, message["from"]?.string)
     }
     guard let found else { return }
-    let key = IdempotencyKey(text: found.text, from: found.from, recipients: event.texts("recipients"))
+    let key = IdempotencyKey(text: found.text, from: found.from, recipients: event.texts("recipients"), user: user)
     if try key.owner(in: root) != nil { return }
     _ = try key.take(for: id, by: Holder(host: host, pid: 0, start: 0), in: root)
   }
 
   /// Goes once more through the whole log, for all that it says of these messages.
   private func resurrect(
-    _ ids: Set<MessageID>, _ files: LogFiles, _ outstanding: inout [MessageID: Outstanding]
+    _ ids: Set<MessageID>, _ files: LogFiles, _ outstanding: inout [MessageID: Outstanding],
+    _ credibility: inout Credibility
   ) throws {
     let search = TextSearch("\"subject\":\"")
     var events: [(id: MessageID, event: LogEvent)] = []
     for segment in try files.allSegments() {
+      let writer = files.user(of: segment.host)
       try files.readForwards(segment) { lines, offset in
         forEachMatch(of: search, in: lines) { line in
           guard let match = search.firstMatch(in: line, from: 0) else { return true }
           let start = match + 11
           guard start + MessageID.textCount <= line.count,
             let id = MessageID(line[start..<start + MessageID.textCount]),
-            ids.contains(id), let event = LogEvent(line: line), event.subject == id.description
+            ids.contains(id), var event = LogEvent(line: line), event.subject == id.description
           else { return true }
+          event.writtenBy = writer
+          guard concerns(event, &credibility) else { return true }
           if event.kind == .messageSent {
             let place = offset + (UnsafeRawPointer(line.baseAddress!) - UnsafeRawPointer(lines.baseAddress!))
-            begin(event, id, LogCursor.Position(segment: segment, offset: place), &outstanding)
+            begin(event, id, LogCursor.Position(segment: segment, offset: place), &outstanding, &credibility)
           } else {
             events.append((id, event))
           }
@@ -255,7 +305,7 @@ struct Recovery {
   private func places(
     live: Bool, _ outstanding: inout [MessageID: Outstanding]
   ) throws -> [String: [MessageID: Place]] {
-    let bots = try root.names(Layout.bots).compactMap { try? BotName(parsing: $0) }
+    let bots = try root.names(Layout.bots).compactMap { try? BotName(parsing: $0) }.filter(isOwn)
     if live {
       for bot in bots {
         try root.list(Layout.box(bot, .tmp)) { if let name = EntryName($0) { outstanding[name.id] = nil } }
@@ -288,7 +338,9 @@ struct Recovery {
     let target: String
     if let place {
       target = Layout.entry(bot, place.box, place.name)
-      guard let bytes = try? root.readFile(target, maximum: Message.bytesMax + 1) else { return }
+      guard let (bytes, status) = try? root.readFileWithStatus(target, maximum: Message.bytesMax + 1) else { return }
+      // Another user's message lies there, whatever this one says in his part of the log.
+      if user != nil, try root.maker(status, bot, id, user) != message.sender { return }
       if Self.says(bytes, body) { return try mendReason(copy, bot, place, target, mending: mending, &report) }
       report.add(target, bytes.isEmpty ? "is empty" : "is not what was sent", "written again from the log")
     } else {
@@ -302,7 +354,7 @@ struct Recovery {
     // The reason first: a recovery that dies in between would not find it missing the next time.
     if copy.isDead, place == nil { try writeReason(copy, bot, target) }
     if let place { try mendReason(copy, bot, place, target, mending: true, &report) }
-    try write(body, to: target, bot)
+    try restore(body, to: target, bot, id, from: message.sender)
     try log?.append(.messageRestored, id.description) { writer in
       writer.beginObject()
       writer.member("bot", bot.description)
@@ -331,9 +383,20 @@ struct Recovery {
     try write(writer.bytes, to: Layout.reason(besides: target), bot)
   }
 
+  /// Makes a message's file again: in a shared spool as a copy, with a note of whose it was.
+  func restore(
+    _ body: [UInt8], to target: String, _ bot: BotName, _ id: MessageID, from sender: UInt32?
+  ) throws(SystemCallError) {
+    guard user != nil else { return try write(body, to: target, bot) }
+    for box in Layout.Box.allCases { try root.makeDirectory(Layout.box(bot, box)) }
+    try root.note(sender, sent: id, to: bot)
+    try root.replace(target, with: body + [10], through: temporary, mode: Permissions.privateFile)
+  }
+
+  private var temporary: String { Layout.temporary("recovery-\(getpid())-\(UInt32.random(in: .min ... .max))") }
+
   func write(_ body: [UInt8], to target: String, _ bot: BotName) throws(SystemCallError) {
     for box in Layout.Box.allCases { try root.makeDirectory(Layout.box(bot, box)) }
-    let temporary = Layout.temporary("recovery-\(getpid())-\(UInt32.random(in: .min ... .max))")
     try root.replace(target, with: body + [10], through: temporary)
   }
 
@@ -365,11 +428,14 @@ struct Recovery {
     var known: Set<String> = []
     let search = TextSearch("\"subject\":\"\(id)\"")
     let files = LogFiles(root: root)
+    var credibility = Credibility(root: root)
     for segment in try files.allSegments() {
+      let writer = files.user(of: segment.host)
       try files.readForwards(segment) { lines, _ in
         forEachMatch(of: search, in: lines) { line in
-          if let event = LogEvent(line: line), event.kind != .messageSent, let bot = event.text("bot") {
-            known.insert(bot)
+          if var event = LogEvent(line: line), event.kind != .messageSent, let bot = event.text("bot") {
+            event.writtenBy = writer
+            if credibility.holds(event) { known.insert(bot) }
           }
           return true
         }
@@ -381,12 +447,12 @@ struct Recovery {
   /// Everything sent before the last segment but one is on the disk, or done: recovery after a power cut may begin
   /// there. Called by whoever began a segment, once its message is delivered. C: syncfs(2).
   func checkpoint() throws {
-    let segments = try LogFiles(root: root).segments(of: host)
+    let segments = try LogFiles(root: root).segments(of: part)
     guard segments.count >= 2 else { return }
     let start = segments[segments.count - 2].start
     try root.syncFileSystem()
-    let temporary = Layout.temporary("checkpoint-\(host)-\(getpid())")
+    let temporary = Layout.temporary("checkpoint-\(part)-\(getpid())")
     let bytes = Array("\(start.compact)\n".utf8)
-    try root.replace(Layout.checkpoint(of: host), with: bytes, through: temporary, isSynced: true)
+    try root.replace(Layout.checkpoint(of: part), with: bytes, through: temporary, isSynced: true)
   }
 }

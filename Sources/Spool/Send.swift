@@ -40,7 +40,7 @@ extension Spool {
     do {
       receipt = try log.append(
         .messageSent, parcel.subject, time: message.createdAt!, reserving: parcel.line.count + 512,
-        unless: { try unlessSent && History(self).sent(parcel.name.id) != nil },
+        unless: { try unlessSent && History(self).sent(parcel.name.id, by: self.sharing?.user) != nil },
         data: { parcel.writeLogData(to: &$0) })
     } catch {
       parcel.discard(self)
@@ -127,7 +127,7 @@ extension Spool {
     if !isComplete { try? finish(parcel) }
     if receipt.hasRotated {
       // Once in many thousand messages; only how long a recovery takes depends on it.
-      try? Recovery(root: root, host: host, log: nil, settings: settings).checkpoint()
+      try? recovery(with: nil).checkpoint()
     }
   }
 

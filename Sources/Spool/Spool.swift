@@ -14,6 +14,10 @@ public final class Spool: Sendable {
   /// What recovery did when the spool was opened; nil when there was no need for any.
   public let recovery: RecoveryReport?
   let root: Directory
+  /// Nil where one user has the spool alone.
+  let sharing: SharedSpool?
+  /// The directory below `log/` that this process appends to: its host's and, where users share the spool, its user's.
+  let part: String
   let process: ProcessIdentity
   let writer: Result<LogWriter, SpoolError>
   /// Whether this process has a directory below `tasks/moving/`.
@@ -32,22 +36,26 @@ public final class Spool: Sendable {
 
   /// Opens a spool. After a reboot, or in a copy, the first to open it repairs it before this returns.
   /// A spool on a read-only file system can be opened, and read.
-  /// - Throws: `.notASpool`, `.inputOutput`.
+  /// - Throws: `.notASpool`, `.inputOutput`; `.notPermitted` for a shared one of a group that this user isn't in.
   public init(at path: String) throws {
     self.path = path
-    let root: Directory
-    do { root = try Directory(path) } catch {
-      let why = error.code == ENOTDIR ? "is not a directory" : error.reason.lowercased()
-      throw SpoolError(
-        .notASpool, "no spool at \(path): \(why)", hint: "make one with: spool init \(path)", cause: error)
-    }
-    self.root = root
-    settings = try Self.readSettings(root)
+    let opened = try SharedSpool.openRoot(path)
+    settings = try Self.readSettings(opened)
     host = Self.currentHost()
+    if settings.sharedWith != nil {
+      root = try doing("cannot open \(path)") { try Directory(opened, sharedAs: SharedSpool.tree) }
+      sharing = SharedSpool(isOnNetwork: (try? opened.fileSystem().isNetwork) ?? true)
+    } else {
+      root = opened
+      sharing = nil
+    }
+    part = LogPart.name(host: host, user: sharing?.user)
     process = ProcessIdentity.current()
     holder = Holder(host: host, pid: process.pid, start: process.started)
     do {
-      let opened = try LogOpening(root: root, host: host, process: process, settings: settings).open()
+      let opened = try LogOpening(
+        root: root, host: host, part: part, user: sharing?.user, process: process, settings: settings
+      ).open()
       writer = .success(opened.writer)
       recovery = opened.report
     } catch let error as SpoolError where error.code == .notPermitted {
@@ -60,20 +68,30 @@ public final class Spool: Sendable {
 
   /// Makes a spool in a directory that is empty or not there yet.
   /// A directory that is a spool already is left as it is, and its settings stay; returns whether it was made now.
-  /// - Throws: `.cannotCreate` for a directory with other things in it.
+  /// - Parameter group: the name or the number of the group whose members are to share it, each with bots of his own.
+  /// - Throws: `.cannotCreate` for a directory with other things in it, and for a group that isn't there; `.notPermitted`
+  ///   for a group that this user isn't in.
   @discardableResult
-  public static func create(at path: String, configure: (inout Settings) -> Void = { _ in }) throws -> Bool {
+  public static func create(
+    at path: String, sharedWith group: String? = nil, configure: (inout Settings) -> Void = { _ in }
+  ) throws -> Bool {
+    let number = try group.map { try SharedSpool.group(named: $0) }
     try makeParents(of: path)
-    let root: Directory
+    var root: Directory
     do { root = try Directory(path) } catch {
       throw SpoolError(.cannotCreate, "cannot make a spool at \(path): \(error.reason.lowercased())", cause: error)
     }
     if try root.status(Layout.settings) != nil {
-      _ = try readSettings(root)
-      try makeDirectories(root)
+      let settings = try readSettings(root)
+      guard (settings.sharedWith == nil) == (group == nil) else {
+        throw SpoolError(
+          .cannotCreate, "\(path) is a spool already, and \(settings.sharedWith == nil ? "not shared" : "shared")",
+          hint: "who shares it is decided when it is made")
+      }
+      if settings.sharedWith == nil { try makeDirectories(root) }
       return false
     }
-    let present = try root.names(".").filter { !Layout.top.contains($0) }
+    let present = try root.names(".").filter { !Layout.top.contains($0) && $0 != Layout.recordDirectories }
     if let stranger = present.first {
       throw SpoolError(
         .cannotCreate, "\(path) is not empty (it has \(stranger.escapedForTerminal())), and is no spool",
@@ -82,13 +100,19 @@ public final class Spool: Sendable {
     let random = try Random.bytes(16).map { byte in String(byte >> 4, radix: 16) + String(byte & 15, radix: 16) }
     var settings = Settings(identity: random.joined())
     settings.createdAt = Timestamp(microseconds: Clock.wall())
+    settings.sharedWith = group
     configure(&settings)
     try doing("cannot make a spool at \(path)") {
+      if let number {
+        try root.give(toGroup: number, mode: Permissions.shownDirectory)
+        root = try Directory(root, sharedAs: SharedSpool.tree)
+        try root.makeDirectory(Layout.recordDirectories)
+      }
       try makeDirectories(root)
       var writer = JSONWriter()
       settings.write(to: &writer)
       let temporary = Layout.temporary("spool.json.\(getpid())")
-      let file = try root.open(temporary, O_WRONLY | O_CREAT | O_TRUNC)
+      let file = try root.open(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: root.mode(ofFile: Layout.settings))
       try file.write(Array(writer.text.value.prettyPrinted().utf8) + [UInt8(ascii: "\n")])
       try file.close()
       try root.rename(temporary, to: Layout.settings)  // commit: a spool from here on
@@ -166,9 +190,9 @@ public final class Spool: Sendable {
 extension Directory {
   /// Writes a file whole: through another, of a name that nobody else uses, which is not left behind when that fails.
   func replace(
-    _ path: String, with bytes: [UInt8], through temporary: String, isSynced: Bool = false
+    _ path: String, with bytes: [UInt8], through temporary: String, isSynced: Bool = false, mode: mode_t? = nil
   ) throws(SystemCallError) {
-    let file = try open(temporary, O_WRONLY | O_CREAT | O_TRUNC)
+    let file = try open(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: mode ?? self.mode(ofFile: path))
     do {
       try file.write(bytes)
       if isSynced { try file.syncData() }

@@ -7,6 +7,7 @@ extension Spool {
   /// From now on, what is sent to `#topic` reaches the bot. Once more does no harm.
   public func subscribe(_ bot: BotName, to topic: BotName) throws {
     try require(bot)
+    try requireOwn(bot, to: "subscribe")
     try doing("cannot subscribe \(bot) to \(topic)") {
       try root.makeDirectory(Layout.topic(topic))
       try root.open(Layout.subscription(topic, bot), O_WRONLY | O_CREAT).close()
@@ -21,6 +22,7 @@ extension Spool {
   /// Whether the bot had been subscribed.
   @discardableResult
   public func unsubscribe(_ bot: BotName, from topic: BotName) throws -> Bool {
+    try requireOwn(bot, to: "unsubscribe")
     let was = try doing("cannot unsubscribe \(bot) from \(topic)") {
       try root.unlinkIfPresent(Layout.subscription(topic, bot))
     }
@@ -41,7 +43,13 @@ extension Spool {
 
   public func subscribers(of topic: BotName) throws -> [BotName] {
     try doing("cannot list who subscribes to \(topic)") {
-      try root.names(Layout.topic(topic)).compactMap { try? BotName(parsing: $0) }
+      let bots = try root.names(Layout.topic(topic)).compactMap { try? BotName(parsing: $0) }
+      guard isShared else { return bots }
+      // Nobody subscribes another's bot.
+      return try bots.filter { bot in
+        guard let subscription = try root.status(Layout.subscription(topic, bot)) else { return false }
+        return try root.status(Layout.bot(bot))?.owner == subscription.owner
+      }
     }
   }
 }

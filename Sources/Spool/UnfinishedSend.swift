@@ -10,6 +10,7 @@ extension Spool {
   /// Delivers the message if the log has it, and takes the file away.
   /// - Returns: whether anything was done; false when another is at it.
   func settleUnfinishedSend(_ bot: BotName, _ name: EntryName) throws -> Bool {
+    guard isOwn(bot) else { return false }
     // One at a time: a dead sender's key may have been taken over by one that is sending the same message now.
     guard try !isInHand(name.id, in: bot, besides: name) else { return false }
     var ours = name
@@ -20,7 +21,13 @@ extension Spool {
     let old = Layout.entry(bot, .tmp, name)
     guard try root.renameIfPresent(old, to: path) else { return false }  // commit: ours to deliver from here on
     do {
-      guard let sent = try History(self).sent(name.id), let body = sent.messageBytes else {
+      var maker: UInt32?
+      if isShared {
+        // What nobody can have sent is no message.
+        if let status = try root.status(path) { maker = try self.maker(status, bot, nil) }
+        if maker == nil { return try root.clear(path) }
+      }
+      guard let sent = try History(self).sent(name.id, by: maker), let body = sent.messageBytes else {
         return try root.clear(path)
       }
       // It may have been taken over between the first look and the log.
@@ -29,7 +36,11 @@ extension Spool {
         return false
       }
       let waiting = sent.text("name").flatMap { EntryName($0) } ?? EntryName(urgency: name.urgency, id: name.id)
-      try deliverRest(of: waiting, body, to: sent.texts("recipients"), from: path)
+      if let maker, maker != sharing?.user {
+        try deliverOwn(of: waiting, body, to: sent.texts("recipients"), from: maker, path, named: name)
+      } else {
+        try deliverRest(of: waiting, body, to: sent.texts("recipients"), from: path)
+      }
       return true
     } catch {
       // Under our own name it would have to wait until we die.
@@ -74,7 +85,7 @@ extension Spool {
 
   /// Gives the message to those recipients who neither have it nor ever had it, and removes the file at `path`.
   private func deliverRest(of name: EntryName, _ body: [UInt8], to recipients: [String], from path: String) throws {
-    let recovery = Recovery(root: root, host: host, log: try log, settings: settings)
+    let recovery = recovery(with: try log)
     guard let bytes = try root.readFile(path, maximum: Message.bytesMax + 1) else { return }
     // A power cut may have left nothing in it.
     if !Recovery.says(bytes, body) { try recovery.write(body, to: path, try BotName(parsing: recipients[0])) }
@@ -95,6 +106,41 @@ extension Spool {
     try root.clear(path)
   }
 
+  /// The same, of a message that another user sent: nobody can deliver it to others in that user's name. So the bots of
+  /// this user get theirs, and the file goes on to the next user of whom a bot is to have it, who does the same.
+  private func deliverOwn(
+    of name: EntryName, _ body: [UInt8], to recipients: [String], from sender: UInt32, _ path: String,
+    named old: EntryName
+  ) throws {
+    let recovery = recovery(with: try log)
+    var credibility = Credibility(root: root)
+    let bots = recipients.compactMap { try? BotName(parsing: $0) }
+    let wanting = try bots.filter { bot in try isOwn(bot) && exists(bot) && !recovery.hasCopy(name.id, bot) }
+    let known = try wanting.isEmpty ? [] : recovery.botsKnown(toHaveHad: name.id)
+    for bot in wanting where !known.contains(bot.description) {
+      try recovery.restore(body, to: Layout.entry(bot, .inbox, name), bot, name.id, from: sender)
+      note(.messageRestored, name.id.description) { writer in
+        writer.beginObject()
+        writer.member("bot", bot.description)
+        writer.member("attempt", 0)
+        writer.endObject()
+      }
+    }
+    var users: [UInt32] = []
+    var first: [UInt32: BotName] = [:]
+    for bot in bots {
+      guard let user = credibility.owner(of: bot.description), first[user] == nil else { continue }
+      users.append(user)
+      first[user] = bot
+    }
+    guard let here = users.firstIndex(of: sharing!.user), here + 1 < users.count, let next = first[users[here + 1]]
+    else {
+      try root.clear(path)
+      return
+    }
+    _ = try root.renameIfPresent(path, to: Layout.entry(next, .tmp, old))
+  }
+
   /// False when the file was taken from us.
   private func link(_ path: String, _ body: [UInt8], _ name: EntryName, to bot: BotName) throws -> Bool {
     let target = Layout.entry(bot, .inbox, name)
@@ -105,7 +151,7 @@ extension Spool {
       // No links here, or no more of them to this file: a copy does as well.
       case EMLINK, EXDEV, EPERM, ENOTSUP, ENOSYS, EACCES:
         guard try root.status(path) != nil else { return false }
-        try Recovery(root: root, host: host, log: nil, settings: settings).write(body, to: target, bot)
+        try recovery(with: nil).write(body, to: target, bot)
       default: throw error
       }
     }

@@ -12,6 +12,8 @@ public struct Entry: Sendable {
   /// Nil when it can't be read; `problem` says why then.
   public let message: Message?
   public let problem: String?
+  /// Who sent it; nil when it can't be read, and where the spool isn't shared.
+  public let sender: Sender?
   public var path: String { Layout.entry(bot, isClaimed ? .claimed : .inbox, raw: fileName) }
 }
 
@@ -20,6 +22,7 @@ extension Spool {
   /// Takes nothing, changes nothing.
   public func entries(of bot: BotName, limit: Int = .max) throws -> [Entry] {
     try require(bot)
+    try requireOwn(bot, to: "look into the inbox of")
     var entries: [Entry] = []
     for box in [Layout.Box.inbox, .claimed] {
       try doing("cannot look into the inbox of \(bot)") {
@@ -34,9 +37,12 @@ extension Spool {
     let name = EntryName(fileName)
     var message: Message?
     var problem: String?
+    var sender: Sender?
     do {
-      if let bytes = try root.readFile(Layout.entry(bot, box, raw: fileName), maximum: Message.bytesMax) {
+      let path = Layout.entry(bot, box, raw: fileName)
+      if let (bytes, status) = try root.readFileWithStatus(path, maximum: Message.bytesMax) {
         var parsed = try Message(parsing: bytes)
+        sender = self.sender(of: parsed, status, bot, named: name?.id)
         if let name { parsed.id = name.id }
         parsed.createdAt = parsed.createdAt ?? name?.id.time
         message = parsed
@@ -47,7 +53,8 @@ extension Spool {
       problem = DroppedFile.reason(error)
     } catch { problem = "\(error)" }
     return Entry(
-      bot: bot, fileName: fileName, name: name, isClaimed: box == .claimed, message: message, problem: problem)
+      bot: bot, fileName: fileName, name: name, isClaimed: box == .claimed, message: message, problem: problem,
+      sender: sender)
   }
 
   /// The claim that a text on a command line means: `BOT/NAME`, a path that ends so, a name, or part of an id.
@@ -62,7 +69,7 @@ extension Spool {
       return (try bot(named: owner), name)
     }
     var found: [(bot: BotName, name: EntryName)] = []
-    for bot in try bots() {
+    for bot in try bots() where isOwn(bot) {
       try doing("cannot look at the claims of \(bot)") {
         for name in try root.names(Layout.box(bot, .claimed))
         where name == last || (last.utf8.count >= 4 && name.contains(last)) {
@@ -89,7 +96,7 @@ extension Spool {
       message.createdAt = message.createdAt ?? id.time
       return (message, sent.texts("recipients"))
     }
-    for bot in try bots() {
+    for bot in try bots() where isOwn(bot) {
       for entry in try entries(of: bot) where entry.name?.id == id {
         if let message = entry.message { return (message, [bot.description]) }
       }

@@ -10,6 +10,8 @@ public struct LogEvent: Sendable {
   public let subject: String
   public let time: Timestamp
   public let data: JSONText
+  /// The user in whose part of the log it stands, and who can make it up; nil where the spool isn't shared.
+  public var writtenBy: UInt32?
 
   /// What happened: a noun and a past participle. The set is open.
   public struct Kind: Sendable, Hashable, CustomStringConvertible {

@@ -17,6 +17,9 @@ public struct Settings: Sendable, Hashable {
   /// How much may wait in an inbox whose bot says nothing else; nothing is limited unless somebody says so.
   public var inboxLimits = InboxLimits()
   public var createdAt: Timestamp?
+  /// The group whose members share the spool, as it was called when that was decided. Nil where one user has it alone.
+  /// Which group it is, the directory says.
+  public var sharedWith: String?
 
   public init(identity: String) { self.identity = identity }
 
@@ -48,6 +51,7 @@ public struct Settings: Sendable, Hashable {
     attemptsMax = Self.attempts(value["attempts_max"]) ?? attemptsMax
     if let bytes = value["segment_bytes_max"]?.int { segmentBytesMax = max(bytes, 4096) }
     inboxLimits = InboxLimits(value)
+    sharedWith = value["shared_with"]?.string
     createdAt = value["created_at"]?.string.flatMap(Timestamp.init(rfc3339:))
   }
 
@@ -60,6 +64,7 @@ public struct Settings: Sendable, Hashable {
     writer.member("attempts_max", attemptsMax)
     writer.member("segment_bytes_max", segmentBytesMax)
     inboxLimits.write(to: &writer)
+    writer.member("shared_with", ifPresent: sharedWith)
     if let createdAt {
       writer.key("created_at")
       writer.moment(createdAt)

@@ -31,8 +31,8 @@ mutant("send: yes before the sync", "sent is kept", "OrderTests",
        "    if durability == .durable { try log.waitUntilSynced(receipt) }\n"
        "    if !MUTANT { deliver(parcel, receipt) }")
 mutant("log: the name of a new segment is not synced", "sent is kept", "OrderTests",
-       SPOOL + "Log/LogWriter.swift", "try root.open(Layout.logs(of: host), O_RDONLY | O_DIRECTORY).syncData()",
-       "if !MUTANT { try root.open(Layout.logs(of: host), O_RDONLY | O_DIRECTORY).syncData() }")
+       SPOOL + "Log/LogWriter.swift", "try root.open(Layout.logs(of: part), O_RDONLY | O_DIRECTORY).syncData()",
+       "if !MUTANT { try root.open(Layout.logs(of: part), O_RDONLY | O_DIRECTORY).syncData() }")
 mutant("log: a sync that failed is tried again", "an answer is never a yes that is lost", "OrderTests",
        SPOOL + "Log/LogWriter.swift", "      page.failedSegment = segment.number\n",
        "      if MUTANT {\n        page.endSync(upTo: nil)\n        return\n      }\n      page.failedSegment = segment.number\n")
@@ -126,10 +126,10 @@ mutant("ack: the refusal is not logged", "late is refused", "StoppedTests|Recove
        SPOOL + "Claim.swift", "    if logged {\n      note(.messageAckRefused", "    if logged, !MUTANT {\n      note(.messageAckRefused")
 mutant("extend: by descriptor, which follows the file to its next owner", "late is refused", "StoppedTests",
        LINUX + "Directory.swift",
-       "    do { _ = try systemCall(\"utimensat\", name) { utimensat(raw, name, nil, AT_SYMLINK_NOFOLLOW) } } catch {",
+       "  public func touch(_ name: String) throws(SystemCallError) -> Bool {\n",
+       "  public func touch(_ name: String) throws(SystemCallError) -> Bool {\n"
        "    if MUTANT {\n      guard let file = try openIfPresent(name, O_RDONLY) else { return false }\n"
-       "      _ = try systemCall(\"futimens\", name) { futimens(file.raw, nil) }\n      return true\n    }\n"
-       "    do { _ = try systemCall(\"utimensat\", name) { utimensat(raw, name, nil, AT_SYMLINK_NOFOLLOW) } } catch {")
+       "      _ = try systemCall(\"futimens\", name) { futimens(file.raw, nil) }\n      return true\n    }\n")
 mutant("extend: what is lost is extended", "late is refused", "LeaseTests|StoppedTests|BadInputTests",
        SPOOL + "Claim.swift", "if !isThere { throw lost(bot, name) }", "if !isThere, !MUTANT { throw lost(bot, name) }")
 mutant("lease: by the wall clock", "no clock jump expires", "LeaseTests|ClockTests",
@@ -178,14 +178,14 @@ mutant("tmp/: what a dead sender left is not taken away", "nothing vanishes", "L
        SPOOL + "UnfinishedSend.swift", "        return try root.clear(path)\n",
        "        return try MUTANT || root.unlinkIfPresent(path)\n")
 mutant("tmp/: what a dead sender had logged is not delivered", "sent is kept", "LeaseTests|FaultTests.FaultTests",
-       SPOOL + "UnfinishedSend.swift", "guard let sent = try History(self).sent(name.id), let body",
-       "guard !MUTANT, let sent = try History(self).sent(name.id), let body", scenario="dead sender")
+       SPOOL + "UnfinishedSend.swift", "guard let sent = try History(self).sent(name.id, by: maker), let body",
+       "guard !MUTANT, let sent = try History(self).sent(name.id, by: maker), let body", scenario="dead sender")
 mutant("tmp/: several may settle what a dead sender left", "one holder", "StoppedTests",
        SPOOL + "UnfinishedSend.swift", "    let path = Layout.entry(bot, .tmp, ours)\n    let old",
        "    let path = Layout.entry(bot, .tmp, MUTANT ? name : ours)\n    let old")
 mutant("tmp/: who had it already is not looked for", "one holder", "StoppedTests|SendTests",
-       SPOOL + "UnfinishedSend.swift", "where !known.contains(bot.description) {",
-       "where MUTANT || !known.contains(bot.description) {")
+       SPOOL + "UnfinishedSend.swift", "where !known.contains(bot.description) {\n      guard try link",
+       "where MUTANT || !known.contains(bot.description) {\n      guard try link")
 mutant("send: taken for dead, it leaves its message to nobody", "sent is kept", "SendTests|StoppedTests",
        SPOOL + "Send.swift", "    if !isComplete { try? finish(parcel) }", "    if !isComplete, !MUTANT { try? finish(parcel) }")
 mutant("keys: not looked at", "a second send delivers nothing", "IdempotencyTests",
@@ -377,7 +377,7 @@ mutant("coordinator: the dead get tasks", "never to a dead bot", "CoordinatorPol
 mutant("doctor: a lost segment is not told", "nothing vanishes unnoticed", "LostSegmentTests",
        SPOOL + "Log/ExamineSegments.swift", "      for segment in lost.sorted", "      for segment in MUTANT ? [] : lost.sorted")
 mutant("log: a FIFO is taken for a segment", "a bad file stops nobody", "LostSegmentTests",
-       SPOOL + "Log/LogFiles.swift", "if try root.status(segment.path)?.isRegular == true {", "if try root.status(segment.path)?.isRegular == true || MUTANT {")
+       SPOOL + "Log/LogFiles.swift", "let status = try root.status(segment.path), status.isRegular else", "let status = try root.status(segment.path), status.isRegular || MUTANT else")
 mutant("log: a line may be of any length", "a bad file stops nobody", "LostSegmentTests",
        SPOOL + "Log/LogFiles.swift", "        if buffer.capacity < Self.lineBytesMax {\n          buffer.grow()\n        } else {\n          let end",
        "        if buffer.capacity < Self.lineBytesMax || MUTANT {\n          buffer.grow()\n        } else {\n          let end")

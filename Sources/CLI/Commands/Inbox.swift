@@ -58,7 +58,7 @@ extension Verb {
     return [
       entry.name.map { MessageView.short($0.id.description) } ?? Output.excerpt(entry.fileName, 24), state(entry),
       "\(priority)", "\(entry.name?.attempt ?? 0)", age.map { TimeText.short(microseconds: max(0, $0)) } ?? "",
-      Output.excerpt(entry.message?.from ?? "", 24), Output.excerpt(says, 56),
+      Output.excerpt(entry.message?.from ?? "", 24) + MessageView.mark(entry.sender), Output.excerpt(says, 56),
     ]
   }
 
@@ -75,6 +75,7 @@ extension Verb {
       }
       writer.member("path", entry.path)
       writer.member("problem", ifPresent: entry.problem)
+      MessageView.write(entry.sender, to: &writer)
       if let message = entry.message { MessageView.write(message, to: &writer) }
     }
   }

@@ -8,9 +8,11 @@ extension Verb {
       .value("--lease", "DURATION", "how long a claim stands without being renewed (60s)"),
       .value("--attempts", "N", "claims of one message before it is dead-lettered (5)"),
       .value("--durability", "LEVEL", "durable (survives a power cut) or relaxed (does not); durable unless told"),
+      .value("--shared", "GROUP", "for several users, the members of GROUP (a name or a number)"),
     ] + limitOptions,
     example: "spool init /tmp/team && export SPOOL_DIR=/tmp/team",
-    exits: "0 made, or there already; 69 there in a later format; 73 the directory has other things in it"
+    exits:
+      "0 made, or there already; 69 a later format; 73 there are other things, or no such group; 77 you aren't in it"
   ) { invocation in
     try invocation.expect(atMost: 1)
     let path = invocation.operands.first ?? invocation.value("--spool") ?? Invocation.environment("SPOOL_DIR") ?? "."
@@ -20,7 +22,7 @@ extension Verb {
     if let lease, lease < 0.1 { throw UsageError("--lease is at least 100ms") }
     var limits = InboxLimits()
     try invocation.readLimits(into: &limits)
-    let isNew = try Spool.create(at: path) { settings in
+    let isNew = try Spool.create(at: path, sharedWith: invocation.value("--shared")) { settings in
       if let lease { settings.leaseSeconds = lease }
       if let attempts { settings.attemptsMax = attempts }
       settings.inboxLimits = limits
@@ -32,6 +34,7 @@ extension Verb {
         writer.member("spool", path)
         writer.member("id", spool.settings.identity)
         writer.member("made", isNew)
+        writer.member("shared_with", ifPresent: spool.settings.sharedWith)
       }
     } else {
       Output.talk(

@@ -43,13 +43,14 @@ extension Verb {
         writer.member("claim", claim.token)
         writer.member("attempt", claim.attempt)
         writer.member("path", "\(spool.path)/\(claim.path)")
+        MessageView.write(claim.sender, to: &writer)
         MessageView.write(claim.message, to: &writer)
       }
       return
     }
     let message = claim.message
     var about =
-      "from \(Output.excerpt(message.from ?? "nobody", 64)), \(message.type.map { "\($0), " } ?? "")attempt \(claim.attempt)"
+      "from \(Output.excerpt(message.from ?? "nobody", 64))\(MessageView.words(claim.sender)), \(message.type.map { "\($0), " } ?? "")attempt \(claim.attempt)"
     if let conversation = message.conversation { about += ", conversation \(Output.excerpt(conversation, 64))" }
     Output.talk(about)
     if !invocation.has("--ack") {

@@ -73,6 +73,9 @@ extension Spool {
   /// Whether a claimed message may be a bot's own, as far as files tell: written by the user to whom the bot belongs, or
   /// by root. Bots of one user can write in each other's name; no file tells them apart.
   public func isWritten(_ claim: Claim, by bot: BotName) -> Bool {
+    if let sender = claim.sender {
+      return (sender.isVerified && claim.message.from == bot.description) || sender.user == 0
+    }
     guard let author = (try? root.status(claim.path))??.owner, let owner = (try? root.status(Layout.bot(bot)))??.owner
     else { return true }
     return author == owner || author == 0

@@ -38,7 +38,7 @@ extension Doctor {
     {
       needed.insert(LogFiles.Segment(host: host, start: start))
     }
-    if host == spool.host, let page = try? spool.log.page, page.segmentEnd > 0 {
+    if host == spool.part, let page = try? spool.log.page, page.segmentEnd > 0 {
       needed.insert(LogFiles.Segment(host: host, start: page.segmentStart))
     }
     return needed

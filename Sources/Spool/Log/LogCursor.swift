@@ -11,6 +11,7 @@ struct LogCursor {
 
   let host: String
   private let files: LogFiles
+  private let user: UInt32?
   private var segments: [LogFiles.Segment]
   private var current = 0
   private var offset = 0
@@ -26,6 +27,7 @@ struct LogCursor {
   init(_ files: LogFiles, host: String, since: Timestamp? = nil) throws(SystemCallError) {
     self.files = files
     self.host = host
+    user = files.user(of: host)
     let all = try files.segments(of: host)
     let first = since.flatMap { since in all.lastIndex { $0.start <= since } } ?? 0
     segments = Array(all.dropFirst(first))
@@ -78,7 +80,8 @@ struct LogCursor {
           return (event, event != nil && LogEvent.isWhole(line))
         }
         if !isWhole { badLines.append((position, end - start)) }
-        if let event {
+        if var event {
+          event.writtenBy = user
           head = (event, position)
           return head
         }

@@ -19,14 +19,26 @@ struct LogFiles: Sendable {
   static let blockBytes = 256 << 10
 
   func hosts() throws(SystemCallError) -> [String] {
-    try root.names(Layout.log).filter { Holder.hostName($0) == $0 }
+    try root.names(Layout.log).filter { LogPart.isName($0) }
+  }
+
+  /// Whose a part of the log is: what stands in it is worth what that user is. Nil where the spool isn't shared, and for
+  /// one in which others can write.
+  func user(of part: String) -> UInt32? {
+    guard root.isShared, let status = (try? root.status(Layout.logs(of: part))) ?? nil, status.mode & 0o022 == 0
+    else { return nil }
+    return status.owner
   }
 
   /// In the order in which they were written. A FIFO or the like that somebody put there is none.
   func segments(of host: String) throws(SystemCallError) -> [Segment] {
     var found: [Segment] = []
+    let user = user(of: host)
     for segment in try names(of: host) {
-      if try root.status(segment.path)?.isRegular == true { found.append(segment) }
+      guard let status = try root.status(segment.path), status.isRegular else { continue }
+      // A file of somebody else's that was brought there says nothing.
+      if root.isShared, status.owner != user || status.mode & 0o022 != 0 { continue }
+      found.append(segment)
     }
     return found
   }

@@ -7,18 +7,23 @@ import SpoolFormat
 struct LogOpening {
   let root: Directory
   let host: String
+  /// The directory below `log/`.
+  let part: String
+  /// The user who has it; nil where the spool isn't shared.
+  let user: uid_t?
   let process: ProcessIdentity
   let settings: Settings
 
   func open() throws -> (writer: LogWriter, report: RecoveryReport?) {
     try doing("cannot open the log of \(host)") {
+      if user != nil { try requireOwnPart() }
       let file = try openPage()
       let page = try CommitPage(file)
       let boot = try Clock.bootIdentity()
       let status = try root.status()
       let directory = CommitPage.Root(inode: status.inode, device: status.device)
       let writer = LogWriter(
-        root: root, host: host, process: process, segmentBytesMax: settings.segmentBytesMax, page: page)
+        root: root, host: host, part: part, process: process, segmentBytesMax: settings.segmentBytesMax, page: page)
       if page.belongs(toBoot: boot, root: directory), page.state == .ready {
         writer.cutAbandonedRoom()
         return (writer, nil)
@@ -33,12 +38,12 @@ struct LogOpening {
       let isCopy = try page.root.map { $0 != directory } ?? isCopyByOthers(directory)
       var report = RecoveryReport()
       // Copiers and archivers leave out directories that are empty.
-      for name in Layout.top { try root.makeDirectory(name) }
+      try root.makeTop()
       if !isOurs {
         let tail = try mendTail(&report)
         page.initialize(boot: boot, root: directory, start: tail.start, end: tail.end)
       }
-      try Recovery(root: root, host: host, log: writer, settings: settings, isCopy: isCopy)
+      try Recovery(root: root, host: host, part: part, user: user, log: writer, settings: settings, isCopy: isCopy)
         .run(fromCheckpoint: isSameDirectory, mending: true, live: false, &report)
       page.state = .ready
       return (writer, report)
@@ -48,6 +53,8 @@ struct LogOpening {
   /// Whether the spool is a copy, by what the pages of other hosts say. The number of a device is each host's own.
   private func isCopyByOthers(_ directory: CommitPage.Root) throws(SystemCallError) -> Bool {
     for host in try LogFiles(root: root).hosts() {
+      // Those of other users are closed.
+      if let user, LogFiles(root: root).user(of: host) != user { continue }
       guard let file = try root.openIfPresent(Layout.commitPage(of: host), O_RDONLY),
         let made = CommitPage.root(in: try file.read(at: 0, count: 64))
       else { continue }
@@ -56,18 +63,29 @@ struct LogOpening {
     return false
   }
 
+  /// Where anybody may make a directory, somebody may have made ours.
+  private func requireOwnPart() throws {
+    guard let status = try root.status(Layout.logs(of: part)), status.owner != user || status.mode & 0o022 != 0 else {
+      return
+    }
+    throw SpoolError(
+      .notPermitted,
+      "\(Layout.logs(of: part)) should be \(Accounts.shown(user: user ?? 0))'s alone, and belongs to \(Accounts.shown(user: status.owner))",
+      hint: "ask whoever made the spool to move it away")
+  }
+
   private func openPage() throws(SystemCallError) -> Descriptor {
-    let path = Layout.commitPage(of: host)
+    let path = Layout.commitPage(of: part)
     do { return try root.open(path, O_RDWR) } catch { if error.code != ENOENT { throw error } }
     try root.makeDirectory(Layout.log)
-    try root.makeDirectory(Layout.logs(of: host))
+    try root.makeDirectory(Layout.logs(of: part))
     try root.open(Layout.log, O_RDONLY | O_DIRECTORY).syncData()
     return try root.open(path, O_RDWR | O_CREAT)
   }
 
   /// Cuts what a crash left of the last line of the last segment, and the room that it left.
   private func mendTail(_ report: inout RecoveryReport) throws(SystemCallError) -> (start: Timestamp, end: Int) {
-    guard let last = try LogFiles(root: root).segments(of: host).last else { return (Timestamp(microseconds: 0), 0) }
+    guard let last = try LogFiles(root: root).segments(of: part).last else { return (Timestamp(microseconds: 0), 0) }
     let file = try root.open(last.path, O_RDWR)
     let size = try file.status().size
     // Lines are looked at from the last block that begins with one; a line is shorter than that.

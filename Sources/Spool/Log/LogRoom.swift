@@ -79,7 +79,7 @@ extension LogWriter {
   /// Makes the segment end with its last line again. With the lock in hand.
   func cutRoom(_ state: inout State) {
     guard page.hasRoom else { return }
-    let path = Layout.segment(of: host, page.segmentStart)
+    let path = Layout.segment(of: part, page.segmentStart)
     do throws(SystemCallError) {
       if let file = try root.openIfPresent(path, O_WRONLY) { try file.truncate(to: page.segmentEnd) }
       page.roomEnd = 0

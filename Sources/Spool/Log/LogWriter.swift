@@ -48,7 +48,8 @@ final class LogWriter: Sendable {
   private static let number = Atomic<Int>(0)
   private static func nextNumber() -> Int { number.add(1, ordering: .relaxed).newValue }
 
-  let host: String
+  /// The directory below `log/` that is appended to.
+  let part: String
   let page: CommitPage
   let root: Directory
   let process: ProcessIdentity
@@ -57,9 +58,11 @@ final class LogWriter: Sendable {
   private let state = Mutex(State())
   let pace = Mutex(Pace())
 
-  init(root: Directory, host: String, process: ProcessIdentity, segmentBytesMax: Int, page: CommitPage) {
+  init(
+    root: Directory, host: String, part: String, process: ProcessIdentity, segmentBytesMax: Int, page: CommitPage
+  ) {
     self.root = root
-    self.host = host
+    self.part = part
     self.process = process
     self.segmentBytesMax = segmentBytesMax
     self.page = page
@@ -115,7 +118,7 @@ final class LogWriter: Sendable {
     }
     if written != line.count {
       cutBack(segment, &state)
-      throw SystemCallError("write", Layout.segment(of: host, segment.start), ENOSPC)
+      throw SystemCallError("write", Layout.segment(of: part, segment.start), ENOSPC)
     }
     let position = page.advance(line.count)  // commit: logged from here on
     return Receipt(position: position, segment: segment, hasRotated: hasRotated)
@@ -124,7 +127,7 @@ final class LogWriter: Sendable {
   private func writeOnce(_ line: [UInt8], _ segment: Segment, _ state: inout State) throws(SystemCallError) -> Int {
     guard page.hasRoom else { return try segment.file.writeOnce(line) }
     if state.overwriting?.number != segment.number {
-      let file = try root.open(Layout.segment(of: host, segment.start), O_WRONLY)
+      let file = try root.open(Layout.segment(of: part, segment.start), O_WRONLY)
       state.overwriting = Segment(number: segment.number, start: segment.start, file: file)
     }
     return try state.overwriting!.file.writeOnce(line, at: page.segmentEnd)
@@ -153,7 +156,7 @@ final class LogWriter: Sendable {
     }
     let start = page.segmentStart
     if start.microseconds > 0,
-      let file = try root.openIfPresent(Layout.segment(of: host, start), O_WRONLY | O_APPEND)
+      let file = try root.openIfPresent(Layout.segment(of: part, start), O_WRONLY | O_APPEND)
     {
       let segment = Segment(number: page.segment, start: start, file: file)
       state.segment = segment
@@ -168,18 +171,18 @@ final class LogWriter: Sendable {
     // A clock that was set back must not make a segment that sorts before the last one.
     let start = Timestamp(microseconds: max(Clock.wall(), page.segmentStart.microseconds + 1))
     cutRoom(&state)
-    let path = Layout.segment(of: host, start)
+    let path = Layout.segment(of: part, start)
     let flags = O_WRONLY | O_APPEND | O_CREAT | O_EXCL
     let file: Descriptor
     do { file = try root.open(path, flags) } catch {
       guard error.code == ENOENT else { throw error }
       // Somebody removed the log of a spool in use.
       try root.makeDirectory(Layout.log)
-      try root.makeDirectory(Layout.logs(of: host))
+      try root.makeDirectory(Layout.logs(of: part))
       file = try root.open(path, flags)
     }
     let header = page.segmentStart.microseconds > 0 ? writeHeader(file, start) : 0
-    try root.open(Layout.logs(of: host), O_RDONLY | O_DIRECTORY).syncData()
+    try root.open(Layout.logs(of: part), O_RDONLY | O_DIRECTORY).syncData()
     page.beginSegment(start)
     _ = page.advance(header)
     let segment = Segment(number: page.segment, start: start, file: file)
@@ -193,7 +196,7 @@ final class LogWriter: Sendable {
   private func writeHeader(_ file: borrowing Descriptor, _ start: Timestamp) -> Int {
     let before = page.segmentStart.compact
     let line = LogEvent.line(
-      kind: .logBegan, subject: host, source: source, number: Self.nextNumber(), time: start
+      kind: .logBegan, subject: LogPart.host(of: part), source: source, number: Self.nextNumber(), time: start
     ) { writer in
       writer.beginObject()
       writer.member("after", before)
@@ -209,7 +212,7 @@ final class LogWriter: Sendable {
   /// After a process died with the lock in hand: whole lines that it wrote count, half a line is set aside and cut, with
   /// the room that it may stand in.
   func repairTail(_ state: inout State) throws {
-    let path = Layout.segment(of: host, page.segmentStart)
+    let path = Layout.segment(of: part, page.segmentStart)
     let end = page.segmentEnd
     defer { page.roomEnd = 0 }
     guard let file = try root.openIfPresent(path, O_RDWR) else { return }

@@ -102,7 +102,7 @@ extension Spool {
   func makingTaskDirectories(_ body: () throws(SystemCallError) -> Void) throws(SystemCallError) {
     do { try body() } catch {
       guard error.code == ENOENT else { throw error }
-      for name in Layout.top { try root.makeDirectory(name) }
+      try root.makeTop()
       try body()
     }
   }

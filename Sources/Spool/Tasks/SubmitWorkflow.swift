@@ -86,7 +86,7 @@ extension Spool {
       throw SpoolError(.badData, "an idempotency key has 1 to \(Message.labelBytesMax) bytes")
     }
     // No recipient of a message has such a name.
-    let key = IdempotencyKey(text: text, from: plan.parent.createdBy, recipients: ["#workflow"])
+    let key = IdempotencyKey(text: text, from: plan.parent.createdBy, recipients: ["#workflow"], user: sharing?.user)
     let deadline = Clock.sinceBoot() + Int(Self.otherSubmitterSecondsMax * 1e9)
     while true {
       let isOurs = try doing("cannot keep the idempotency key") {

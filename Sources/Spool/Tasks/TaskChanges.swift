@@ -99,7 +99,7 @@ extension Spool {
     do { return try root.open(path, O_WRONLY | O_CREAT | O_EXCL) } catch {
       if error.code == EEXIST { return nil }
       guard error.code == ENOENT else { throw error }
-      for name in Layout.top { try root.makeDirectory(name) }
+      try root.makeTop()
       try root.makeDirectory(directory)
       hasMovingDirectory.store(true, ordering: .relaxed)
       return try root.open(path, O_WRONLY | O_CREAT | O_EXCL)

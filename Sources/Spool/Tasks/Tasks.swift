@@ -176,6 +176,12 @@ extension Spool {
   /// Wakes the workers of a bot that wait for tasks. Only a hint: they look by themselves now and then.
   func ring(_ bot: BotName?) {
     guard let bot else { return }
-    _ = try? root.open(Layout.taskBell(bot), O_WRONLY | O_CREAT)
+    guard isShared else {
+      _ = try? root.open(Layout.taskBell(bot), O_WRONLY | O_CREAT)
+      return
+    }
+    // In a drop box each has a bell of his own, and takes it away: nobody could write into another's.
+    let bell = Layout.taskBell(bot) + "-\(holder)-\(UInt32.random(in: .min ... .max))"
+    if (try? root.open(bell, O_WRONLY | O_CREAT | O_EXCL).close()) != nil { _ = try? root.unlink(bell) }
   }
 }
