@@ -196,6 +196,7 @@ extension Hub {
         if let problem = doubt(message, bot, claim, group) { return try refuse(message, problem) }
         try takeOffer(message, bot, group)
       case .groupAccept:
+        guard spool.isWritten(claim, by: bot) else { return }
         guard let search = group.search, case .inviting = search.phase, search.waiting.contains(bot) else {
           if group.record.members.contains(bot) || group.search?.agreed.contains(bot) == true { return }
           return try refuse(message, "too late: \(bot) isn't invited any more")
@@ -203,6 +204,7 @@ extension Hub {
         group.search?.agreed.insert(bot)
         group.search?.waiting.remove(bot)
       case .groupReject:
+        guard spool.isWritten(claim, by: bot) else { return }
         group.refusals[bot] = (message.content ?? "no reason", Clock.sinceBoot())
         if group.search?.agreed.contains(bot) != true { group.offers[bot] = nil }
         let wasWaitedFor = group.search?.waiting.remove(bot) != nil
@@ -211,6 +213,7 @@ extension Hub {
           return
         }
       case .taskComplete where message.performative == .cancel:
+        if try spool.exists(bot), !spool.isWritten(claim, by: bot) { return }
         return try cancel(group, by: message.from, message.content)
       default: return
       }

@@ -10,6 +10,7 @@ extension Spool {
     -> TaskEntry
   {
     try require(bot)
+    try requireOwn(bot, to: "take tasks for")
     return try persisting(entry) { entry in
       if let owner = entry.bot, owner != bot, !entry.state.isFinal {
         let verb = entry.state == .assigned ? "is assigned to \(owner)" : "is in the hands of \(owner)"
@@ -50,6 +51,7 @@ extension Spool {
   /// Cost: a listing of what is pending and assigned, and one file read for each that is tried.
   public func claimNextTask(for bot: BotName, worker: Holder? = nil, by: String? = nil) throws -> TaskEntry? {
     let card = try card(of: bot)
+    try requireOwn(bot, to: "take tasks for")
     let now = now()
     let waiting = try tasks(in: [.pending, .assigned]).filter { entry in
       entry.state == .assigned ? entry.bot == bot : entry.notBefore.map { $0 <= now } ?? true

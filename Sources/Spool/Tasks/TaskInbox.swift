@@ -54,6 +54,7 @@ public final class TaskInbox {
   /// - Throws: `.noSuchBot`.
   public init(_ spool: Spool, _ bot: BotName, takesPending: Bool = false) throws {
     try spool.require(bot)
+    try spool.requireOwn(bot, to: "take tasks for")
     self.spool = spool
     self.bot = bot
     self.takesPending = takesPending
@@ -221,7 +222,7 @@ public final class TaskInbox {
     guard let watcher, isWatching else { return }
     let changes = try doing("cannot watch the inbox of \(bot)") { try watcher.takeChanges() }
     if changes.watchAgain { isWatching = false }
-    let hasRung = changes.lookAgain || changes.watchAgain || changes.names.contains(Layout.taskBellName)
+    let hasRung = changes.lookAgain || changes.watchAgain || changes.names.contains(where: Layout.isTaskBell)
     if hasRung { nextCheck = 0 }
     guard hasRung || changes.directories.contains(Layout.tasks(.pending)) else { return }
     // While there is something to take, what is more urgent can wait a moment: every task that ends rings, too.
