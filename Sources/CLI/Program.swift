@@ -49,7 +49,7 @@ enum Program {
     .initialize, .register, .bots, .skills, .reputation, .send, .publish, .subscribe, .unsubscribe, .topics, .inbox,
     .receive, .ack, .nack, .extend, .dead, .reply, .request, .work, .task, .workflow, .announce, .group, .coordinate,
     .ask, .analyze, .status, .learnings, .state, .log,
-    .thread, .search, .show, .trace, .stats, .mesh, .doctor, .demo,
+    .thread, .search, .show, .trace, .stats, .mesh, .doctor, .collect, .demo,
   ]
 
   /// Runs a command line. What goes wrong is said in one line on standard error.

@@ -192,6 +192,16 @@ public struct Descriptor: ~Copyable, Sendable {
     _ = try systemCall("flock", path) { flock(raw, LOCK_EX) }
   }
 
+  /// The same without waiting: false when another has it.
+  public borrowing func tryLock() throws(SystemCallError) -> Bool {
+    let raw = raw
+    do { _ = try systemCall("flock", path) { flock(raw, LOCK_EX | LOCK_NB) } } catch {
+      if error.code == EWOULDBLOCK { return false }
+      throw error
+    }
+    return true
+  }
+
   public borrowing func unlock() throws(SystemCallError) {
     let raw = raw
     _ = try systemCall("flock", path) { flock(raw, LOCK_UN) }

@@ -222,7 +222,7 @@ struct EntryRecovery<Entry: FiledEntry> {
     if let position = known[id]?.body, let event = try files.event(at: position) { return Entry.body(event) }
     var newest: (time: Timestamp, body: [UInt8])?
     let search = TextSearch("\"subject\":\"\(id)\"")
-    for segment in try files.allSegments() {
+    for segment in try files.segments(since: id.time) {
       try files.readForwards(segment) { lines, _ in
         forEachMatch(of: search, in: lines) { line in
           if let event = LogEvent(line: line), event.subject == id.description, let body = Entry.body(event),

@@ -81,7 +81,7 @@ extension Spool {
         }
       }
       guard let owner = try doing("cannot read the idempotency key", { try key.owner(in: root) }) else { continue }
-      if try History(self).sent(owner.id, by: sharing?.user) != nil {
+      if try hasForgotten(owner.id) || History(self).sent(owner.id, by: sharing?.user) != nil {
         if durability == .durable { try syncLog(since: owner.id.time) }
         return owner.id
       }

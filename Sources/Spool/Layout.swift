@@ -92,6 +92,9 @@ enum Layout {
   static func lostSegments(of host: String) -> String { "log/\(host)/lost" }
   /// What an observer saw in `tmp/`, and since when.
   static func temporariesSeen(by host: String) -> String { "log/\(host)/temporaries" }
+  /// What was removed of all logs as nobody needed it any more.
+  static let forgotten = "log/.gc"
+  static let forgottenLock = "log/.gc-lock"
   static func checkpoint(of host: String) -> String { "log/\(host)/checkpoint" }
 
   /// Rung when something was done to a bot's tasks: closing it after writing wakes whoever watches the inbox.

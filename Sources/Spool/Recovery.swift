@@ -50,7 +50,7 @@ struct Recovery {
   var isCopy = false
 
   /// What the log says of one recipient's copy.
-  private struct Copy {
+  struct Copy {
     var attempt = 0
     var ackedAttempt: Int?
     /// The last attempt that ended otherwise.
@@ -84,14 +84,17 @@ struct Recovery {
     }
   }
 
-  private struct Outstanding {
+  struct Outstanding {
     let position: LogCursor.Position
+    let time: Timestamp
     let name: EntryName
     /// Where users share the spool: whose it was.
     let sender: UInt32?
     var copies: [String: Copy]
     /// Bots that had to do with it though it wasn't sent to them: somebody moved it there.
     var strays: Set<String> = []
+
+    var isDone: Bool { copies.allSatisfy { $0.value.ackedAttempt != nil } }
   }
 
   /// Messages logged less than this long ago by another host may still be on their way to their inboxes.
@@ -111,11 +114,13 @@ struct Recovery {
     var outstanding: [MessageID: Outstanding] = [:]
     var unknown: Set<MessageID> = []
     var ackedBefore: Set<MessageID> = []
+    let forgotten = try Forgotten(in: root)
     var tasks = EntryRecovery<TaskEntry>(root: root, host: host, part: part, log: log, isCopy: isCopy)
     var groups = EntryRecovery<GroupEntry>(root: root, host: host, part: part, log: log, isCopy: isCopy)
     var states = StateRecovery(root: root, isAlone: !live && isAlone)
     var merge = try LogMerge(files) { host in fromCheckpoint ? try checkpoint(of: host) : nil }
     while let (event, position) = try merge.next() {
+      if let id = MessageID(event.subject), forgotten.covers(id, position, event.time) { continue }
       if event.kind.isOfTask { tasks.apply(event, position) }
       if event.kind.isOfGroup { groups.apply(event, position) }
       if event.kind.isOfState { states.apply(event, position) }
@@ -129,8 +134,7 @@ struct Recovery {
       } else if outstanding[id] != nil {
         apply(event, id, &outstanding)
         // Most messages are done: only the others are kept in memory.
-        let isDone = outstanding[id]!.copies.allSatisfy { $0.value.ackedAttempt != nil }
-        if isDone, leftovers?.has(id) != true { outstanding[id] = nil }
+        if outstanding[id]!.isDone, leftovers?.has(id) != true { outstanding[id] = nil }
       } else if event.kind == .messageAcked {
         // Once more, or of a message that was never sent: that brings nothing back. Unless its sending comes later.
         ackedBefore.insert(id)
@@ -142,6 +146,9 @@ struct Recovery {
     // Sent before the checkpoint and moved since (on some file systems a move may lose a file in a power cut), or
     // overruled after an ack, or logged by a host whose clock is behind.
     if !unknown.isEmpty { try resurrect(unknown, files, &outstanding, &credibility) }
+    // Somebody may have collected while this was read, and an ack been among what went.
+    let since = try Forgotten(in: root)
+    if since != forgotten { outstanding = outstanding.filter { !since.covers($0, $1.position, $1.time) } }
     for bad in merge.badLines {
       report.add(
         "\(bad.position.segment.path) at byte \(bad.position.offset)",
@@ -198,7 +205,7 @@ struct Recovery {
     return Timestamp(compact: bytes.filter { $0 > 32 })
   }
 
-  private func begin(
+  func begin(
     _ event: LogEvent, _ id: MessageID, _ position: LogCursor.Position, _ outstanding: inout [MessageID: Outstanding],
     _ credibility: inout Credibility
   ) {
@@ -216,10 +223,11 @@ struct Recovery {
     if let user { recipients = recipients.filter { credibility.owner(of: $0) == user } }
     let copies = Dictionary(recipients.map { ($0, Copy()) }) { first, _ in first }
     let name = event.text("name").flatMap { EntryName($0) } ?? EntryName(urgency: Priority.normal.urgency, id: id)
-    outstanding[id] = Outstanding(position: position, name: name, sender: sender, copies: copies)
+    outstanding[id] = Outstanding(
+      position: position, time: event.time, name: name, sender: sender, copies: copies)
   }
 
-  private func apply(_ event: LogEvent, _ id: MessageID, _ outstanding: inout [MessageID: Outstanding]) {
+  func apply(_ event: LogEvent, _ id: MessageID, _ outstanding: inout [MessageID: Outstanding]) {
     guard let bot = event.text("bot") else { return }
     if event.kind == .messageDiscarded || event.kind == .messageQuarantined {
       outstanding[id]?.copies[bot] = nil
@@ -243,13 +251,14 @@ struct Recovery {
   }
 
   /// Goes once more through the whole log, for all that it says of these messages.
-  private func resurrect(
+  func resurrect(
     _ ids: Set<MessageID>, _ files: LogFiles, _ outstanding: inout [MessageID: Outstanding],
     _ credibility: inout Credibility
   ) throws {
     let search = TextSearch("\"subject\":\"")
+    let forgotten = try Forgotten(in: root)
     var events: [(id: MessageID, event: LogEvent)] = []
-    for segment in try files.allSegments() {
+    for segment in try files.segments(since: ids.map(\.time).min()) {
       let writer = files.user(of: segment.host)
       try files.readForwards(segment) { lines, offset in
         forEachMatch(of: search, in: lines) { line in
@@ -261,9 +270,11 @@ struct Recovery {
           else { return true }
           event.writtenBy = writer
           guard concerns(event, &credibility) else { return true }
+          let place = offset + (UnsafeRawPointer(line.baseAddress!) - UnsafeRawPointer(lines.baseAddress!))
+          let position = LogCursor.Position(segment: segment, offset: place)
+          if forgotten.covers(id, position, event.time) { return true }
           if event.kind == .messageSent {
-            let place = offset + (UnsafeRawPointer(line.baseAddress!) - UnsafeRawPointer(lines.baseAddress!))
-            begin(event, id, LogCursor.Position(segment: segment, offset: place), &outstanding, &credibility)
+            begin(event, id, position, &outstanding, &credibility)
           } else {
             events.append((id, event))
           }
@@ -429,7 +440,7 @@ struct Recovery {
     let search = TextSearch("\"subject\":\"\(id)\"")
     let files = LogFiles(root: root)
     var credibility = Credibility(root: root)
-    for segment in try files.allSegments() {
+    for segment in try files.segments(since: id.time) {
       let writer = files.user(of: segment.host)
       try files.readForwards(segment) { lines, _ in
         forEachMatch(of: search, in: lines) { line in
@@ -442,17 +453,5 @@ struct Recovery {
       }
     }
     return known
-  }
-
-  /// Everything sent before the last segment but one is on the disk, or done: recovery after a power cut may begin
-  /// there. Called by whoever began a segment, once its message is delivered. C: syncfs(2).
-  func checkpoint() throws {
-    let segments = try LogFiles(root: root).segments(of: part)
-    guard segments.count >= 2 else { return }
-    let start = segments[segments.count - 2].start
-    try root.syncFileSystem()
-    let temporary = Layout.temporary("checkpoint-\(part)-\(getpid())")
-    let bytes = Array("\(start.compact)\n".utf8)
-    try root.replace(Layout.checkpoint(of: part), with: bytes, through: temporary, isSynced: true)
   }
 }

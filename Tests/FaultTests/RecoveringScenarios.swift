@@ -112,7 +112,44 @@ extension Scenario {
     recovery("the first command after a reboot", callsMin: 60, segmentBytes: 67_108_864),
     recovery("the first command after a reboot, from a checkpoint", callsMin: 60, segmentBytes: 4096),
     taskRecovery,
+    collection,
   ]
+
+  /// With a message that waits in the first segment, and others sent there whose acks are in those that go.
+  private static let collection = Scenario(name: "gc", callsMin: 60) {
+    let stage = try Stage(bots: ["a", "b", "filler"], settings: ["segment_bytes_max": 4096])
+    stage.id = try stage.send("payload", to: "a")
+    for number in 0..<3 { try stage.send("done \(number)", to: "b") }
+    let tokens = try (0..<3).map { _ in try stage.claim("b") }
+    let inbox = try Inbox(stage.bystander, BotName(parsing: "filler"))
+    func segments() -> Int {
+      Scratch.names("\(stage.path)/log/\(stage.bystander.host)").count { $0.hasSuffix(".jsonl") }
+    }
+    func fill(_ count: Int) throws {
+      while segments() < count {
+        try stage.send(String(repeating: "x", count: 500), to: "filler")
+        while let claim = try inbox.claim() { try stage.bystander.ack(claim.bot, claim.name) }
+      }
+    }
+    try fill(2)
+    for token in tokens {
+      let claim = try stage.bystander.claim(named: token)
+      try stage.bystander.ack(claim.bot, claim.name)
+    }
+    try fill(6)
+    stage.arguments = ["gc", "--older-than", "0s"]
+    return stage
+  } afterwards: { stage, outcome, reader in
+    let segments = Scratch.names("\(stage.path)/log/\(stage.bystander.host)").count { $0.hasSuffix(".jsonl") }
+    return outcome.isDone && segments != 3 ? ["it left \(segments) segments"] : []
+  } inTheEnd: { stage, _, reader in
+    // All of the log is read there, and what has no file and no ack is made again.
+    var found = reader.entries(saying: "payload").map(\.path).count == 1 ? [] : ["the message that waited is not there"]
+    if (0..<3).contains(where: { !reader.entries(saying: "done \($0)").isEmpty }) {
+      found.append("what was acked came back")
+    }
+    return try found + comesAgain(stage, reader)
+  }
 
   /// Of files that are missing, empty, cut off, and half a line.
   private static func recovery(_ name: String, callsMin: Int, segmentBytes: Int) -> Scenario {

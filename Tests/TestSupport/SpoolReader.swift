@@ -152,10 +152,17 @@ public struct SpoolReader {
     let isOver = (histories[id] ?? []).contains {
       $0.bot == bot && ["message.discarded", "message.quarantined"].contains($0.type)
     }
-    if isOver { return [] }
+    if isOver || (places.isEmpty && isForgotten(id)) { return [] }
     let isOnItsWay = entries.contains { $0.box == "tmp" && $0.id == id }
     if !settled, isOnItsWay { return [] }
     return ["\(id) was sent to \(bot), is not acked, and is in \(places.count) places"]
+  }
+
+  /// Whether it was done when the log was collected, by what that has written down.
+  private func isForgotten(_ id: String) -> Bool {
+    let lines = Scratch.text("\(path)/log/.gc").split(separator: "\n")
+    let until = lines.first { $0.hasPrefix("until ") }?.dropFirst(6)
+    return until.map { id.prefix($0.count) < $0 } ?? false && !lines.contains("needed \(id)")
   }
 
   private static func same(_ one: [String: Any]?, _ other: [String: Any]?) -> Bool {

@@ -5,6 +5,7 @@ import SpoolFormat
 extension Doctor {
   func examineSegments(_ repairing: Bool, _ report: inout RecoveryReport) throws {
     let files = LogFiles(root: spool.root)
+    let removed = try Forgotten(in: spool.root).removed
     for host in try files.hosts() {
       let segments = Set(try files.segments(of: host))
       for other in try files.names(of: host) where !segments.contains(other) {
@@ -14,7 +15,9 @@ extension Doctor {
       let noted = Set(
         String(decoding: try spool.root.readFile(Layout.lostSegments(of: host), maximum: 1 << 20) ?? [], as: UTF8.self)
           .split(separator: "\n").map(String.init))
-      let lost = try needed(host, files).subtracting(segments).filter { !noted.contains($0.start.compact) }
+      let lost = try needed(host, files).subtracting(segments).subtracting(removed).filter {
+        !noted.contains($0.start.compact)
+      }
       for segment in lost.sorted(by: { $0.start < $1.start }) {
         report.add(
           segment.path, "is missing: what was logged in it is lost",

@@ -71,6 +71,34 @@ struct LogFiles: Sendable {
     return all
   }
 
+  /// So far a host's clock may be behind that of another, seconds.
+  static let clockSecondsMax = 3600.0
+
+  /// Those of all hosts that may hold something of what was made at a moment; all, when that isn't known.
+  func segments(since moment: Timestamp?) throws(SystemCallError) -> [Segment] {
+    // What is from the future was made by a clock that was wrong, or by hand, whenever that was.
+    guard let moment, moment.microseconds <= Clock.wall() else { return try allSegments() }
+    let earliest = moment.advanced(bySeconds: -Self.clockSecondsMax)
+    var found: [Segment] = []
+    for host in try hosts() {
+      let segments = try segments(of: host)
+      found += segments.dropFirst(segments.lastIndex { $0.start <= earliest } ?? 0)
+    }
+    return found
+  }
+
+  /// Everything sent before the last segment but one is on the disk, or done: recovery after a power cut may begin
+  /// there. Called by whoever began a segment, once its message is delivered. C: syncfs(2).
+  func noteCheckpoint(of host: String) throws(SystemCallError) {
+    let segments = try segments(of: host)
+    guard segments.count >= 2 else { return }
+    let start = segments[segments.count - 2].start
+    try root.syncFileSystem()
+    let temporary = Layout.temporary("checkpoint-\(host)-\(getpid())")
+    let bytes = Array("\(start.compact)\n".utf8)
+    try root.replace(Layout.checkpoint(of: host), with: bytes, through: temporary, isSynced: true)
+  }
+
   /// The event whose line begins there; nil when it isn't there any more, or damaged.
   /// Reads no more than the line: there may be a hundred thousand of them to look at.
   func event(at position: LogCursor.Position) throws(SystemCallError) -> LogEvent? {

@@ -83,11 +83,17 @@ final class LogWriter: Sendable {
     let line = LogEvent.line(
       kind: kind, subject: subject, source: source, number: Self.nextNumber(),
       time: time ?? Timestamp(microseconds: Clock.wall()), reserving: capacity, data: data)
-    return try locked { state in
+    let receipt: Receipt? = try locked { state in
       if let decide, try decide() { return nil }
       return try self.append(line, &state)
     }
+    // Of a message that is sent, when it is delivered. Not by recovery: it isn't through with what stands before.
+    if let receipt, receipt.hasRotated, kind != .messageSent, page.state == .ready { noteCheckpoint() }
+    return receipt
   }
+
+  /// After a segment was begun, once in many thousand lines: only how long a recovery takes depends on it.
+  func noteCheckpoint() { try? LogFiles(root: root).noteCheckpoint(of: part) }
 
   func locked<Result>(
     seconds: Int = LogWriter.lockSecondsMax, _ body: (inout State) throws -> Result

@@ -100,7 +100,9 @@ extension Spool {
         return plan.submitted(isNew: true)
       }
       guard let owner = try doing("cannot read the idempotency key", { try key.owner(in: root) }) else { continue }
-      if try History(self).lastOfTask(owner.id) != nil { return try submitted(before: owner.id) }
+      if try hasForgotten(owner.id) || History(self).lastOfTask(owner.id) != nil {
+        return try submitted(before: owner.id)
+      }
       if owner.holder.map({ isAway($0, since: owner.id.time) }) ?? true {
         let taken = try WorkflowPlan(plan.workflow, plan.origin, parent: owner.id, self)
         if try submit(taken, durability, onlyOnce: true) { return taken.submitted(isNew: true) }

@@ -1,0 +1,107 @@
+import Routing
+import Spool
+import SpoolFormat
+
+extension Verb {
+  static let collect = Verb(
+    name: "gc", summary: "remove old segments of the log that nobody needs any more",
+    usage: "[--older-than DURATION] [--keep-bytes SIZE] [--dry-run]",
+    options: [
+      .value("--older-than", "DURATION", "segments that ended so long ago, such as 30d"),
+      .value(
+        "--keep-bytes", "SIZE", "the oldest, until the rest has no more than that, such as 10G; never the last hour's"),
+      .value("--dead", "DURATION", "dead letters that were sent so long ago, too"),
+      .value("--quarantine", "DURATION", "what was set aside so long ago, too"),
+      .flag("--dry-run", "only say what would be removed"),
+    ],
+    example: "spool gc --older-than 30d --keep-bytes 10G\nspool gc --older-than 30d --dry-run",
+    exits:
+      "0 done, also when there was nothing to remove; 64 nothing was asked for; 69 no spool; 75 another gc is at work",
+    notes: """
+      A segment stays while it has a line about a message that waits, is in hand or dead, an unfinished task or group and
+      what belongs to it, or the value of a shared key; so do the last two of each host, and what recovery or the records
+      of bots have still to read. What goes is gone from log, thread, search, trace, show and stats; records keep what
+      they learned from it, unless they are made anew. Idempotency keys are remembered for 7 days after that.
+      """
+  ) { invocation in
+    try invocation.expect(atMost: 0)
+    var wish = CollectionWish()
+    wish.olderThan = try invocation.duration("--older-than")
+    wish.keepBytes = try invocation.size("--keep-bytes")
+    wish.isDryRun = invocation.has("--dry-run")
+    let deadAge = try invocation.duration("--dead")
+    let quarantineAge = try invocation.duration("--quarantine")
+    guard wish.olderThan != nil || wish.keepBytes != nil || deadAge != nil || quarantineAge != nil else {
+      throw UsageError("say what is to go: --older-than 30d, --keep-bytes 10G, or both")
+    }
+    let spool = try invocation.spool()
+    let dead = try deadAge.map { try spool.discardDeadLetters(olderThan: $0, dryRun: wish.isDryRun) }
+    let aside = try quarantineAge.map { try spool.clearQuarantine(olderThan: $0, dryRun: wish.isDryRun) }
+    var report = CollectionReport()
+    if wish.olderThan != nil || wish.keepBytes != nil {
+      // What bots did is learned from the log: before it goes.
+      var book = try RecordBook(spool)
+      try book.catchUp()
+      try book.save()
+      let kept = try spool.readRecordsPosition().flatMap { try? JSONValue(parsing: $0) }
+      report = try spool.collect(wish, records: RecordBook.positions(kept?["read"]))
+    }
+    if invocation.isJSON {
+      write(report, dead, aside, wish, invocation.output)
+    } else {
+      show(report, dead, aside, wish, invocation.output)
+    }
+    return .done
+  }
+
+  private static func show(
+    _ report: CollectionReport, _ dead: Int?, _ aside: Int?, _ wish: CollectionWish, _ output: Output
+  ) {
+    let verb = wish.isDryRun ? "would be removed" : "removed"
+    for segment in report.removed { output.line("\(segment.path) \(SizeText.short(segment.bytes)): \(verb)") }
+    for segment in report.kept {
+      output.line("\(segment.path) \(SizeText.short(segment.bytes)): stays, it \(segment.reason ?? "")")
+    }
+    if let dead { output.line("\(dead) dead letters \(verb)") }
+    if let aside { output.line("\(aside) files in quarantine/ \(verb)") }
+    guard wish.olderThan != nil || wish.keepBytes != nil else { return }
+    let left = report.bytesBefore - report.bytesRemoved
+    let since = report.since.map { ", with all since \(TimeText.local($0))" } ?? ""
+    let keys = report.keys > 0 ? ", and \(report.keys) idempotency keys" : ""
+    output.line(
+      "\(report.removed.count) segments of \(SizeText.short(report.bytesRemoved))\(keys) \(verb); the log has "
+        + "\(SizeText.short(left))\(since)")
+  }
+
+  private static func write(
+    _ report: CollectionReport, _ dead: Int?, _ aside: Int?, _ wish: CollectionWish, _ output: Output
+  ) {
+    output.object { writer in
+      func segments(_ some: [CollectionReport.Segment]) {
+        writer.beginArray()
+        for segment in some {
+          writer.beginObject()
+          writer.member("path", segment.path)
+          writer.member("bytes", segment.bytes)
+          writer.member("reason", ifPresent: segment.reason)
+          writer.endObject()
+        }
+        writer.endArray()
+      }
+      writer.member("dry_run", wish.isDryRun)
+      writer.key("removed")
+      segments(report.removed)
+      writer.key("kept")
+      segments(report.kept)
+      writer.member("bytes_removed", report.bytesRemoved)
+      writer.member("bytes_left", report.bytesBefore - report.bytesRemoved)
+      writer.member("keys", report.keys)
+      writer.member("dead_letters", ifPresent: dead)
+      writer.member("quarantined", ifPresent: aside)
+      if let since = report.since {
+        writer.key("since")
+        writer.moment(since)
+      }
+    }
+  }
+}

@@ -1,0 +1,198 @@
+import Glibc
+import Linux
+import SpoolFormat
+
+/// What `spool gc` is to remove of the log.
+public struct CollectionWish: Sendable {
+  /// Segments whose last line is older than so many seconds.
+  public var olderThan: Double?
+  /// The oldest, until all segments together have no more than so many bytes.
+  public var keepBytes: Int?
+  /// Only say what would be removed.
+  public var isDryRun = false
+  /// With `keepBytes` alone: what is younger than this stays, seconds; and always where several hosts write, whose clocks
+  /// may differ.
+  public var youngest = 3600.0
+
+  public init() {}
+}
+
+/// What was removed, or would be, and what had to stay.
+public struct CollectionReport: Sendable {
+  public struct Segment: Sendable {
+    /// Relative to the spool.
+    public let path: String
+    public let bytes: Int
+    /// Why it stays though it was meant; nil for one that is removed.
+    public let reason: String?
+  }
+  public internal(set) var removed: [Segment] = []
+  public internal(set) var kept: [Segment] = []
+  /// Idempotency keys that are forgotten.
+  public internal(set) var keys = 0
+  /// Of all segments, before and after.
+  public internal(set) var bytesBefore = 0
+  public var bytesRemoved: Int { removed.reduce(0) { $0 + $1.bytes } }
+  /// Since when the log has everything; nil when it has nothing.
+  public internal(set) var since: Timestamp?
+
+  public init() {}
+}
+
+/// Removes old segments of the log that nobody needs any more, while everything runs. Needed are those with a line about a
+/// message that waits, is in hand, dead, or on its way; about an unfinished task or group, its parents, children and
+/// parts; the newest of each shared value; and all from a host's checkpoint on.
+///
+/// Recovery would bring back what was sent in a segment that stays and acked in one that is removed. So it is written down
+/// first how everything stood (`Forgotten`), and recovery believes that; then the segments go, the oldest first. Killed at
+/// any moment, it has removed some of them.
+struct LogCollection {
+  let spool: Spool
+  let files: LogFiles
+  let wish: CollectionWish
+  /// By host, up to where the records of bots have the log.
+  let records: [String: LogFollower.Position]
+  private var root: Directory { spool.root }
+
+  /// An idempotency key is remembered at least this long, whatever becomes of the log; seconds.
+  static let keySecondsMin = 7 * 86400.0
+  /// Whoever took one sends within this time, or never does; seconds.
+  private static let keySecondsUnused = 3600.0
+
+  init(_ spool: Spool, _ wish: CollectionWish, records: [String: LogFollower.Position]) {
+    self.spool = spool
+    self.wish = wish
+    self.records = records
+    files = LogFiles(root: spool.root)
+  }
+
+  private struct Candidate {
+    let segment: LogFiles.Segment
+    let bytes: Int
+    /// When the next one was begun.
+    let end: Timestamp
+  }
+
+  func run() throws -> CollectionReport {
+    if spool.sharing != nil, geteuid() != 0 {
+      throw SpoolError(
+        .notPermitted, "several users share this spool, and what they have in it only root can see",
+        hint: "sudo spool gc --spool \(spool.path)")
+    }
+    // One at a time: each writes down all of what is forgotten.
+    let turn = try root.open(Layout.forgottenLock, O_RDWR | O_CREAT)
+    guard try turn.tryLock() else {
+      throw SpoolError(.tryAgain, "somebody else is collecting", hint: "try again when that has ended")
+    }
+    defer { _ = try? turn.unlock() }
+    try files.noteCheckpoint(of: spool.part)
+    var report = CollectionReport()
+    let candidates = try candidates(&report)
+    guard !candidates.isEmpty else { return try finish(&report) }
+    let old = try Forgotten(in: root)
+    let needs = try LogNeeds(spool, files, old).gathered()
+    let until = candidates.map(\.end).max()!
+    let chosen = try choose(candidates, needs, &report)
+    let keys = expiredKeys(needs)
+    report.keys = keys.count
+    guard !wish.isDryRun, !chosen.isEmpty else { return try finish(&report) }
+    var forgotten = Forgotten()
+    forgotten.read = needs.read
+    forgotten.until = max(until, old.until ?? until)
+    forgotten.needed = needs.ids
+    forgotten.removed = try stillNamed(old.removed.union(chosen.map(\.segment)), besides: Set(chosen.map(\.segment)))
+    try root.replace(
+      Layout.forgotten, with: forgotten.encoded, through: Layout.temporary("gc-\(spool.holder)"), isSynced: true)
+    // Its name must be on the disk before what it speaks of is gone.
+    try root.open(Layout.log, O_RDONLY | O_DIRECTORY).syncData()
+    for candidate in chosen { try root.unlinkIfPresent(candidate.segment.path) }
+    for key in keys { try root.unlinkIfPresent(Layout.key(key)) }
+    return try finish(&report)
+  }
+
+  private func finish(_ report: inout CollectionReport) throws(SystemCallError) -> CollectionReport {
+    let gone = Set(report.removed.map(\.path))
+    let held = Set(report.kept.map(\.path))
+    let left = try files.allSegments().filter { !gone.contains($0.path) }
+    report.since = left.filter { !held.contains($0.path) }.map(\.start).min() ?? left.map(\.start).min()
+    return report
+  }
+
+  // MARK: Which
+
+  /// Those that are old enough, oldest first, whoever needs them.
+  private func candidates(_ report: inout CollectionReport) throws -> [Candidate] {
+    let hosts = try files.hosts()
+    let writers = try hosts.filter { try !files.segments(of: $0).isEmpty }
+    let youngest = writers.count > 1 ? max(wish.youngest, wish.olderThan ?? 0) : wish.olderThan ?? wish.youngest
+    let now = spool.now()
+    var all: [Candidate] = []
+    for host in hosts {
+      let segments = try files.segments(of: host)
+      let sizes = try segments.map { try root.status($0.path)?.size ?? 0 }
+      report.bytesBefore += sizes.reduce(0, +)
+      guard let first = try firstInUse(segments, host) else { continue }
+      for (index, segment) in segments.enumerated() where segment.start < first && index + 2 < segments.count {
+        all.append(Candidate(segment: segment, bytes: sizes[index], end: segments[index + 1].start))
+      }
+    }
+    all.sort { ($0.end, $0.segment.host) < ($1.end, $1.segment.host) }
+    var excess = wish.keepBytes.map { report.bytesBefore - $0 } ?? 0
+    return all.filter { candidate in
+      let age = now.seconds(since: candidate.end)
+      if let limit = wish.olderThan, age >= max(limit, youngest) { return true }
+      guard excess > 0, age >= min(youngest, wish.youngest) else { return false }
+      excess -= candidate.bytes
+      return true
+    }
+  }
+
+  /// From here on recovery reads, or the records of bots do; nil where that can't be told, and nothing may go.
+  private func firstInUse(_ segments: [LogFiles.Segment], _ host: String) throws -> Timestamp? {
+    guard let bytes = try root.readFile(Layout.checkpoint(of: host), maximum: 256),
+      let checkpoint = Timestamp(compact: bytes.filter { $0 > 32 }), let place = records[host],
+      let read = Timestamp(compact: Array(place.segment.utf8))
+    else { return nil }
+    return min(checkpoint, read)
+  }
+
+  /// Those that nobody needs.
+  private func choose(_ candidates: [Candidate], _ needs: LogNeeds, _ report: inout CollectionReport) throws
+    -> [Candidate]
+  {
+    var chosen: [Candidate] = []
+    for candidate in candidates {
+      let reason = try needs.reason(toKeep: candidate.segment)
+      let told = CollectionReport.Segment(path: candidate.segment.path, bytes: candidate.bytes, reason: reason)
+      if reason == nil {
+        chosen.append(candidate)
+        report.removed.append(told)
+      } else {
+        report.kept.append(told)
+      }
+    }
+    return chosen
+  }
+
+  /// Of the segments that are gone, those that some other's first line names.
+  private func stillNamed(
+    _ removed: Set<LogFiles.Segment>, besides going: Set<LogFiles.Segment>
+  ) throws -> Set<LogFiles.Segment> {
+    var named = going
+    for segment in try files.allSegments() {
+      if let before = try files.predecessor(of: segment), removed.contains(before) { named.insert(before) }
+    }
+    return named
+  }
+
+  /// Keys whose messages the log no longer vouches for: those old enough to be forgotten, and those under which nothing was
+  /// ever sent. The others keep meaning that it was.
+  private func expiredKeys(_ needs: LogNeeds) -> [String] {
+    let now = spool.now()
+    return needs.keys.filter { id, key in
+      guard !key.isLogged, !needs.ids.contains(id) else { return false }
+      let age = now.seconds(since: id.time)
+      return age >= Self.keySecondsMin || (age >= Self.keySecondsUnused && !key.wasForgotten && key.isAbandoned)
+    }.map(\.value.name)
+  }
+}
