@@ -31,7 +31,8 @@ struct Forgotten: Equatable {
   /// Any user of a shared spool could otherwise say that others' messages are done.
   private static func isTrusted(in root: Directory) throws(SystemCallError) -> Bool {
     guard let owner = try root.status(Layout.forgotten)?.owner else { return false }
-    return try owner == 0 || owner == root.status().owner
+    if owner == 0 { return true }
+    return try root.status().owner == owner
   }
 
   /// The same less what it can be long with.

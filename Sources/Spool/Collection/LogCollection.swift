@@ -106,7 +106,7 @@ struct LogCollection {
     // Its name must be on the disk before what it speaks of is gone.
     try root.open(Layout.log, O_RDONLY | O_DIRECTORY).syncData()
     for candidate in chosen { try root.unlinkIfPresent(candidate.segment.path) }
-    for key in keys { try root.unlinkIfPresent(Layout.key(key)) }
+    for key in keys { try root.unlinkIfPresent(key) }
     return try finish(&report)
   }
 
@@ -193,6 +193,6 @@ struct LogCollection {
       guard !key.isLogged, !needs.ids.contains(id) else { return false }
       let age = now.seconds(since: id.time)
       return age >= Self.keySecondsMin || (age >= Self.keySecondsUnused && !key.wasForgotten && key.isAbandoned)
-    }.map(\.value.name)
+    }.map(\.value.path)
   }
 }

@@ -4,8 +4,8 @@ import SpoolFormat
 /// What is still needed of the log: found by reading all of it, and by looking at the files.
 struct LogNeeds {
   struct Key {
-    /// In `keys/`.
-    let name: String
+    /// Relative to the spool.
+    let path: String
     /// Whoever took it has ended.
     let isAbandoned: Bool
     /// Its line was removed before.
@@ -100,15 +100,27 @@ struct LogNeeds {
   }
 
   private mutating func gatherKeys() throws(SystemCallError) {
-    for name in try spool.root.names(Layout.keys) {
-      guard let bytes = try spool.root.readFile(Layout.key(name), maximum: 4096) else { continue }
+    for path in try keyPaths(Layout.keys) {
+      guard let bytes = try spool.root.readFile(path, maximum: 4096) else { continue }
       let parts = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace).map(String.init)
       guard let id = parts.first.flatMap({ MessageID($0) }) else { continue }
       let holder = parts.count > 1 ? Holder(parts[1]) : nil
       keys[id] = Key(
-        name: name, isAbandoned: holder.map { spool.isGone($0) || $0.host != spool.host } ?? true,
+        path: path, isAbandoned: holder.map { spool.isGone($0) || $0.host != spool.host } ?? true,
         wasForgotten: old.until.map { id.time < $0 } ?? false)
     }
+  }
+
+  /// Where users share the spool, each has a directory of keys.
+  private func keyPaths(_ directory: String) throws(SystemCallError) -> [String] {
+    var paths: [String] = []
+    for name in try spool.root.names(directory) {
+      let path = "\(directory)/\(name)"
+      guard let status = try spool.root.status(path) else { continue }
+      if status.isRegular { paths.append(path) }
+      if status.isDirectory, directory == Layout.keys { paths += try keyPaths(path) }
+    }
+    return paths
   }
 
   // MARK: The log
@@ -141,7 +153,11 @@ struct LogNeeds {
         continue
       }
       if event.kind == .messageSent {
-        if ackedBefore.contains(id) { overruled.insert(id) } else { recovery.begin(event, id, position, &outstanding, &credibility) }
+        if ackedBefore.contains(id) {
+          overruled.insert(id)
+        } else {
+          recovery.begin(event, id, position, &outstanding, &credibility)
+        }
       } else if outstanding[id] != nil {
         recovery.apply(event, id, &outstanding)
         if outstanding[id]!.isDone { outstanding[id] = nil }
