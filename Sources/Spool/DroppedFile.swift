@@ -140,8 +140,7 @@ struct DroppedFile {
     let maker = try !spool.isShared ? nil : spool.maker(status, bot, named)
     if spool.isShared {
       if let own = message.id, try spool.hasHad(own, bot, spool.sharing!.user) {
-        let reason = "\(bot) has had this message before, and somebody put its file here again"
-        try spool.quarantine(bot, .claimed, Array(held.description.utf8), reason: reason)
+        try spool.quarantine(bot, .claimed, Array(held.description.utf8), reason: "\(BroughtAgain(bot: bot))")
         return .gone
       }
       // What is logged here is what will be handed out, whatever its maker does to his file.

@@ -16,7 +16,7 @@ extension Spool {
   /// Replaces it whole. A bot that is gone has none.
   public func writeRecord(of bot: BotName, _ bytes: [UInt8]) throws {
     let path = Layout.record(bot, for: sharing?.user)
-    do throws(SystemCallError) { try makeRecordDirectories() } catch { throw SpoolError("cannot write \(path)", error) }
+    guard try hasRecordDirectories() else { return }
     do throws(SystemCallError) { try replace(path, with: bytes) } catch {
       guard error.code != ENOENT else { return }
       throw SpoolError("cannot write \(path)", error)
@@ -27,22 +27,26 @@ extension Spool {
 
   public func writeRecordsPosition(_ bytes: [UInt8]) throws {
     let path = Layout.records(for: sharing?.user)
-    try doing("cannot write \(path)") {
-      try makeRecordDirectories()
-      try replace(path, with: bytes)
-    }
+    guard try hasRecordDirectories() else { return }
+    try doing("cannot write \(path)") { try replace(path, with: bytes) }
   }
 
-  private func makeRecordDirectories() throws(SystemCallError) {
-    guard let user = sharing?.user else { return }
+  /// Where users share the spool, each keeps his own. False when somebody made a directory in the place of this user's:
+  /// nothing is believed that is in there, and all is learned anew each time.
+  private func hasRecordDirectories() throws -> Bool {
+    guard let user = sharing?.user else { return true }
     let own = "\(Layout.recordDirectories)/\(user)"
-    for name in [own, "\(own)/bots"] { try root.makeOwn(name, of: user) }
+    do throws(SystemCallError) {
+      for name in [own, "\(own)/bots"] { try root.makeOwn(name, of: user) }
+    } catch {
+      if error.code == EPERM || error.code == EACCES { return false }
+      throw SpoolError("cannot make \(own)", error)
+    }
+    return true
   }
 
   private func readRecordFile(_ path: String) throws -> [UInt8]? {
-    try doing("cannot read \(path)") {
-      try makeRecordDirectories()
-      return try root.readFile(path, maximum: Self.recordBytesMax)
-    }
+    guard try hasRecordDirectories() else { return nil }
+    return try doing("cannot read \(path)") { try root.readFile(path, maximum: Self.recordBytesMax) }
   }
 }

@@ -57,10 +57,13 @@ struct Recovery {
     var lostAttempt = 0
     var isDead = false
     var deadReason: String?
+    /// It may still be on its way, and nobody has said that it came.
+    var isInFlight = false
 
     /// An ack counts unless something else was logged for the same or a later attempt.
     mutating func apply(_ event: LogEvent) {
       let attempt = event.number("attempt") ?? 0
+      isInFlight = false
       switch event.kind {
       case .messageClaimed:
         self.attempt = max(self.attempt, attempt)
@@ -128,7 +131,7 @@ struct Recovery {
       guard concerns(event, &credibility) else { continue }
       if event.kind == .messageSent {
         report.messagesLookedAt += 1
-        if !isInFlight(event, position) { begin(event, id, position, &outstanding, &credibility) }
+        begin(event, id, position, &outstanding, &credibility)
         if ackedBefore.contains(id) { unknown.insert(id) }
         if mending, user == nil || event.writtenBy == user { try restoreKey(event, id) }
       } else if outstanding[id] != nil {
@@ -149,6 +152,10 @@ struct Recovery {
     // Somebody may have collected while this was read, and an ack been among what went.
     let since = try Forgotten(in: root)
     if since != forgotten { outstanding = outstanding.filter { !since.covers($0, $1.position, $1.time) } }
+    if user != nil {
+      for id in outstanding.keys { outstanding[id]!.copies = outstanding[id]!.copies.filter { !$0.value.isInFlight } }
+      outstanding = outstanding.filter { !$0.value.copies.isEmpty }
+    }
     for bad in merge.badLines {
       report.add(
         "\(bad.position.segment.path) at byte \(bad.position.offset)",
@@ -209,6 +216,8 @@ struct Recovery {
     _ event: LogEvent, _ id: MessageID, _ position: LogCursor.Position, _ outstanding: inout [MessageID: Outstanding],
     _ credibility: inout Credibility
   ) {
+    let isInFlight = isInFlight(event, position)
+    if isInFlight, user == nil { return }
     let sender = user == nil ? nil : credibility.sender(event)
     if let known = outstanding[id] {
       // Somebody says that he has sent another's message: who may bear the name that it says it is from, is believed.
@@ -221,7 +230,7 @@ struct Recovery {
     }
     var recipients = event.texts("recipients")
     if let user { recipients = recipients.filter { credibility.owner(of: $0) == user } }
-    let copies = Dictionary(recipients.map { ($0, Copy()) }) { first, _ in first }
+    let copies = Dictionary(recipients.map { ($0, Copy(isInFlight: isInFlight)) }) { first, _ in first }
     let name = event.text("name").flatMap { EntryName($0) } ?? EntryName(urgency: Priority.normal.urgency, id: id)
     outstanding[id] = Outstanding(
       position: position, time: event.time, name: name, sender: sender, copies: copies)

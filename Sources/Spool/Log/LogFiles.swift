@@ -53,7 +53,11 @@ struct LogFiles: Sendable {
 
   /// To be read. It mustn't be waited for, should it be a FIFO by now.
   func open(_ segment: Segment) throws(SystemCallError) -> Descriptor? {
-    try root.openIfPresent(segment.path, O_RDONLY | O_NONBLOCK)
+    do { return try root.openIfPresent(segment.path, O_RDONLY | O_NONBLOCK) } catch {
+      // Another user may keep his part to himself; the rest is read all the same.
+      guard root.isShared, [EACCES, EPERM, ELOOP, EINVAL, ENXIO].contains(error.code) else { throw error }
+      return nil
+    }
   }
 
   /// The segment that was the last when this one was begun, as its first line has it; nil for a host's first, for one

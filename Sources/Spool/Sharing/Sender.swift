@@ -15,6 +15,12 @@ public struct Sender: Sendable, Hashable {
   public var name: String { user.map { Accounts.shown(user: $0) } ?? "unknown" }
 }
 
+/// A message that its receiver had before: somebody who got the file, too, has put it there again.
+struct BroughtAgain: Error, CustomStringConvertible {
+  let bot: BotName
+  var description: String { "\(bot) has had this message before, and somebody put its file here again" }
+}
+
 extension Message {
   /// Adds `from_verified` and `from_user`, in place of what the sender may have put there.
   public mutating func tell(of sender: Sender) {
@@ -101,7 +107,7 @@ extension Spool {
   /// Takes a message in hand that is claimed already: from here on its file is the receiver's own, and nobody else can
   /// change it or bring it again.
   /// - Returns: nil when the claim was lost meanwhile.
-  /// - Throws: `FormatError` for what is no message, and for one that was here before.
+  /// - Throws: `FormatError` for what is no message; `BroughtAgain`.
   func secure(
     _ held: EntryName, _ bot: BotName, at path: String, _ bytes: [UInt8], _ status: FileStatus
   ) throws -> (message: Message, sender: Sender?)? {
@@ -114,7 +120,7 @@ extension Spool {
     // One that went to several lies, or lay, where others of them could take it from.
     let wasElsewhere = message.to != [bot.description] || sharing.linksAreLoose
     if wasElsewhere, try hasHad(held.id, bot, sharing.user) {
-      throw FormatError("\(bot) has had this message before, and somebody put its file here again")
+      throw BroughtAgain(bot: bot)
     }
     guard status.owner != sharing.user || wasElsewhere else { return (message, sender) }
     return try keep(held.id, bot, at: path, bytes, from: user) ? (message, sender) : nil
