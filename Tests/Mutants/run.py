@@ -19,7 +19,7 @@ from mutants import ALL
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 VARIABLE = "NANOSPOOL_MUTANT"
-SECONDS_MAX = 200  # a test run that takes longer hangs, and so has noticed
+SECONDS_MAX = 400  # a test run that takes longer hangs, and so has noticed
 SWITCH = f"""import Glibc
 
 /// Whether this mutant is awake.
@@ -144,6 +144,10 @@ def count_of(output):
     return sum(int(count) for count in re.findall(r"Test run with (\d+) tests? ", output))
 
 
+def failures(output):
+    return "\n".join(line for line in output.splitlines() if "✘" in line) or output[-4000:]
+
+
 def first_failure(output):
     found = re.search(r'✘ Test "?(.*?)"?(?: with .*)? (?:recorded|failed)', output)
     return found.group(1) if found else "it crashed"
@@ -164,7 +168,7 @@ def run(work, only):
         filters = "|".join(sorted({part for m in here for part in m.tests.split("|")}))
         status, output = test(work, tests=filters, seconds=1800)
         if status != 0:
-            sys.exit(f"with all mutants asleep the tests fail:\n{output[-4000:]}")
+            sys.exit(f"with all mutants asleep the tests fail:\n{failures(output)}")
         print(f"all asleep: {count_of(output)} tests pass", flush=True)
         for mutant in here:
             began = time.monotonic()

@@ -180,7 +180,7 @@ struct LogCollection {
   ) throws -> Set<LogFiles.Segment> {
     var named = going
     for segment in try files.allSegments() {
-      if let before = try files.predecessor(of: segment), removed.contains(before) { named.insert(before) }
+      named.formUnion(try files.predecessors(of: segment).filter(removed.contains))
     }
     return named
   }

@@ -34,7 +34,7 @@ extension Doctor {
   private func needed(_ host: String, _ files: LogFiles) throws -> Set<LogFiles.Segment> {
     var needed: Set<LogFiles.Segment> = []
     for segment in try files.segments(of: host) {
-      if let before = try files.predecessor(of: segment) { needed.insert(before) }
+      needed.formUnion(try files.predecessors(of: segment))
     }
     if let bytes = try spool.root.readFile(Layout.checkpoint(of: host), maximum: 256),
       let start = Timestamp(compact: bytes.filter { $0 > 32 })

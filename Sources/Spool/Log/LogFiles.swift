@@ -60,13 +60,14 @@ struct LogFiles: Sendable {
     }
   }
 
-  /// The segment that was the last when this one was begun, as its first line has it; nil for a host's first, for one
-  /// that was begun on a full disk, and for those of older versions.
-  func predecessor(of segment: Segment) throws -> Segment? {
+  /// The last segments that were there when this one was begun, as its first line has them; none for a host's first, for
+  /// one that was begun on a full disk, and for those of older versions.
+  func predecessors(of segment: Segment) throws -> [Segment] {
     guard let event = try event(at: LogCursor.Position(segment: segment, offset: 0)), event.kind == .logBegan,
-      let start = event.text("after").flatMap({ Timestamp(compact: Array($0.utf8)) })
-    else { return nil }
-    return Segment(host: segment.host, start: start)
+      let after = event.text("after")
+    else { return [] }
+    return ([after] + event.texts("earlier")).compactMap { Timestamp(compact: Array($0.utf8)) }
+      .map { Segment(host: segment.host, start: $0) }
   }
 
   func allSegments() throws(SystemCallError) -> [Segment] {

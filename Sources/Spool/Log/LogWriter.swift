@@ -197,15 +197,21 @@ final class LogWriter: Sendable {
     return segment
   }
 
-  /// The first line names the segment before, so that it is missed should somebody remove it. On a full disk there is none.
+  /// So many segments are named by one that follows them.
+  private static let namedMax = 16
+
+  /// The first line names the segments before, so that they are missed should somebody remove them. On a full disk there
+  /// is none.
   /// - Returns: its length.
   private func writeHeader(_ file: borrowing Descriptor, _ start: Timestamp) -> Int {
-    let before = page.segmentStart.compact
+    let before = page.segmentStart
+    let earlier = ((try? LogFiles(root: root).segments(of: part)) ?? []).map(\.start).filter { $0 < before }
     let line = LogEvent.line(
       kind: .logBegan, subject: LogPart.host(of: part), source: source, number: Self.nextNumber(), time: start
     ) { writer in
       writer.beginObject()
-      writer.member("after", before)
+      writer.member("after", before.compact)
+      if !earlier.isEmpty { writer.member("earlier", earlier.suffix(Self.namedMax - 1).reversed().map(\.compact)) }
       writer.endObject()
     }
     let written = (try? file.writeOnce(line)) ?? 0
