@@ -169,4 +169,26 @@ import Testing
     #expect(next.line == "neighbour" && next.error.contains("cannot be read: permission denied"), "\(next)")
     #expect(Scratch.names("\(stage.path)/quarantine").contains { $0.hasSuffix("x.json") })
   }
+
+  @Test(arguments: ["--sender-max", "--inbox-max"])
+  func `a sender who can't look into an inbox is refused by his own messages that wait there`(limit: String) throws {
+    let stage = try SharedStage()
+    #expect(try stage.run(.ada, ["register", "ada-bot", limit, "3"]).isDone)
+    func send(_ user: User) throws -> SpoolCommand.Outcome {
+      try stage.run(user, ["send", "ada-bot", "x", "--from", "\(user)-bot"])
+    }
+    for _ in 0..<3 { #expect(try send(.bob).isDone) }
+    let refused = try send(.bob)
+    #expect(refused.status == 75 && refused.error.contains("3 messages"), "\(refused)")
+    #expect(try send(.eve).isDone, "others aren't in his way")
+    #expect(stage.names("inbox", of: .ada).count == 4)
+    while try stage.receive(.ada).content != nil {}
+    // A refusal stands until the next count, which is soon where a count is short.
+    var sent = try send(.bob)
+    for _ in 0..<200 where !sent.isDone {
+      usleep(20000)
+      sent = try send(.bob)
+    }
+    #expect(sent.isDone, "\(sent)")
+  }
 }
