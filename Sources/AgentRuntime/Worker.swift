@@ -182,8 +182,10 @@ public final class Worker {
   }
 
   private func beat(_ presence: Presence, _ now: Int) {
-    guard now >= beatsAt else { return }
-    beatsAt = now + Int(min(source.lease / 4, Presence.secondsMax) * 1e9)
+    let pause = Int(min(source.lease / 4, Presence.secondsMax) * 1e9)
+    // Who is awake beats soon enough that it needn't wake up for that alone.
+    guard now >= beatsAt - pause / 4 else { return }
+    beatsAt = now + pause
     do { try presence.beat() } catch {
       checkSpool()
       if let error = error as? SpoolError, error.code == .noSuchBot { return fail(error) }

@@ -3,7 +3,7 @@ import SpoolFormat
 /// The names in an inbox that are worth trying, in order. Of a very full inbox only the most urgent are kept, so that a
 /// million waiting messages need no more memory than a few thousand.
 struct Candidates {
-  static let countMax = 8192
+  static let countMax = 32_768
 
   /// A binary heap: the next one first, and no entry before its parent, which is at half its place.
   private var heap: [Waiting] = []
@@ -11,6 +11,11 @@ struct Candidates {
   private(set) var nextDue: Timestamp?
   /// Whether there were more than are kept.
   private(set) var isPartial = false
+
+  /// Whether nothing can be tried now.
+  var isEmpty: Bool { heap.isEmpty }
+  /// None of those that were left out comes before this one; nil while there are none.
+  private var bound: Waiting?
 
   /// Whether there were more delayed ones than are kept: the others are found when the inbox is looked at again.
   private var isDelayedPartial = false
@@ -44,20 +49,25 @@ struct Candidates {
     delayed.removeAll(keepingCapacity: true)
     nextDue = nil
     isPartial = false
+    bound = nil
     isDelayedPartial = false
   }
 
   mutating func insert(_ name: EntryName, now: Timestamp) {
     if let due = name.notBefore, due > now { return wait(for: name, until: due) }
-    push(name)
+    let waiting = Waiting(name)
+    // Of a million names most are past the last that is kept.
+    if let bound, !(waiting < bound) { return }
+    push(waiting)
     guard heap.count > 2 * Self.countMax else { return }
     heap.sort()
     heap.removeLast(heap.count - Self.countMax)
+    bound = heap.last
     isPartial = true
   }
 
-  private mutating func push(_ name: EntryName) {
-    heap.append(Waiting(name))
+  private mutating func push(_ waiting: Waiting) {
+    heap.append(waiting)
     var place = heap.count - 1
     while place > 0 {
       let parent = (place - 1) / 2
@@ -96,7 +106,7 @@ struct Candidates {
   mutating func wake(at now: Timestamp) {
     guard let nextDue, nextDue <= now else { return }
     let firstDue = delayed.partition { $0.due <= now }
-    for entry in delayed[firstDue...] { push(entry.name) }
+    for entry in delayed[firstDue...] { push(Waiting(entry.name)) }
     delayed.removeSubrange(firstDue...)
     self.nextDue = delayed.lazy.map(\.due).min()
     if delayed.isEmpty, isDelayedPartial { isPartial = true }

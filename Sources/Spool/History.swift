@@ -43,7 +43,8 @@ public struct History: Sendable {
       var found: [LogEvent] = []
       let hosts = try files.hosts()
       for host in hosts {
-        let segments = try files.segments(of: host).filter { matcher.mayHold($0) }
+        var segments = try files.segments(of: host).filter { matcher.mayHold($0) }
+        if let since = filter.since { segments.removeFirst(segments.lastIndex { $0.start <= since } ?? 0) }
         found += try newest(in: Array(segments.reversed()), matcher, limit: limit)
       }
       if hosts.count > 1 { found.sort { $0.time > $1.time } }
@@ -88,7 +89,10 @@ public struct History: Sendable {
   ) throws -> [LogEvent] {
     var found: [LogEvent] = []
     let user = files.user(of: segment.host)
-    try files.readBackwards(segment) { lines, _ in
+    let first = try matcher.filter.since.map { since in
+      try files.offset(in: segment, before: since.advanced(bySeconds: -LogFiles.lateSecondsMax))
+    }
+    try files.readBackwards(segment) { lines, offset in
       var inBlock: [LogEvent] = []
       var isBefore = false
       matcher.forEachCandidate(in: lines) { line in
@@ -98,7 +102,7 @@ public struct History: Sendable {
         return true
       }
       found += inBlock.reversed()
-      return found.count < limit && !(isBefore && inBlock.isEmpty)
+      return found.count < limit && offset > first ?? 0 && !(isBefore && inBlock.isEmpty)
     }
     return found
   }
@@ -166,20 +170,24 @@ public struct History: Sendable {
     return found.sorted { $0.time < $1.time }
   }
 
-  /// Events whose subject is the id. Segments that ended before it was made are not looked at.
+  /// Events whose subject is the id. What was logged before it was made is not looked at.
   func forEachEvent(about id: MessageID, _ body: (LogEvent) throws -> Bool) throws {
     let text = id.description
     let search = TextSearch("\"subject\":\"\(text)\"")
     // Clocks of other hosts may be behind the one that made the id.
-    let earliest = id.time.advanced(bySeconds: -3600)
+    let earliest = id.time.advanced(bySeconds: -LogFiles.clockSecondsMax)
     try doing("cannot read the log") {
+      let beginning = try files.beginning(of: id)
       for host in try files.hosts() {
         let segments = try files.segments(of: host)
         let user = files.user(of: host)
-        let first = segments.lastIndex { $0.start <= earliest } ?? 0
+        let isFirst = beginning?.segment.host == host
+        let start = isFirst ? beginning!.segment.start : earliest
+        let first = segments.lastIndex { $0.start <= start } ?? 0
         for segment in segments.dropFirst(first) {
           var goOn = true
-          try files.readForwards(segment) { lines, _ in
+          let offset = isFirst && segment == beginning!.segment ? beginning!.offset : 0
+          try files.readForwards(segment, from: offset) { lines, _ in
             goOn = try forEachMatch(of: search, in: lines) { line in
               guard var event = LogEvent(line: line), event.subject == text else { return true }
               event.writtenBy = user
@@ -205,15 +213,20 @@ public struct History: Sendable {
     }
     var found: Set<MessageID> = []
     let search = TextSearch(part)
+    // Eight digits are what lists show. Of ten million messages one in 400 shares them with an older one: then the newer
+    // is meant, and the whole log needn't be read to know that.
+    let earliest = Self.earliest(part)
+    let isLong = earliest == nil && part.utf8.count >= Self.partCountLong && !part.contains("T")
     try doing("cannot read the log") {
-      for segment in try files.allSegments().reversed() {
+      for segment in try files.segments(since: earliest).sorted(by: { $0.start > $1.start }) {
+        if isLong, !found.isEmpty { break }
         try files.readBackwards(segment) { lines, _ in
           _ = forEachMatch(of: search, in: lines) { line in
             guard let event = LogEvent(line: line), let id = MessageID(event.subject) else { return true }
             if event.subject.contains(part) { found.insert(id) }
             return true
           }
-          return true
+          return found.isEmpty || !isLong
         }
       }
     }
@@ -225,11 +238,25 @@ public struct History: Sendable {
     throw SpoolError(.badData, "\(part) stands for \(found.count) messages: \(shown)", hint: "give more of the id")
   }
 
-  /// The messages of a conversation, oldest first.
+  private static let partCountLong = 8
+
+  /// When the first message may have been made whose id begins so; nil for what is no time.
+  private static func earliest(_ part: String) -> Timestamp? {
+    let whole = "20000101T000000.000000Z"
+    guard part.utf8.count >= 8, part.utf8.prefix(8).allSatisfy({ 48...57 ~= $0 }) else { return nil }
+    return Timestamp(compact: Array((part.prefix(whole.count) + whole.dropFirst(part.count)).utf8))
+  }
+
+  /// The messages of a conversation, oldest first. One that is named by its first message's id is only looked for since
+  /// that was sent; of any other all of the log is read.
   public func thread(_ conversation: String) throws -> [LogEvent] {
     var filter = Filter()
     filter.conversation = conversation
     filter.sentOnly = true
+    if let first = MessageID(conversation)?.time, first.microseconds <= Clock.wall() {
+      let isAlone = try doing("cannot read the log") { try files.hosts().count == 1 }
+      filter.since = first.advanced(bySeconds: isAlone ? -LogFiles.lateSecondsMax : -LogFiles.clockSecondsMax)
+    }
     return try newest(filter, limit: .max).reversed()
   }
 }

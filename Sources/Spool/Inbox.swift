@@ -41,9 +41,14 @@ public final class Inbox {
   private var nextLook = 0
   private var lastLook = 0
   private var nextLeaseRound = 0
+  /// When an event last told of something here, or a message was last there.
+  private var lastActivity = 0
 
   /// How often the whole inbox is looked at even though no event said so.
   private static let lookNanoseconds = 5_000_000_000
+  /// The same when nothing has happened for long: a thousand processes that wait must cost next to nothing.
+  private static let idleLookNanoseconds = 15_000_000_000
+  private static let idleNanoseconds = 60_000_000_000
   /// The same where there are no events, or not for other hosts' changes.
   private static let pollNanoseconds = 200_000_000
   /// What waits for its time is asked about again after so long.
@@ -225,6 +230,13 @@ public final class Inbox {
       if changes.lookAgain { nextLook = 0 }
       if changes.lookAgain || changes.names.contains(where: Layout.isTaskBell) { bells += 1 }
       for name in changes.names { name.withUnsafeBufferPointer { sort($0) } }
+      if changes.lookAgain || changes.watchAgain || !changes.names.isEmpty { lastActivity = now }
+    }
+    if lastActivity == 0 { lastActivity = now }
+    if isIdle(now), now >= nextLook || now >= nextLeaseRound {
+      // Both at once: waking up costs as much as looking.
+      nextLook = 0
+      nextLeaseRound = 0
     }
     if now >= nextLeaseRound {
       try doing("cannot look at the claims of \(bot)") {
@@ -252,7 +264,13 @@ public final class Inbox {
   }
 
   /// While nothing is claimed: what is claimed meanwhile is seen soon enough to be given back after one lease more.
-  private var emptyRoundNanoseconds: Int { min(Self.lookNanoseconds, max(100_000_000, Int(lease * 1e9))) }
+  private var emptyRoundNanoseconds: Int {
+    min(isIdle(Clock.sinceBoot()) ? Self.idleLookNanoseconds : Self.lookNanoseconds, max(100_000_000, Int(lease * 1e9)))
+  }
+
+  private func isIdle(_ now: Int) -> Bool {
+    hasEvents && now - lastActivity > Self.idleNanoseconds && observations.seen.isEmpty && dropped.isEmpty
+  }
 
   private var leaseRoundNanoseconds: Int { min(2_000_000_000, max(100_000_000, Int(lease * 1e9) / 4)) }
 
@@ -272,7 +290,10 @@ public final class Inbox {
     let end = Clock.sinceBoot()
     lastLook = now
     // A huge inbox takes long to look at: most of the time must be left for what was found.
-    nextLook = end + max(hasEvents ? Self.lookNanoseconds : Self.pollNanoseconds, 20 * (end - now))
+    if !candidates.isEmpty { lastActivity = end }
+    let pause =
+      hasEvents ? isIdle(end) ? Self.idleLookNanoseconds : Self.lookNanoseconds : Self.pollNanoseconds
+    nextLook = end + max(pause, 20 * (end - now))
   }
 
   private func sort(_ name: UnsafeBufferPointer<UInt8>) {

@@ -98,8 +98,7 @@ extension Spool {
   /// receiving now; the others must not wait for that.
   private func settleSends(toOthersThan bot: BotName) throws -> Bool {
     var changed = false
-    let others = try root.names(Layout.bots).filter { $0 != bot.description }
-    for other in others.shuffled().prefix(Self.othersMax).compactMap({ try? BotName(parsing: $0) }) where isOwn(other) {
+    for other in try someBots(besides: bot) where isOwn(other) {
       var names: [EntryName] = []
       try root.list(Layout.box(other, .tmp)) { if let name = EntryName($0) { names.append(name) } }
       for name in names where name.holder.map(isGone) ?? false {
@@ -107,6 +106,20 @@ extension Spool {
       }
     }
     return changed
+  }
+
+  /// Each as likely as the others, without making a text of every name: there may be thousands, and as many who ask.
+  private func someBots(besides bot: BotName) throws(SystemCallError) -> [BotName] {
+    var chosen: [[UInt8]] = []
+    var count = 0
+    try root.list(Layout.bots) { name in
+      guard !name.elementsEqual(bot.description.utf8) else { return }
+      count += 1
+      if chosen.count < Self.othersMax { return chosen.append(Array(name)) }
+      let place = Int.random(in: 0..<count)
+      if place < Self.othersMax { chosen[place] = Array(name) }
+    }
+    return chosen.compactMap { try? BotName(parsing: String(decoding: $0, as: UTF8.self)) }
   }
 
   /// What somebody moved into `done/` is acked that way: by a script that has no more than `mv`, or by hand.

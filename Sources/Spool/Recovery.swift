@@ -333,16 +333,21 @@ struct Recovery {
     }
     var places: [String: [MessageID: Place]] = [:]
     for _ in 0..<(live ? 2 : 1) {
-      for bot in bots { places[bot.description, default: [:]].merge(try placesOf(bot)) { $1 } }
+      for bot in bots {
+        places[bot.description, default: [:]].merge(try placesOf(bot) { outstanding[$0] != nil }) { $1 }
+      }
     }
     return places
   }
 
-  private func placesOf(_ bot: BotName) throws(SystemCallError) -> [MessageID: Place] {
+  /// Of those that are wanted: there may be a million others.
+  private func placesOf(
+    _ bot: BotName, _ isWanted: (MessageID) -> Bool
+  ) throws(SystemCallError) -> [MessageID: Place] {
     var places: [MessageID: Place] = [:]
     for box in [Layout.Box.inbox, .claimed, .dead, .done] {
       try root.list(Layout.box(bot, box)) {
-        if let name = EntryName($0) { places[name.id] = Place(box: box, name: name) }
+        if let name = EntryName($0), isWanted(name.id) { places[name.id] = Place(box: box, name: name) }
       }
     }
     return places
@@ -439,7 +444,7 @@ struct Recovery {
   /// Whether a file of the message lies with a bot. Looked at twice: what moves from a directory that is still to come
   /// to one that was looked at before would be missed.
   func hasCopy(_ id: MessageID, _ bot: BotName) throws(SystemCallError) -> Bool {
-    for _ in 0..<2 where try placesOf(bot)[id] != nil { return true }
+    for _ in 0..<2 where try placesOf(bot, { $0 == id })[id] != nil { return true }
     return false
   }
 

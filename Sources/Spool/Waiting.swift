@@ -26,8 +26,7 @@ extension Spool {
     var entries: [Entry] = []
     for box in [Layout.Box.inbox, .claimed] {
       try doing("cannot look into the inbox of \(bot)") {
-        let names = try root.names(Layout.box(bot, box)).filter { $0.hasSuffix(".json") && !$0.hasPrefix(".") }
-        for name in names.prefix(limit) { entries.append(entry(bot, box, name)) }
+        for name in try root.firstNames(Layout.box(bot, box), limit) { entries.append(entry(bot, box, name)) }
       }
     }
     return entries
@@ -97,10 +96,44 @@ extension Spool {
       return (message, sent.texts("recipients"))
     }
     for bot in try bots() where isOwn(bot) {
-      for entry in try entries(of: bot) where entry.name?.id == id {
-        if let message = entry.message { return (message, [bot.description]) }
-      }
+      if let message = try waitingMessage(id, bot) { return (message, [bot.description]) }
     }
     return nil
+  }
+
+  /// Reads names until it has the one, and that file alone.
+  private func waitingMessage(_ id: MessageID, _ bot: BotName) throws -> Message? {
+    for box in [Layout.Box.inbox, .claimed] {
+      var found: String?
+      _ = try doing("cannot look into the inbox of \(bot)") {
+        try root.scan(Layout.box(bot, box)) { name in
+          if EntryName(name)?.id == id { found = String(decoding: name, as: UTF8.self) }
+          return found == nil
+        }
+      }
+      if let found, let message = entry(bot, box, found).message { return message }
+    }
+    return nil
+  }
+}
+
+extension Directory {
+  /// The first names of an inbox or the like, sorted by their bytes, at most `limit`; in memory for twice as many, however
+  /// many there are.
+  func firstNames(_ directory: String, _ limit: Int) throws(SystemCallError) -> [String] {
+    var names: [[UInt8]] = []
+    var last: [UInt8]?
+    let capacity = limit > 1 << 30 ? Int.max : 2 * limit + 1024
+    try list(directory) { name in
+      guard EntryName.isDropped(name) else { return }
+      if let last, !name.lexicographicallyPrecedes(last) { return }
+      names.append(Array(name))
+      guard names.count >= capacity else { return }
+      names.sort { $0.lexicographicallyPrecedes($1) }
+      names.removeLast(names.count - limit)
+      last = names.last
+    }
+    names.sort { $0.lexicographicallyPrecedes($1) }
+    return names.prefix(limit).map { String(decoding: $0, as: UTF8.self) }
   }
 }

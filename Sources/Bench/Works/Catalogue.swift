@@ -88,5 +88,35 @@ struct CatalogueEntry: Sendable {
     CatalogueEntry(
       name: "announcements", what: "announcements of two skills a minute, done and dissolved, 100 bots as processes",
       make: Work.announcements),
+    CatalogueEntry(
+      name: "workers-broadcast", what: "a message to 1,000 spool work processes of one user, until the last has it",
+      make: Work.workersBroadcast),
+    CatalogueEntry(
+      name: "workers-idle", what: "their processor time when nothing happens, together", make: Work.workersIdle),
+    CatalogueEntry(name: "workers-memory", what: "memory that is each one's own", make: Work.workersMemory),
+    CatalogueEntry(
+      name: "full-first", what: "the first message out of an inbox with 1,000,000 files", make: Work.fullFirst),
+    CatalogueEntry(name: "full-memory", what: "memory of the spool receive that takes it", make: Work.fullMemory),
+    CatalogueEntry(name: "full-send", what: "a send to it, limits set; floor: to an empty inbox", make: Work.fullSend),
+    CatalogueEntry(
+      name: "full-drain", what: "4 receivers that empty it; floor: one with 100,000 files", make: Work.fullDrain),
+    CatalogueEntry(name: "long-log-tail", what: "the last 20 lines of a log of 10,000,000 messages") {
+      .longLog($0, $1, .tail, below: 10)
+    },
+    CatalogueEntry(name: "long-log-thread", what: "a thread that has just begun in it") {
+      .longLog($0, $1, .thread, below: 20)
+    },
+    CatalogueEntry(name: "long-log-trace", what: "all about a recent message in it") {
+      .longLog($0, $1, .trace, below: 20)
+    },
+    CatalogueEntry(name: "long-log-message", what: "a recent message in it") {
+      .longLog($0, $1, .message, below: 20)
+    },
+    CatalogueEntry(name: "long-log-command", what: "spool trace with part of its id, as a process") {
+      .longLog($0, $1, .command, below: 50)
+    },
+    CatalogueEntry(name: "long-log-open", what: "the first to open it after a reboot, from the checkpoint") {
+      .longLog($0, $1, .open, below: 2000)
+    },
   ]
 }
