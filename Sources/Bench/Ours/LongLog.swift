@@ -139,6 +139,4 @@ final class LongLog {
     try check(pwrite(file, other, other.count, 16), "pwrite", path)
     return try Spool(at: service.place).recovery == nil ? 0 : 1
   }
-
-  func end() { service.stop() }
 }

@@ -2,6 +2,10 @@
 struct Bench {
   let scratch: Scratch
   let scale: Double
+  let shared = Shared()
+
+  /// What takes minutes to make, and serves several works.
+  final class Shared { var longLog: LongLog? }
 
   /// A number of messages, by the scale that was asked for.
   func count(_ number: Int) -> Int { max(1, Int(Double(number) * scale)) }

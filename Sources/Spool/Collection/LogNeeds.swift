@@ -128,9 +128,9 @@ struct LogNeeds {
   /// What was sent and isn't settled by the log, whatever the files say: one that a power cut took is still to be made
   /// again.
   private mutating func gatherLog() throws {
-    // Of all users' messages.
+    // Of all users' messages, and as in a copy, where nothing is on its way: what is needs its lines, too.
     let recovery = Recovery(
-      root: spool.root, host: spool.host, part: spool.part, user: nil, log: nil, settings: spool.settings)
+      root: spool.root, host: spool.host, part: spool.part, user: nil, log: nil, settings: spool.settings, isCopy: true)
     var credibility = Credibility(root: spool.root)
     var outstanding: [MessageID: Recovery.Outstanding] = [:]
     var ackedBefore: Set<MessageID> = []
