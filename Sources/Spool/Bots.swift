@@ -86,6 +86,8 @@ extension Spool {
   public func count(_ bot: BotName) throws -> BoxCounts {
     try doing("cannot look at \(bot)") {
       var counts = BoxCounts()
+      counts.isHidden = !isOwn(bot)
+      if counts.isHidden { return counts }
       try root.list(Layout.box(bot, .inbox)) { if EntryName.isDropped($0) { counts.waiting += 1 } }
       try root.list(Layout.box(bot, .claimed)) { if EntryName.isDropped($0) { counts.claimed += 1 } }
       try root.list(Layout.box(bot, .dead)) { if EntryName.isDropped($0) { counts.dead += 1 } }
@@ -97,6 +99,8 @@ extension Spool {
     public var waiting = 0
     public var claimed = 0
     public var dead = 0
+    /// Nothing is known: the bot is another user's.
+    public var isHidden = false
   }
 
   /// The processes that run a bot: those of this host that are alive, and others by their heartbeat.

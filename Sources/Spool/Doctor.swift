@@ -18,9 +18,10 @@ public struct Doctor {
         report.add(name, "is missing", "made")
         if repairing { try spool.root.makeDirectory(name) }
       }
-      for bot in try spool.bots() { try examine(bot, repairing, &report) }
+      for bot in try spool.bots() where spool.isOwn(bot) { try examine(bot, repairing, &report) }
       try examineTasks(repairing, &report)
       try examineTemporary(repairing, &report)
+      try examineSharing(repairing, &report)
       try examineSegments(repairing, &report)
       let log = try? spool.log
       try spool.recovery(with: log)
@@ -117,6 +118,7 @@ public struct Doctor {
     let system = try doing("cannot look at the file system") { try spool.root.fileSystem() }
     remarks.append(
       "file system: \(system.name)\(system.isNetwork ? " (network: other hosts' changes are found by polling)" : "")")
+    remarks += try sharingRemarks()
     if case .failure(let error) = spool.writer { remarks.append("cannot write: \(error)") }
     let watcher = try? DirectoryWatcher(spool.root)
     if let watcher, watcher.mechanism != .inotify {
@@ -125,7 +127,7 @@ public struct Doctor {
     }
     let aside = try spool.quarantined().count
     if aside > 0 { remarks.append("\(aside) in quarantine/: see the .reason beside each") }
-    for bot in try spool.bots() {
+    for bot in try spool.bots() where spool.isOwn(bot) {
       let backlog = try spool.backlog(of: bot)
       let done = try doing("cannot look at \(bot)") { try spool.root.names(Layout.box(bot, .done)).count }
       if done > 0 {

@@ -320,6 +320,46 @@ import Testing
     #expect(try stage.shell(.eve, squat).isDone)
   }
 
+  @Test func `one user can't fill another's inbox, and others send to it all the same`() throws {
+    let stage = try SharedStage()
+    #expect(try stage.run(.ada, ["register", "ada-bot", "--sender-max", "12"]).isDone)
+    var sent = 0
+    var last: SpoolCommand.Outcome?
+    while sent < 40 {
+      last = try stage.run(.eve, ["send", "ada-bot", "\(sent)", "--from", "eve-bot"])
+      if last?.isDone != true { break }
+      sent += 1
+    }
+    #expect(sent == 12 && last?.status == 75, "\(sent), \(last.map { "\($0)" } ?? "")")
+    #expect(last?.error.contains("12 messages") == true)
+    #expect(try stage.run(.bob, ["send", "ada-bot", "other", "--from", "bob-bot"]).isDone)
+    for number in 0..<12 { #expect(try stage.receive(.ada).content == "\(number)") }
+    // What was refused just now is counted again soon.
+    #expect(try eventually { try stage.run(.eve, ["send", "ada-bot", "again", "--from", "eve-bot"]).isDone })
+  }
+
+  @Test func `the doctor says what it can't look at, and mends the modes of what is the user's own`() throws {
+    let stage = try SharedStage()
+    let well = try stage.run(.ada, ["doctor"])
+    #expect(well.isDone && well.output.contains("the boxes of other users' bots"), "\(well)")
+    #expect(well.output.contains("shared by the group \(SharedStage.group); you are \(User.ada.rawValue)"))
+    let open =
+      "chmod 777 bots/ada-bot/inbox bots/ada-bot/claimed; chmod 644 bots/ada-bot/card.json; touch bots/ada-bot/senders/x"
+    #expect(try stage.shell(.ada, open).isDone)
+    #expect(try stage.run(.bob, ["doctor"]).isDone)
+    let ill = try stage.run(.ada, ["doctor"])
+    #expect(ill.status == 1 && ill.output.contains("has mode 02777, and should have 03730"), "\(ill)")
+    #expect(try stage.run(.ada, ["doctor", "--repair"]).isDone)
+    #expect(try stage.run(.ada, ["doctor"]).isDone)
+    let modes = try stage.shell(.ada, "stat -c %a bots/ada-bot/inbox bots/ada-bot/claimed bots/ada-bot/card.json")
+    #expect(modes.output == "3730\n2700\n640\n")
+    // A part of the log that its user closes is his to close.
+    #expect(try stage.shell(.ada, "chmod 2700 log/*~\(User.ada.rawValue)").isDone)
+    #expect(try stage.run(.ada, ["doctor"]).isDone)
+    let listed = try stage.run(.bob, ["bots"]).output
+    #expect(listed.contains("ada-bot  \(User.ada.rawValue)") && listed.contains("-"), "\(listed)")
+  }
+
   @Test func `a key, a subscription or a bell of another's makes nothing happen`() throws {
     let stage = try SharedStage()
     let bob = User.bob.rawValue

@@ -23,24 +23,31 @@ extension Verb {
       if invocation.isJSON {
         invocation.output.object { writer in
           writer.member("name", bot.description)
-          writer.member("waiting", counts.waiting)
-          writer.member("claimed", counts.claimed)
-          writer.member("dead", counts.dead)
+          writer.member("user", ifPresent: try? spool.ownerName(of: bot))
+          writer.member("waiting", ifPresent: counts.isHidden ? nil : counts.waiting)
+          writer.member("claimed", ifPresent: counts.isHidden ? nil : counts.claimed)
+          writer.member("dead", ifPresent: counts.isHidden ? nil : counts.dead)
           writer.member("tasks", tasks[bot] ?? 0)
           writer.member("running", running.map(\.description))
           writer.key("card")
           card.write(to: &writer)
         }
       }
-      rows.append([
-        bot.description, card.domain ?? "", "\(counts.waiting)", "\(counts.claimed)", "\(counts.dead)",
-        "\(tasks[bot] ?? 0)", running.isEmpty ? "no" : "\(running.count)",
-        card.skills.map { "\($0.name):\($0.level)" }.joined(separator: " "),
-      ])
+      func shown(_ count: Int) -> String { counts.isHidden ? "-" : "\(count)" }
+      let user = (try? spool.ownerName(of: bot)) ?? ""
+      rows.append(
+        [bot.description] + (spool.isShared ? [user] : []) + [
+          card.domain ?? "", shown(counts.waiting), shown(counts.claimed), shown(counts.dead),
+          "\(tasks[bot] ?? 0)", running.isEmpty ? "no" : "\(running.count)",
+          card.skills.map { "\($0.name):\($0.level)" }.joined(separator: " "),
+        ])
     }
     if !invocation.isJSON, !rows.isEmpty {
       let shown = rows.map { $0.map { Output.excerpt($0, 64) } }
-      invocation.output.table(["BOT", "DOMAIN", "WAITING", "CLAIMED", "DEAD", "TASKS", "RUNNING", "SKILLS"], shown)
+      invocation.output.table(
+        ["BOT"] + (spool.isShared ? ["USER"] : []) + [
+          "DOMAIN", "WAITING", "CLAIMED", "DEAD", "TASKS", "RUNNING", "SKILLS",
+        ], shown)
     }
     if rows.isEmpty { Output.talk("no bots yet; make one with: spool register coder") }
     return rows.isEmpty ? .nothing : .done

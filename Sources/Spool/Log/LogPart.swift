@@ -13,6 +13,11 @@ enum LogPart {
     return Holder.hostName(host) == host && UInt32(user).map { "\($0)" == user } == true
   }
 
+  /// The user that a part is called after; whose it is, its owner says.
+  static func user(of part: String) -> UInt32? {
+    part.lastIndex(of: "~").flatMap { UInt32(part[part.index(after: $0)...]) }
+  }
+
   /// The host that appends there.
   static func host(of part: String) -> String { part.lastIndex(of: "~").map { String(part[..<$0]) } ?? part }
 }

@@ -70,6 +70,9 @@ extension Spool {
     return try doing("cannot look at \(bot)") { try root.status(Layout.bot(bot))?.owner }
   }
 
+  /// What that user is called, or the number; nil where the spool isn't shared.
+  public func ownerName(of bot: BotName) throws -> String? { try owner(of: bot).map { Accounts.shown(user: $0) } }
+
   /// Whether a bot is this user's, to receive for and to settle; all are where the spool isn't shared.
   public func isOwn(_ bot: BotName) -> Bool {
     guard let sharing else { return true }
