@@ -255,7 +255,7 @@ public struct History: Sendable {
     filter.sentOnly = true
     if let first = MessageID(conversation)?.time, first.microseconds <= Clock.wall() {
       let isAlone = try doing("cannot read the log") { try files.hosts().count == 1 }
-      filter.since = first.advanced(bySeconds: isAlone ? -LogFiles.lateSecondsMax : -LogFiles.clockSecondsMax)
+      filter.since = first.advanced(bySeconds: isAlone ? 0 : -LogFiles.clockSecondsMax)
     }
     return try newest(filter, limit: .max).reversed()
   }

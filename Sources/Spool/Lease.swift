@@ -111,13 +111,16 @@ extension Spool {
   /// Each as likely as the others, without making a text of every name: there may be thousands, and as many who ask.
   private func someBots(besides bot: BotName) throws(SystemCallError) -> [BotName] {
     var chosen: [[UInt8]] = []
-    var count = 0
+    var count: UInt64 = 0
+    // A linear congruential generator (Knuth's MMIX): asking the kernel for each name takes longer than all the rest.
+    var random = Random.bits()
     try root.list(Layout.bots) { name in
       guard !name.elementsEqual(bot.description.utf8) else { return }
       count += 1
       if chosen.count < Self.othersMax { return chosen.append(Array(name)) }
-      let place = Int.random(in: 0..<count)
-      if place < Self.othersMax { chosen[place] = Array(name) }
+      random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      let place = (random >> 33) % count
+      if place < UInt64(Self.othersMax) { chosen[Int(place)] = Array(name) }
     }
     return chosen.compactMap { try? BotName(parsing: String(decoding: $0, as: UTF8.self)) }
   }

@@ -3,8 +3,8 @@ import Linux
 import Spool
 import SpoolFormat
 
-/// A spool with a log of very many messages, all done: two lines each, written as the spool writes them, ten a millisecond,
-/// the last of them now.
+/// A spool with a log of very many messages, all done: two lines each, written as the spool writes them, a thousand
+/// messages a second, the last of them now.
 final class LongLog {
   enum Question: String {
     case tail, thread, trace, message, part, command, open
@@ -14,7 +14,7 @@ final class LongLog {
   private let host: String
   private var newest: [MessageID] = []
 
-  private static let messagesPerMillisecond = 10
+  private static let messagesPerMillisecond = 1
   private static let segmentBytes = 64 << 20
 
   init(_ messages: Int, in scratch: Scratch) throws {

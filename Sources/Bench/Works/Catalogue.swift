@@ -117,10 +117,10 @@ struct CatalogueEntry: Sendable {
       .longLog($0, $1, .message, below: 20)
     },
     CatalogueEntry(name: "long-log-command", what: "spool trace with part of its id, as a process") {
-      .longLog($0, $1, .command, below: 50)
+      .longLog($0, $1, .command, below: 100)
     },
     CatalogueEntry(name: "long-log-open", what: "the first to open it after a reboot, from the checkpoint") {
-      .longLog($0, $1, .open, below: 2000)
+      .longLog($0, $1, .open, below: 5000)
     },
   ]
 }

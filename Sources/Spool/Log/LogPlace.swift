@@ -6,7 +6,9 @@ import SpoolFormat
 /// as the clock went forward.
 extension LogFiles {
   /// So long a line may come after the moment that it tells of: its writer waited for the lock. Seconds.
-  static let lateSecondsMax = 10.0
+  static let lateSecondsMax = 5.0
+  /// The same, but in rare cases; whoever relies on it looks further when nothing is found. Seconds.
+  static let lateSeconds = 0.5
 
   /// The beginning of a line before which no line is from `moment` or later: in less than 256 KiB of the first that is.
   /// Cost: a few reads, however long the segment is.
@@ -61,7 +63,7 @@ extension LogFiles {
     let search = TextSearch("\"subject\":\"\(id)\"")
     let last = id.time.advanced(bySeconds: Self.lateSecondsMax)
     for host in try hosts() {
-      guard let place = try place(of: host, at: id.time.advanced(bySeconds: -Self.lateSecondsMax)) else { continue }
+      guard let place = try place(of: host, at: id.time.advanced(bySeconds: -Self.lateSeconds)) else { continue }
       var found: LogCursor.Position?
       for segment in try segments(of: host) where segment.start >= place.segment.start && segment.start <= last {
         var isPast = false
