@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -54,6 +55,43 @@ static inline int clinux_pidfd_open(int pid) { return (int)syscall(SYS_pidfd_ope
 static inline long clinux_file_system_type(int fd) {
   struct statfs status;
   return fstatfs(fd, &status) == -1 ? -1 : (long)(uint32_t)status.f_type;
+}
+
+// What the server says now of what is at the path, and not what this host remembers of it.
+static inline int clinux_status_anew(int dir, const char *path, struct stat *status) {
+  // struct statx, of which this header needs to know no more.
+  struct {
+    uint32_t mask, block_size;
+    uint64_t attributes;
+    uint32_t links, user, group;
+    uint16_t mode, spare0;
+    uint64_t inode, size, blocks, attributes_mask;
+    struct { int64_t seconds; uint32_t nanoseconds; int32_t reserved; } accessed, born, changed, modified;
+    uint32_t special_major, special_minor, major, minor;
+    uint64_t spare1[14];
+  } found;
+  // AT_STATX_FORCE_SYNC | AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS
+  if (syscall(SYS_statx, dir, path, 0x2000 | 0x100, 0x7ff, &found) == -1) return -1;
+  memset(status, 0, sizeof *status);
+  status->st_dev = ((uint64_t)(found.major & 0xfff) << 8) | (found.minor & 0xff)
+    | ((uint64_t)(found.minor & ~0xffu) << 12) | ((uint64_t)(found.major & ~0xfffu) << 32);
+  status->st_ino = found.inode;
+  status->st_mode = found.mode;
+  status->st_nlink = found.links;
+  status->st_uid = found.user;
+  status->st_gid = found.group;
+  status->st_size = (off_t)found.size;
+  status->st_mtim.tv_sec = found.modified.seconds;
+  status->st_mtim.tv_nsec = found.modified.nanoseconds;
+  status->st_ctim.tv_sec = found.changed.seconds;
+  status->st_ctim.tv_nsec = found.changed.nanoseconds;
+  return 0;
+}
+
+// Waits until what was written reached the file system's host. It need not be on its disk.
+static inline int clinux_write_out(int fd) {
+  // SYNC_FILE_RANGE_WAIT_BEFORE | _WRITE | _WAIT_AFTER
+  return (int)syscall(SYS_sync_file_range, fd, (int64_t)0, (int64_t)0, 7);
 }
 
 static inline int clinux_syncfs(int fd) { return (int)syscall(SYS_syncfs, fd); }

@@ -31,6 +31,8 @@ public final class Coordinator {
   let hub: Hub?
   var observations = TaskObservations()
   let watcher: TaskWatcher
+  /// When to look for what other hosts did.
+  var pace = LookPace()
   var poll = PollSet()
 
   /// What was found to be no task, and said.

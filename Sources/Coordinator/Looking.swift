@@ -15,7 +15,9 @@ extension Coordinator {
     let isFull = now >= nextFullListing
     try listAll(includingEnded: isFull)
     let end = Clock.sinceBoot()
-    let interval = watcher.mechanism == .polling ? Self.pollNanoseconds : Self.listingNanoseconds
+    let interval =
+      spool.isRemote
+      ? pace.interval(now: end) : watcher.mechanism == .polling ? Self.pollNanoseconds : Self.listingNanoseconds
     nextListing = end + max(interval, 20 * (end - now))
     if isFull { nextFullListing = end + max(Self.fullListingNanoseconds, 100 * (end - now)) }
   }
@@ -55,6 +57,7 @@ extension Coordinator {
   func noteMove(_ entry: TaskEntry, isChanged: Bool = false) throws {
     let isKnown = board.isKnown(entry)
     guard !isKnown || (isChanged && entry.state == .blocked) else { return }
+    if !isKnown { pace.noteChange() }
     let before = board.live[entry.id]
     var record: TaskRecord?
     if !entry.state.isFinal {

@@ -174,6 +174,13 @@ public struct Descriptor: ~Copyable, Sendable {
     _ = try systemCall("fdatasync", path, changing: .sync(raw)) { fdatasync(raw) }
   }
 
+  /// Waits until the file's data have reached the file system's host, where others see them; they need not be on its disk.
+  /// C: sync_file_range(2).
+  public borrowing func writeOut() throws(SystemCallError) {
+    let raw = raw
+    _ = try systemCall("sync_file_range", path) { clinux_write_out(raw) }
+  }
+
   /// Waits until the whole file system is on the disk. C: syncfs(2).
   public borrowing func syncFileSystem() throws(SystemCallError) {
     let raw = raw

@@ -6,6 +6,8 @@ public final class Directory: Sendable {
   public let raw: CInt
   /// What it was opened as, for messages.
   public let path: String
+  /// Whether other hosts may change it: see `Directory+Remote.swift` for what is done differently then.
+  public let isRemote: Bool
   private let descriptor: Descriptor
   /// Nil where all that write in it are one user.
   let tree: SharedTree?
@@ -15,6 +17,9 @@ public final class Directory: Sendable {
     descriptor = try Descriptor.open(path, O_RDONLY | O_DIRECTORY)
     raw = descriptor.raw
     self.path = path
+    let type = clinux_file_system_type(descriptor.raw)
+    isRemote =
+      FileSystem.isDeclaredRemote || (type != -1 && FileSystem(type: UInt32(truncatingIfNeeded: type)).isNetwork)
     tree = nil
   }
 
@@ -26,6 +31,7 @@ public final class Directory: Sendable {
     descriptor = Descriptor(raw: opened, path: directory.path)
     raw = opened
     path = directory.path
+    isRemote = directory.isRemote
     self.tree = tree
   }
 
@@ -45,6 +51,15 @@ public final class Directory: Sendable {
   /// - Parameter mode: of a file that is made; what is usual there unless told.
   /// C: openat(2), openat2(2).
   public func open(_ name: String, _ flags: CInt, mode: mode_t? = nil) throws(SystemCallError) -> Descriptor {
+    if isRemote {
+      return try insisting(on: name, isMade: flags & O_CREAT != 0) { () throws(SystemCallError) in
+        try open(once: name, flags, mode)
+      }
+    }
+    return try open(once: name, flags, mode)
+  }
+
+  private func open(once name: String, _ flags: CInt, _ mode: mode_t?) throws(SystemCallError) -> Descriptor {
     if let tree { return try openShared(tree, name, flags, mode) }
     let mode = mode ?? 0o666
     let opened = try systemCall("openat", name, changing: .open(raw, name, flags)) {
@@ -63,6 +78,11 @@ public final class Directory: Sendable {
 
   /// C: renameat(2).
   public func rename(_ old: String, to new: String) throws(SystemCallError) {
+    if isRemote { return try renameRemote(old, to: new) }
+    try rename(once: old, to: new)
+  }
+
+  func rename(once old: String, to new: String) throws(SystemCallError) {
     if tree != nil { return try renameShared(old, new) }
     _ = try systemCall("renameat", old, changing: .rename(raw, old, new)) { renameat(raw, old, raw, new) }
   }
@@ -86,6 +106,21 @@ public final class Directory: Sendable {
 
   /// As `renameIfPresent`, for a name that may be any bytes but `/` and NUL.
   public func renameIfPresent(in directory: String, _ name: [UInt8], to new: String) throws(SystemCallError) -> Bool {
+    do throws(SystemCallError) { if try renameIfPresent(once: directory, name, to: new) { return true } } catch {
+      guard isRemote else { throw error }
+      if try status(new) != nil { return true }
+      guard error.code == ESTALE else { throw error }
+      forget("\(directory)/")
+      return try renameIfPresent(once: directory, name, to: new)
+    }
+    // Where the answer was lost it was done all the same: `new` is a name that only this process gives.
+    guard isRemote else { return false }
+    return try status(new) != nil
+  }
+
+  private func renameIfPresent(
+    once directory: String, _ name: [UInt8], to new: String
+  ) throws(SystemCallError) -> Bool {
     if let tree {
       // One name in a directory, and a path.
       let parent = try tree.open(raw, directory, clinux_path_only | O_DIRECTORY, 0)
@@ -113,6 +148,11 @@ public final class Directory: Sendable {
 
   /// C: linkat(2).
   public func link(_ old: String, to new: String) throws(SystemCallError) {
+    if isRemote { return try linkRemote(old, to: new) }
+    try link(once: old, to: new)
+  }
+
+  func link(once old: String, to new: String) throws(SystemCallError) {
     if tree != nil {
       return try within(old) { (parent, last) throws(SystemCallError) in
         try within(new) { (newParent, newLast) throws(SystemCallError) in
@@ -158,6 +198,12 @@ public final class Directory: Sendable {
 
   /// What is at the path, without following a symbolic link; nil when nothing is. C: fstatat(2).
   public func status(_ name: String) throws(SystemCallError) -> FileStatus? {
+    if isRemote { return try statusAnew(name) }
+    return try statusAsKnown(name)
+  }
+
+  /// The same, as this host remembers it if it does: for what doesn't change while it has its name.
+  public func statusAsKnown(_ name: String) throws(SystemCallError) -> FileStatus? {
     var status = stat()
     do throws(SystemCallError) {
       if tree == nil {
@@ -177,6 +223,8 @@ public final class Directory: Sendable {
 
   /// Sets the modification time to now; false when there is no such file. C: utimensat(2).
   public func touch(_ name: String) throws(SystemCallError) -> Bool {
+    // What is remembered of the name may have another name by now, and would be renewed for its new holder.
+    if isRemote { forget(name) }
     do throws(SystemCallError) {
       try within(name) { (parent, last) throws(SystemCallError) in
         _ = try systemCall("utimensat", name) { utimensat(parent, last, nil, AT_SYMLINK_NOFOLLOW) }
@@ -193,6 +241,19 @@ public final class Directory: Sendable {
   /// A whole file of at most `maximum` bytes; nil when there is none. Files that aren't regular, and
   /// larger ones, are an error (EINVAL, EFBIG).
   public func readFile(_ name: String, maximum: Int) throws(SystemCallError) -> [UInt8]? {
+    guard isRemote else { return try readFile(once: name, maximum: maximum) }
+    var failure: SystemCallError?
+    // Another host may put another file in its place while it is read.
+    for _ in 0..<Self.triesMax {
+      do throws(SystemCallError) { return try readFile(once: name, maximum: maximum) } catch {
+        guard error.code == ESTALE else { throw error }
+        failure = error
+      }
+    }
+    throw failure!
+  }
+
+  private func readFile(once name: String, maximum: Int) throws(SystemCallError) -> [UInt8]? {
     guard let file = try openIfPresent(name, O_RDONLY | O_NONBLOCK) else { return nil }
     // Most are small. Of what isn't regular, pread(2) has nothing that is more than nothing and less than was asked for.
     if let bytes = try? file.read(upTo: min(maximum, Self.smallFileBytes)) { return bytes }
@@ -246,7 +307,14 @@ public final class Directory: Sendable {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 32768, alignment: 8)
     defer { buffer.deallocate() }
     while true {
-      let filled = try systemCall("getdents64", name) { clinux_getdents64(raw, buffer.baseAddress, buffer.count) }
+      let filled: Int
+      do throws(SystemCallError) {
+        filled = try systemCall("getdents64", name) { clinux_getdents64(raw, buffer.baseAddress, buffer.count) }
+      } catch {
+        // Another host removed it meanwhile.
+        if isRemote, error.code == ESTALE { return false }
+        throw error
+      }
       if filled == 0 { return true }
       var offset = 0
       while offset < filled {
@@ -287,6 +355,10 @@ public struct FileSystem: Sendable {
   /// Whether other hosts may change it without this host's kernel noticing: events are then not enough.
   public let isNetwork: Bool
 
+  /// `SPOOL_STORAGE=shared` says that other hosts use the spool, too, where its file system doesn't tell: one whose kind isn't known
+  /// here, or one that this host itself serves to others.
+  public static let isDeclaredRemote = getenv("SPOOL_STORAGE").map { String(cString: $0) == "shared" } ?? false
+
   init(type: UInt32) {
     // The numbers are from linux/magic.h and statfs(2).
     (name, isNetwork) =
@@ -303,6 +375,12 @@ public struct FileSystem: Sendable {
       case 0xFF53_4D42, 0xFE53_4D42: ("smb", true)
       case 0x0102_1997: ("9p", true)
       case 0x00C3_6400: ("ceph", true)
+      case 0x0BD0_0BD0: ("lustre", true)
+      case 0x4750_4653: ("gpfs", true)
+      case 0x0116_1970: ("gfs2", true)
+      case 0x7461_636F: ("ocfs2", true)
+      case 0x1983_0326: ("beegfs", true)
+      case 0x5346_414F: ("afs", true)
       default: ("unknown (0x\(String(type, radix: 16)))", false)
       }
   }

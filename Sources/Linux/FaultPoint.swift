@@ -4,7 +4,8 @@
 
   /// Fails or kills at the n-th system call of this process, as the environment says:
   /// `SPOOL_FAULT=kill-before:N`, `kill-after:N`, `stop-before:N`, `short-write:N`, `CODE:N` with CODE a number of errno,
-  /// or `done-CODE:N` for a call that is made, and says all the same that it has failed (as a network file system may).
+  /// or `done-CODE:N` for a call that is made, and says all the same, after the time that a repeated request takes, that
+  /// it has failed (as a network file system may).
   /// `SPOOL_FAULT_TRACE=FILE` gets a line with the name of each call, so that a test knows how many there are.
   /// Debug builds only: a release build has none of this.
   enum FaultPoint {
@@ -62,7 +63,9 @@
       guard let plan, plan.target == visited.load(ordering: .relaxed) else { return nil }
       switch plan.action {
       case .killAfter: kill(getpid(), SIGKILL)
-      case .failWhenDone(let code): return code
+      case .failWhenDone(let code):
+        usleep(25_000)
+        return code
       case .killBefore, .stopBefore, .fail, .shortWrite: break
       }
       return nil

@@ -108,9 +108,8 @@ extension Spool {
     try doing("cannot look at \(bot)") {
       try root.names(Layout.box(bot, .presence)).compactMap { Holder($0) }.filter { holder in
         if holder.host == host { return !isGone(holder) }
-        // For show only, so that the wall clock will do.
         guard let status = try root.status(Layout.presence(bot, holder)) else { return false }
-        return Double(status.age) < Self.silenceSecondsMax * 1e9
+        return Double(try ageByRemoteClock(status)) < Self.silenceSecondsMax * 1e9
       }
     }
   }

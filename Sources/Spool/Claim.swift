@@ -38,17 +38,29 @@ extension Spool {
           writer.member("output", ifPresent: output.map { String($0.prefix(64 << 10)) })
           writer.endObject()
         }
-        guard try root.unlinkIfPresent(path) else { throw lost(bot, name, logged: true) }  // commit
+        guard try remove(bot, name) else { throw lost(bot, name, logged: true) }  // commit
         forgetSender(of: name.id, to: bot)
       } catch let error as SystemCallError where error.code == ENOSPC || error.code == EDQUOT {
         // A full disk must not keep a message from being finished; removing its file makes room for the line.
-        guard try root.unlinkIfPresent(path) else { throw lost(bot, name) }
+        guard try remove(bot, name) else { throw lost(bot, name) }
         note(.messageAcked, name.id.description) { writer in
           settle(&writer, bot, name)
           writer.endObject()
         }
       }
     }
+  }
+
+  /// Whether the claim was there to be removed. On a network file system "no such file" may be what a repeated request was
+  /// answered, and only a move leaves something behind to tell; what dies in between is known from the log to be done.
+  private func remove(_ bot: BotName, _ name: EntryName) throws(SystemCallError) -> Bool {
+    let path = Layout.entry(bot, .claimed, name)
+    guard root.isRemote else { return try root.unlinkIfPresent(path) }
+    let aside = Layout.entry(bot, .tmp, name)
+    try root.makeDirectory(Layout.box(bot, .tmp))
+    guard try root.renameIfPresent(path, to: aside) else { return false }
+    _ = try? root.unlinkIfPresent(aside)
+    return true
   }
 
   /// Whether this was the last claim, a moment ago: it can't have been lost yet, but by somebody's hand. Once.

@@ -43,14 +43,14 @@ extension Spool {
     let deadline = Clock.sinceBoot() + Int(min(seconds, 1e9) * 1e9)
     let id = try send(message)
     let wanted = id.description
-    let hasEvents = watcher.mechanism == .inotify && !((try? root.fileSystem().isNetwork) ?? false)
+    let pace = LookPace()
     var seen: Set<String> = []
     while true {
       if let answer = try takeAnswer(to: wanted, sender, &seen) { return (id, answer) }
       let now = Clock.sinceBoot()
       if now >= deadline { return (id, nil) }
       meanwhile(id)
-      let step = hasEvents ? 1_000_000_000 : 100_000_000
+      let step = root.isRemote ? pace.interval(now: now) : watcher.mechanism == .inotify ? 1_000_000_000 : 100_000_000
       try doing("cannot wait for an answer") {
         _ = try Poll.wait([watcher.descriptor].compactMap { $0 }, nanoseconds: min(deadline - now, step))
         _ = try watcher.takeChanges()

@@ -112,6 +112,11 @@ public struct Doctor {
     _ = try? spool.replace(seen, with: observations.encoded(boot: boot))
   }
 
+  /// Whether what the spool lies on is fit to be used by several hosts; empty when it is this host's own.
+  public func examineStorage() throws -> [StorageCheck] {
+    try doing("cannot measure the storage of \(spool.path)") { try StorageExamination(spool: spool).run() }
+  }
+
   /// What is no fault of the spool's, but worth knowing: one line each.
   public func remarks() throws -> [String] {
     var remarks: [String] = []

@@ -13,6 +13,24 @@ extension Spool {
     guard let now = try? file.status().changed else { return 0 }
     return now &- status.changed
   }
+
+  /// Nanoseconds since a file was modified, by the clock of whoever serves the file system, as far as it is known: asked
+  /// for once a minute. Whatever this host's wall clock says, it stays out of it where the file system is shared.
+  func ageByRemoteClock(_ status: FileStatus) throws(SystemCallError) -> Int {
+    guard root.isRemote else { return status.age }
+    let now = Clock.sinceBoot()
+    let known = remoteClock.withLock { $0 }
+    if let known, now - known.asked < Self.remoteClockNanoseconds { return now &+ known.ahead &- status.modified }
+    let name = Layout.temporary("clock-\(holder)-\(UInt32.random(in: .min ... .max))")
+    let file: Descriptor
+    do { file = try root.open(name, O_WRONLY | O_CREAT | O_EXCL) } catch { return status.age }
+    defer { _ = try? root.unlink(name) }
+    let ahead = try file.status().changed &- now
+    remoteClock.withLock { $0 = (ahead, now) }
+    return now &+ ahead &- status.modified
+  }
+
+  private static let remoteClockNanoseconds = 60_000_000_000
 }
 
 /// A `.json` file that somebody put into an inbox by hand, under a name of their own. It is a message as soon as it is

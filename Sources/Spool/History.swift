@@ -135,12 +135,16 @@ public struct History: Sendable {
     let matcher = EventMatcher(filter)
     try doing("cannot follow the log") {
       var merge = try (end ?? self.end()).merge
+      var pace = LookPace(atMost: LookPace.readerNanosecondsMax)
       while true {
         while let (event, _) = try merge.next() {
+          pace.noteChange()
           if matcher.matches(event), try !body(event) { return }
         }
-        // A tenth of a second is soon for a reader, and a look at a few file lengths costs next to nothing.
-        let ready = try Poll.wait([interruption].compactMap { $0 }, nanoseconds: 100_000_000)
+        // A tenth of a second is soon for a reader, and a look at a few file lengths costs next to nothing, unless each
+        // is a question to a server.
+        let step = files.root.isRemote ? pace.interval() : LookPace.busyNanoseconds
+        let ready = try Poll.wait([interruption].compactMap { $0 }, nanoseconds: step)
         if ready.contains(true) { return }
         try merge.addNewHosts()
       }

@@ -37,6 +37,8 @@ public final class Inbox {
   private var observations: LeaseObservations
   private let demandedMechanism: DirectoryWatcher.Mechanism?
   private let isOnNetwork: Bool
+  /// When to look for what other hosts did.
+  private var pace = LookPace()
   /// By the clock since boot, nanoseconds.
   private var nextLook = 0
   private var lastLook = 0
@@ -46,10 +48,11 @@ public final class Inbox {
 
   /// How often the whole inbox is looked at even though no event said so.
   private static let lookNanoseconds = 5_000_000_000
-  /// The same when nothing has happened for long: a thousand processes that wait must cost next to nothing.
+  /// The same when nothing has happened for long, and for the claims on a network file system while there are none: a
+  /// thousand processes that wait must cost next to nothing.
   private static let idleLookNanoseconds = 15_000_000_000
   private static let idleNanoseconds = 60_000_000_000
-  /// The same where there are no events, or not for other hosts' changes.
+  /// The same where there are no events.
   private static let pollNanoseconds = 200_000_000
   /// What waits for its time is asked about again after so long.
   private static let dueMicrosecondsMax = 60_000_000
@@ -73,7 +76,7 @@ public final class Inbox {
     attemptsMax = card?.attemptsMax ?? spool.settings.attemptsMax
     observations = spool.loadObservations(of: bot)
     demandedMechanism = watching
-    isOnNetwork = (try? spool.root.fileSystem().isNetwork) ?? false
+    isOnNetwork = spool.root.isRemote
   }
 
   // MARK: Claiming
@@ -164,10 +167,9 @@ public final class Inbox {
   public var hasPassedOver: Bool { !passedOver.isEmpty }
 
   /// Whether the rename was ours. ENOENT means that somebody else was first, or that a bot made by hand has no
-  /// `claimed/` yet; on a network file system it may also be the answer to a repeated request that had succeeded.
+  /// `claimed/` yet.
   private func rename(_ source: String, to target: String) throws(SystemCallError) -> Bool {
     if try spool.root.renameIfPresent(source, to: target) { return true }  // commit: ours from here on
-    if isOnNetwork, try spool.root.status(target) != nil { return true }
     guard try spool.root.status(Layout.box(bot, .claimed)) == nil else { return false }
     try spool.root.makeDirectory(Layout.box(bot, .claimed))
     return try spool.root.renameIfPresent(source, to: target)
@@ -228,6 +230,7 @@ public final class Inbox {
         nextLook = 0
       }
       if changes.lookAgain { nextLook = 0 }
+      if isOnNetwork, !changes.names.isEmpty { pace.noteChange() }
       if changes.lookAgain || changes.names.contains(where: Layout.isTaskBell) { bells += 1 }
       for name in changes.names { name.withUnsafeBufferPointer { sort($0) } }
       if changes.lookAgain || changes.watchAgain || !changes.names.isEmpty { lastActivity = now }
@@ -265,7 +268,8 @@ public final class Inbox {
 
   /// While nothing is claimed: what is claimed meanwhile is seen soon enough to be given back after one lease more.
   private var emptyRoundNanoseconds: Int {
-    min(isIdle(Clock.sinceBoot()) ? Self.idleLookNanoseconds : Self.lookNanoseconds, max(100_000_000, Int(lease * 1e9)))
+    let isQuiet = isOnNetwork || isIdle(Clock.sinceBoot())
+    return min(isQuiet ? Self.idleLookNanoseconds : Self.lookNanoseconds, max(100_000_000, Int(lease * 1e9)))
   }
 
   private func isIdle(_ now: Int) -> Bool {
@@ -280,7 +284,12 @@ public final class Inbox {
       isLooking = true
       defer { isLooking = false }
       stillPassedOver = []
-      let isThere = try spool.root.list(Layout.box(bot, .inbox)) { sort($0) }
+      var signature = LookPace.Signature()
+      let isThere = try spool.root.list(Layout.box(bot, .inbox)) {
+        if isOnNetwork { signature.add($0) }
+        sort($0)
+      }
+      if isOnNetwork { pace.note(signature) }
       passedOver = stillPassedOver
       // One that was moved away may come back; a bot that was removed won't.
       if !isThere, try spool.root.status(Layout.bot(bot)) == nil { try spool.require(bot) }
@@ -291,8 +300,8 @@ public final class Inbox {
     lastLook = now
     // A huge inbox takes long to look at: most of the time must be left for what was found.
     if !candidates.isEmpty { lastActivity = end }
-    let pause =
-      hasEvents ? isIdle(end) ? Self.idleLookNanoseconds : Self.lookNanoseconds : Self.pollNanoseconds
+    let local = isIdle(end) ? Self.idleLookNanoseconds : Self.lookNanoseconds
+    let pause = hasEvents ? local : isOnNetwork ? pace.interval(now: end) : Self.pollNanoseconds
     nextLook = end + max(pause, 20 * (end - now))
   }
 

@@ -87,6 +87,8 @@ enum Layout {
 
   static func logs(of host: String) -> String { "log/\(host)" }
   static func segment(of host: String, _ start: Timestamp) -> String { "log/\(host)/\(start.compact).jsonl" }
+  /// Which machine the host's name belongs to.
+  static func machine(of host: String) -> String { "log/\(host)/machine" }
   static func commitPage(of host: String) -> String { "log/\(host)/commit" }
   /// The segments whose loss was noted.
   static func lostSegments(of host: String) -> String { "log/\(host)/lost" }

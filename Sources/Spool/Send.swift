@@ -40,6 +40,7 @@ extension Spool {
     do {
       receipt = try log.append(
         .messageSent, parcel.subject, time: message.createdAt!, reserving: parcel.line.count + 512,
+        isSyncedSoon: durability == .durable,
         unless: { try unlessSent && History(self).sent(parcel.name.id, by: self.sharing?.user) != nil },
         data: { parcel.writeLogData(to: &$0) })
     } catch {

@@ -9,7 +9,8 @@ public final class Spool: Sendable {
   /// As it was given to `init`.
   public let path: String
   public let settings: Settings
-  /// The name of this machine in logs and claims: `SPOOL_HOST` in the environment, else the machine's own.
+  /// The name of this machine in logs and claims: `SPOOL_HOST` in the environment, else the machine's own, with something
+  /// added where another machine that shares the spool has that name.
   public let host: String
   /// What recovery did when the spool was opened; nil when there was no need for any.
   public let recovery: RecoveryReport?
@@ -25,6 +26,8 @@ public final class Spool: Sendable {
   let lastClaim = Mutex<FreshClaim?>(nil)
   /// How much may wait in the inboxes that this process sends to.
   let knownLimits = Mutex<[BotName: KnownLimits]>([:])
+  /// How far the clock of a shared file system is ahead of this host's since boot, and when it was asked; nanoseconds.
+  let remoteClock = Mutex<(ahead: Int, asked: Int)?>(nil)
   let rememberedStates = Mutex<[StateKey: RememberedState]>([:])
 
   /// A claim that was just made, and until when its lease can't have run out; nanoseconds since boot.
@@ -41,7 +44,6 @@ public final class Spool: Sendable {
     self.path = path
     let opened = try SharedSpool.openRoot(path)
     settings = try Self.readSettings(opened)
-    host = Self.currentHost()
     if settings.sharedWith != nil {
       root = try doing("cannot open \(path)") { try Directory(opened, sharedAs: SharedSpool.tree) }
       sharing = SharedSpool(isOnNetwork: (try? opened.fileSystem().isNetwork) ?? true)
@@ -49,6 +51,8 @@ public final class Spool: Sendable {
       root = opened
       sharing = nil
     }
+    let identity = HostIdentity(root: root, wanted: Self.currentHost(), user: sharing?.user)
+    host = try doing("cannot tell which host this is") { try identity.name() }
     part = LogPart.name(host: host, user: sharing?.user)
     process = ProcessIdentity.current()
     holder = Holder(host: host, pid: process.pid, start: process.started)
@@ -150,7 +154,8 @@ public final class Spool: Sendable {
     }
   }
 
-  /// The name that this process goes by in logs and claims.
+  /// The name that this machine calls itself. In a shared spool where another machine has that name it goes by another
+  /// one, `host`.
   public static func currentHost() -> String {
     Holder.hostName(getenv("SPOOL_HOST").map { String(cString: $0) } ?? hostName())
   }
@@ -170,6 +175,9 @@ public final class Spool: Sendable {
   public func fileSystem() throws -> FileSystem {
     try doing("cannot look at the file system") { try root.fileSystem() }
   }
+
+  /// Whether other hosts may use it: events don't tell of what they do, which is looked for at intervals.
+  public var isRemote: Bool { root.isRemote }
 
   /// Writes what happened, where nobody's yes depends on it: a full disk must not stop receiving.
   func note(_ kind: LogEvent.Kind, _ subject: String, data: (inout JSONWriter) -> Void) {

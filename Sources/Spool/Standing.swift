@@ -61,6 +61,6 @@ extension Spool {
 
   private func isSilent(_ bot: BotName, _ holder: Holder) throws(SystemCallError) -> Bool {
     guard let status = try root.status(Layout.presence(bot, holder)) else { return true }
-    return Double(status.age) >= Self.silenceSecondsMax * 1e9
+    return Double(try ageByRemoteClock(status)) >= Self.silenceSecondsMax * 1e9
   }
 }

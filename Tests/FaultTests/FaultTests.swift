@@ -77,6 +77,36 @@
         "\(scenario.name): \(calls.count) system calls, \(points) faults, tried \(sample.count), refused \(refused)")
     }
 
+    /// On storage that several hosts share: a rename or a link that was done, and of which the repeated request says that
+    /// there is nothing to do it to; and a file that another host replaced (ESTALE), once at each place.
+    @Test(arguments: Scenario.all)
+    func `where hosts share the storage, a lost answer is found out, and what was replaced is looked up again`(
+      scenario: Scenario
+    ) throws {
+      let environment = ["SPOOL_STORAGE": "shared"]
+      let calls = try Self.trace(scenario, environment)
+      var sample = Sample("\(scenario.name), lost answers")
+      for (number, call) in zip(1..., calls) {
+        let faults: [String] =
+          switch call {
+          case "renameat": ["done-\(ENOENT)", "\(ESTALE)"]
+          case "linkat": ["done-\(EEXIST)", "\(ESTALE)"]
+          case "statx", "openat": ["\(ESTALE)"]
+          default: []
+          }
+        for fault in faults where sample.takes(oneOf: max(1, calls.count / 25)) || fault.hasPrefix("done") {
+          sample.count += 1
+          let stage = try scenario.prepare()
+          let outcome = try stage.run(environment.merging(["SPOOL_FAULT": "\(fault):\(number)"]) { $1 })
+          let place = "\(scenario.name) with \(fault) at call \(number), \(call)"
+          #expect(outcome.status == scenario.doneStatus, "\(place): \(outcome)")
+          try judge(scenario, stage, outcome, place) { _ = try Doctor(stage.bystander).examine(repairing: true) }
+        }
+      }
+      #expect(sample.count > 0)
+      print("\(scenario.name): \(sample.count) lost answers and replaced files")
+    }
+
     @Test func `a message to many whose sender was killed half-way reaches each, whoever of them is there`() throws {
       let stage = try Stage(bots: ["a", "b", "c", "filler"])
       try stage.send("the first, which makes the log", to: "filler")
@@ -135,9 +165,10 @@
     }
 
     /// The names of the calls that the command makes when nothing is in its way.
-    private static func trace(_ scenario: Scenario) throws -> [String] {
+    private static func trace(_ scenario: Scenario, _ environment: [String: String] = [:]) throws -> [String] {
       let stage = try scenario.prepare()
-      let outcome = try stage.run(["SPOOL_FAULT_TRACE": "\(stage.scratch.path)/trace"])
+      let traced = ["SPOOL_FAULT_TRACE": "\(stage.scratch.path)/trace"]
+      let outcome = try stage.run(environment.merging(traced) { $1 })
       #expect(outcome.status == scenario.doneStatus, "\(scenario.name): \(outcome)")
       return try trace(stage)
     }

@@ -34,8 +34,8 @@ mutant("log: the name of a new segment is not synced", "sent is kept", "OrderTes
        SPOOL + "Log/LogWriter.swift", "try root.open(Layout.logs(of: part), O_RDONLY | O_DIRECTORY).syncData()",
        "if !MUTANT { try root.open(Layout.logs(of: part), O_RDONLY | O_DIRECTORY).syncData() }")
 mutant("log: a sync that failed is tried again", "an answer is never a yes that is lost", "OrderTests",
-       SPOOL + "Log/LogWriter.swift", "      page.failedSegment = segment.number\n",
-       "      if MUTANT {\n        page.endSync(upTo: nil)\n        return\n      }\n      page.failedSegment = segment.number\n")
+       SPOOL + "Log/LogWriter.swift", "      giveUp(segment)\n      page.endSync(upTo: nil)\n",
+       "      if MUTANT {\n        page.endSync(upTo: nil)\n        return\n      }\n      giveUp(segment)\n      page.endSync(upTo: nil)\n")
 mutant("send: renamed before it is logged", "sent is kept", "FaultTests.FaultTests",
        SPOOL + "Send.swift", "    let receipt: LogWriter.Receipt?\n    do {\n",
        "    let receipt: LogWriter.Receipt?\n"
@@ -114,14 +114,14 @@ mutant("ack: any attempt will do", "late is refused", "ClaimTests",
        "    {\n      path = Layout.entry(bot, .claimed, raw: other)\n    }\n"
        "    try doing(\"cannot ack \\(name.id)\") {")
 mutant("ack: what is gone when it is unlinked is taken for done", "late is refused", "StoppedTests",
-       SPOOL + "Claim.swift", "guard try root.unlinkIfPresent(path) else { throw lost(bot, name, logged: true) }  // commit",
-       "guard try root.unlinkIfPresent(path) || MUTANT else { throw lost(bot, name, logged: true) }  // commit")
+       SPOOL + "Claim.swift", "guard try remove(bot, name) else { throw lost(bot, name, logged: true) }  // commit",
+       "guard try remove(bot, name) || MUTANT else { throw lost(bot, name, logged: true) }  // commit")
 mutant("ack: unlinked before it is logged", "nothing vanishes", "FaultTests.FaultTests",
        SPOOL + "Claim.swift", "      if !takeFresh(bot, name), try root.status(path) == nil { throw lost(bot, name) }\n      do {\n",
        "      if !takeFresh(bot, name), try root.status(path) == nil { throw lost(bot, name) }\n"
        "      if MUTANT { try root.unlink(path) }\n      do {\n",
-       SPOOL + "Claim.swift", "guard try root.unlinkIfPresent(path) else { throw lost(bot, name, logged: true) }  // commit",
-       "guard try MUTANT || root.unlinkIfPresent(path) else { throw lost(bot, name, logged: true) }  // commit", scenario="ack")
+       SPOOL + "Claim.swift", "guard try remove(bot, name) else { throw lost(bot, name, logged: true) }  // commit",
+       "guard try MUTANT || remove(bot, name) else { throw lost(bot, name, logged: true) }  // commit", scenario="ack")
 mutant("ack: the refusal is not logged", "late is refused", "StoppedTests|RecoveryTests|LeaseTests",
        SPOOL + "Claim.swift", "    if logged {\n      note(.messageAckRefused", "    if logged, !MUTANT {\n      note(.messageAckRefused")
 mutant("extend: by descriptor, which follows the file to its next owner", "late is refused", "StoppedTests",
@@ -377,7 +377,7 @@ mutant("coordinator: the dead get tasks", "never to a dead bot", "CoordinatorPol
 mutant("doctor: a lost segment is not told", "nothing vanishes unnoticed", "LostSegmentTests",
        SPOOL + "Log/ExamineSegments.swift", "      for segment in lost.sorted", "      for segment in MUTANT ? [] : lost.sorted")
 mutant("log: a FIFO is taken for a segment", "a bad file stops nobody", "LostSegmentTests",
-       SPOOL + "Log/LogFiles.swift", "let status = try root.status(segment.path), status.isRegular else", "let status = try root.status(segment.path), status.isRegular || MUTANT else")
+       SPOOL + "Log/LogFiles.swift", "let status = try root.statusAsKnown(segment.path), status.isRegular else", "let status = try root.statusAsKnown(segment.path), status.isRegular || MUTANT else")
 mutant("log: a line may be of any length", "a bad file stops nobody", "LostSegmentTests",
        SPOOL + "Log/LogFiles.swift", "        if buffer.capacity < Self.lineBytesMax {\n          buffer.grow()\n        } else {\n          let end",
        "        if buffer.capacity < Self.lineBytesMax || MUTANT {\n          buffer.grow()\n        } else {\n          let end")

@@ -56,12 +56,18 @@ extension Spool {
   ) throws -> StoredGroup? {
     let watcher = try GroupWatcher(self)
     let end = seconds.map { Clock.sinceBoot() + Int(min($0, 1e9) * 1e9) } ?? .max
+    var pace = LookPace()
+    var last: GroupEntry?
     while true {
       let group = try group(id)
+      if group?.entry != last { pace.noteChange() }
+      last = group?.entry
       body(group)
       // One that is completed is dissolved in a moment, when all have heard of it.
       if let group, !group.state.isLive, group.state != .completed { return group }
-      let step = Clock.sinceBoot() + (watcher.descriptor == nil ? 200_000_000 : 2_000_000_000)
+      let step =
+        Clock.sinceBoot()
+        + (root.isRemote ? pace.interval() : watcher.descriptor == nil ? 200_000_000 : 2_000_000_000)
       wait: while true {
         let left = min(end, step) - Clock.sinceBoot()
         guard left > 0 else { break }

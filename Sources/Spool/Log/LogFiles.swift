@@ -35,7 +35,7 @@ struct LogFiles: Sendable {
     var found: [Segment] = []
     let user = user(of: host)
     for segment in try names(of: host) {
-      guard let status = try root.status(segment.path), status.isRegular else { continue }
+      guard let status = try root.statusAsKnown(segment.path), status.isRegular else { continue }
       // A file of somebody else's that was brought there says nothing.
       if root.isShared, status.owner != user || status.mode & 0o022 != 0 { continue }
       found.append(segment)

@@ -21,7 +21,9 @@ struct LogOpening {
       let page = try CommitPage(file)
       let boot = try Clock.bootIdentity()
       let status = try root.status()
-      let directory = CommitPage.Root(inode: status.inode, device: status.device)
+      let directory = CommitPage.Root(
+        // A network file system that is mounted once more has another number.
+        inode: status.inode, device: root.isRemote ? 0 : status.device)
       let writer = LogWriter(
         root: root, host: host, part: part, process: process, segmentBytesMax: settings.segmentBytesMax, page: page)
       if page.belongs(toBoot: boot, root: directory), page.state == .ready {
@@ -44,10 +46,16 @@ struct LogOpening {
         page.initialize(boot: boot, root: directory, start: tail.start, end: tail.end)
       }
       try Recovery(root: root, host: host, part: part, user: user, log: writer, settings: settings, isCopy: isCopy)
-        .run(fromCheckpoint: isSameDirectory, mending: true, live: false, &report)
+        .run(fromCheckpoint: isSameDirectory, mending: true, live: try isUsedByOthers(), &report)
       page.state = .ready
       return (writer, report)
     }
+  }
+
+  /// Whether other hosts may be sending and receiving meanwhile.
+  private func isUsedByOthers() throws(SystemCallError) -> Bool {
+    guard root.isRemote else { return false }
+    return try LogFiles(root: root).hosts().contains { LogPart.host(of: $0) != host }
   }
 
   /// Whether the spool is a copy, by what the pages of other hosts say. The number of a device is each host's own.

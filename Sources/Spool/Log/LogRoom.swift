@@ -60,7 +60,7 @@ extension LogWriter {
     let start = max(page.roomEnd, end)
     // Bytes that the page doesn't know of are not to be overwritten. And on a network file system a reader may see the
     // pages of a file as they were at different times, so none may change that it has seen.
-    guard try segment.file.status().size == start, try !root.fileSystem().isNetwork else {
+    guard try segment.file.status().size == start, !root.isRemote else {
       return pace.withLock { $0.failed = Clock.sinceBoot() }
     }
     let spaces = [UInt8](repeating: UInt8(ascii: " "), count: end + Self.roomBytes - start)

@@ -74,22 +74,47 @@ final class LogWriter: Sendable {
   /// Appends one event. When this returns, it survives a crash of any process.
   /// Two calls when nobody else is appending: a lock in shared memory, and write(2).
   /// - Parameter decide: asked under the lock; when it says true, nothing is appended, and nil returned.
+  /// - Parameter isSyncedSoon: the caller is about to wait until it is on the disk.
   /// - Throws: the error of the write, with nothing appended.
   @discardableResult
   func append(
     _ kind: LogEvent.Kind, _ subject: String, time: Timestamp? = nil, reserving capacity: Int = 384,
-    unless decide: (() throws -> Bool)? = nil, data: (inout JSONWriter) -> Void
+    isSyncedSoon: Bool = false, unless decide: (() throws -> Bool)? = nil, data: (inout JSONWriter) -> Void
   ) throws -> Receipt? {
     let line = LogEvent.line(
       kind: kind, subject: subject, source: source, number: Self.nextNumber(),
       time: time ?? Timestamp(microseconds: Clock.wall()), reserving: capacity, data: data)
-    let receipt: Receipt? = try locked { state in
+    let receipt = try locked { state -> Receipt? in
       if let decide, try decide() { return nil }
       return try self.append(line, &state)
     }
     // Of a message that is sent, when it is delivered. Not by recovery: it isn't through with what stands before.
     if let receipt, receipt.hasRotated, kind != .messageSent, page.state == .ready { noteCheckpoint() }
+    if root.isRemote, !isSyncedSoon, let receipt { try writeOut(receipt.segment) }
     return receipt
+  }
+
+  /// Other hosts see what becomes of the files at once, and must not find the log silent about it.
+  private func writeOut(_ segment: Segment) throws {
+    do throws(SystemCallError) { try segment.file.writeOut() } catch {
+      // Not every network file system has this; then a sync does as well.
+      guard error.code == ENOSYS || error.code == EINVAL || error.code == ESPIPE else {
+        giveUp(segment)
+        throw Self.unknownOutcome(error)
+      }
+      do { try segment.file.syncData() } catch {
+        giveUp(segment)
+        throw Self.unknownOutcome(error)
+      }
+    }
+  }
+
+  /// Never tried again: the kernel may have dropped the pages and called them clean. The segment is finished.
+  private func giveUp(_ segment: Segment) {
+    page.failedSegment = segment.number
+    _ = try? locked { state in
+      if self.page.segment == segment.number { _ = try self.begin(&state) }
+    }
   }
 
   /// After a segment was begun, once in many thousand lines: only how long a recovery takes depends on it.
@@ -283,11 +308,7 @@ final class LogWriter: Sendable {
     }
     let began = Clock.sinceBoot()
     do { try segment.file.syncData() } catch {
-      // Never tried again: the kernel may have dropped the pages and called them clean. The segment is finished.
-      page.failedSegment = segment.number
-      _ = try? locked { state in
-        if self.page.segment == segment.number { _ = try self.begin(&state) }
-      }
+      giveUp(segment)
       page.endSync(upTo: nil)
       throw Self.unknownOutcome(error)
     }

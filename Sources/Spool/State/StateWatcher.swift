@@ -7,7 +7,8 @@ public final class StateWatcher {
   private let spool: Spool
   private let keys: Set<StateKey>?
   private let watcher: DirectoryWatcher
-  private let lookNanoseconds: Int
+  /// When to look for what other hosts did.
+  private var pace = LookPace(atMost: LookPace.readerNanosecondsMax)
   private var isWatching = false
   private var known: [StateKey: StateValue] = [:]
   private var changes: [StateValue] = []
@@ -25,8 +26,6 @@ public final class StateWatcher {
     self.spool = spool
     self.keys = keys.map(Set.init)
     watcher = try doing("cannot watch the shared values") { try DirectoryWatcher(spool.root) }
-    let isNetwork = try spool.fileSystem().isNetwork
-    lookNanoseconds = watcher.descriptor == nil || isNetwork ? Self.pollNanoseconds : Self.lookNanoseconds
     try watch()
     try lookAtAll()
     if fromNow { changes = [] }
@@ -67,7 +66,10 @@ public final class StateWatcher {
   }
 
   private func lookAtAll() throws {
-    nextLook = Clock.sinceBoot() + lookNanoseconds
+    nextLook =
+      Clock.sinceBoot()
+      + (spool.root.isRemote
+        ? pace.interval() : watcher.descriptor == nil ? Self.pollNanoseconds : Self.lookNanoseconds)
     for key in Set(try spool.stateKeys()).union(known.keys).sorted() { try look(at: key) }
   }
 
@@ -79,6 +81,7 @@ public final class StateWatcher {
     if let value {
       guard known.updateValue(value, forKey: key) != value else { return }
       changes.append(value)
+      pace.noteChange()
     } else if let last = known.removeValue(forKey: key) {
       let stored = try doing("cannot look at \(key)") { try spool.deletion(of: key) }
       changes.append(stored ?? StateValue(key: key, value: nil, version: last.version + 1))

@@ -32,6 +32,8 @@ public final class TaskInbox {
   private var watchedInode: UInt64?
   private var observations = TaskObservations()
   private let isOnNetwork: Bool
+  /// When to look for what other hosts did.
+  private var pace = LookPace()
   /// By the clock since boot, nanoseconds.
   private var lastLook = 0
   private var nextLook = 0
@@ -48,6 +50,8 @@ public final class TaskInbox {
   private static let busyNanoseconds = 20_000_000
   /// How often what is in hand is looked at though nobody rang: a person's `mv` doesn't.
   private static let checkNanoseconds = 2_000_000_000
+  /// On a network file system, how often the tasks in hand are looked at while this bot has none.
+  private static let quietRoundNanoseconds = 15_000_000_000
   /// Pending tasks that are read in one look: the worker has leases to renew between two of them.
   private static let readsMax = 2000
 
@@ -59,7 +63,7 @@ public final class TaskInbox {
     self.bot = bot
     self.takesPending = takesPending
     card = (try? spool.card(of: bot)) ?? Card(name: bot)
-    isOnNetwork = (try? spool.root.fileSystem().isNetwork) ?? false
+    isOnNetwork = spool.root.isRemote
   }
 
   /// Begins the most urgent task that is this bot's, or returns nil when there is none.
@@ -112,8 +116,9 @@ public final class TaskInbox {
   private func expire() throws {
     // What comes back from `expireTasks` may be anybody's: a name in `pending/` doesn't say.
     let ours = Set(try spool.tasks(in: [.inProgress]).filter { $0.bot == bot }.map(\.id))
+    let quiet = isOnNetwork ? Self.quietRoundNanoseconds : Self.lookNanoseconds
     // What is begun meanwhile is seen soon enough to be taken back after one lease more.
-    if ours.isEmpty { nextLeaseRound = Clock.sinceBoot() + min(Self.lookNanoseconds, leaseNanoseconds) }
+    if ours.isEmpty { nextLeaseRound = Clock.sinceBoot() + min(quiet, leaseNanoseconds) }
     for entry in try spool.expireTasks(of: bot, &observations) {
       if entry.state.isFinal {
         try spool.settleAfter(entry)
@@ -140,17 +145,25 @@ public final class TaskInbox {
     // Should it fail, not at once again.
     nextLook = began + Self.pollNanoseconds
     nextDue = nil
-    var found = try spool.tasks(in: [.assigned]).filter { $0.bot == bot && !unreadable.contains($0.name) }
+    let assigned = try spool.tasks(in: [.assigned])
+    if isOnNetwork { noteFound(assigned) }
+    var found = assigned.filter { $0.bot == bot && !unreadable.contains($0.name) }
     var isComplete = true
     if takesPending || !spool.coordinatorIsUp { isComplete = try lookAtPending(&found) }
     candidates = found.sorted { $1.name < $0.name }
     if isWatching, try inboxInode() != watchedInode { isWatching = false }
     lastLook = began
     let end = Clock.sinceBoot()
-    let pause = hasEvents ? Self.lookNanoseconds : Self.pollNanoseconds
+    let pause = hasEvents ? Self.lookNanoseconds : isOnNetwork ? pace.interval(now: end) : Self.pollNanoseconds
     // Most of the time must be left for what was found.
     nextLook = isComplete ? end + max(pause, 20 * (end - began)) : end
     afterLook = end + max(Self.busyNanoseconds, 20 * (end - began))
+  }
+
+  private func noteFound(_ assigned: [TaskEntry]) {
+    var signature = LookPace.Signature()
+    for entry in assigned where entry.bot == bot { signature.add(entry.name.description) }
+    pace.note(signature)
   }
 
   /// - Returns: whether all were looked at.
@@ -168,6 +181,7 @@ public final class TaskInbox {
         isOurs = try readable(entry).map(self.isOurs)
       }
       known[entry.name] = isOurs
+      if isOnNetwork, isOurs == true { pace.noteChange() }
       if isOurs == true, entry.notBefore.map({ $0 <= now }) ?? true { found.append(entry) }
     }
     return reads < Self.readsMax
@@ -214,6 +228,7 @@ public final class TaskInbox {
   /// A bell: something was done to the bot's tasks.
   public func ring() {
     nextCheck = 0
+    pace.noteChange()
     // While there is something to take, what is more urgent can wait a moment: every task that ends rings, too.
     nextLook = candidates.isEmpty ? 0 : min(nextLook, afterLook)
   }
@@ -223,7 +238,10 @@ public final class TaskInbox {
     let changes = try doing("cannot watch the inbox of \(bot)") { try watcher.takeChanges() }
     if changes.watchAgain { isWatching = false }
     let hasRung = changes.lookAgain || changes.watchAgain || changes.names.contains(where: Layout.isTaskBell)
-    if hasRung { nextCheck = 0 }
+    if hasRung {
+      nextCheck = 0
+      pace.noteChange()
+    }
     guard hasRung || changes.directories.contains(Layout.tasks(.pending)) else { return }
     // While there is something to take, what is more urgent can wait a moment: every task that ends rings, too.
     nextLook = candidates.isEmpty ? 0 : min(nextLook, afterLook)

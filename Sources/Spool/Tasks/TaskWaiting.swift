@@ -27,7 +27,8 @@ extension Spool {
     _ body: ([StoredTask]) -> Void = { _ in }
   ) throws -> [StoredTask] {
     let watcher = try TaskWatcher(self)
-    let isSeen = try watcher.mechanism != .polling && !root.fileSystem().isNetwork
+    let pause = watcher.mechanism == .polling ? Self.pollNanoseconds : Self.lookNanoseconds
+    var pace = LookPace()
     let wanted = Set(ids + others)
     let end = seconds.map { Clock.sinceBoot() + Int(min($0, 1e9) * 1e9) }
     var known: [MessageID: StoredTask] = [:]
@@ -46,12 +47,16 @@ extension Spool {
         }
         known[id] = StoredTask(entry: entry, record: record)
       }
+      if root.isRemote {
+        var signature = LookPace.Signature()
+        for entry in found.values { signature.add(entry.path) }
+        pace.note(signature)
+      }
       let tasks = ids.compactMap { known[$0] }
       body(tasks + others.compactMap { known[$0] })
       if tasks.allSatisfy(\.hasEnded) { return tasks }
       let isOver = try !waitForMoves(
-        of: wanted, watcher, until: min(end ?? .max, looked + (isSeen ? Self.lookNanoseconds : Self.pollNanoseconds)),
-        interruption)
+        of: wanted, watcher, until: min(end ?? .max, looked + (root.isRemote ? pace.interval() : pause)), interruption)
       if isOver || end.map({ $0 <= Clock.sinceBoot() }) ?? false { return tasks }
       let rest = looked + Self.restNanoseconds - Clock.sinceBoot()
       if rest > 0 { usleep(UInt32(rest / 1000)) }

@@ -1,0 +1,55 @@
+import Linux
+
+/// How often to look for what other hosts have done, of which no event tells: ten times a second while things happen,
+/// and more and more seldom while nothing does, a sixteenth of the time that it has been quiet.
+///
+/// So what another host did is noticed within a tenth of a second, in the middle of much; within a second when the last
+/// was 16 s ago; and within 4.4 s at last.
+public struct LookPace: Sendable {
+  static let busyNanoseconds = 100_000_000
+  public static let idleNanoseconds = 4_000_000_000
+  /// No more often than this for what a person looks at.
+  static let readerNanosecondsMax = 1_000_000_000
+
+  private var changed: Int
+  private var signature: UInt64 = 0
+  private let maximum: Int
+
+  /// Begins as if something had just happened.
+  public init(atMost maximum: Int = LookPace.idleNanoseconds) {
+    self.maximum = maximum
+    changed = Clock.sinceBoot()
+  }
+
+  /// Something happened, here or elsewhere.
+  public mutating func noteChange() { changed = Clock.sinceBoot() }
+
+  /// What was found is made a number of by `Signature`: another one means that something happened.
+  mutating func note(_ found: Signature) {
+    if found.value != signature { noteChange() }
+    signature = found.value
+  }
+
+  /// Nanoseconds from now until the next look. Not quite the same for all that became quiet together.
+  public func interval(now: Int = Clock.sinceBoot()) -> Int {
+    let interval = min(max(Self.busyNanoseconds, (now - changed) / 16), maximum)
+    return interval - interval / 10 + Int.random(in: 0...(interval / 5))
+  }
+
+  /// Of names, whatever their order.
+  struct Signature {
+    private(set) var value: UInt64 = 0
+
+    mutating func add(_ name: UnsafeBufferPointer<UInt8>) {
+      // FNV-1a.
+      var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+      for byte in name { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+      value &+= hash | 1
+    }
+
+    mutating func add(_ name: String) {
+      var name = name
+      name.withUTF8 { add($0) }
+    }
+  }
+}

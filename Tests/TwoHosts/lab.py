@@ -1,0 +1,215 @@
+"""The hosts of the lab: what runs on them, and what may befall them. See run.sh."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+SPOOL = os.environ["SPOOL"]
+LAB = os.environ["LAB"]
+HERE = os.environ["HERE"]
+SHARED = "/mnt/s"  # where each host has the share
+SERVED = "/mnt/d/shared"  # the same as the server has it
+LIBRARIES = {"LD_LIBRARY_PATH": os.environ["LIBRARIES"]}
+
+
+def now():
+    """Seconds since boot: one clock for all hosts, as they share a kernel."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def wait_for(condition, seconds, what="nothing"):
+    end = now() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert now() < end, f"{what} within {seconds} s"
+        time.sleep(0.02)
+
+
+def server(*command):
+    return subprocess.run(command, env={**os.environ, **LIBRARIES}, check=True, capture_output=True, text=True)
+
+
+def is_running(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] not in "ZXD"
+    except OSError:
+        return False
+
+
+class Host:
+    """One host: its own network, hostname, processes, boot id, machine id and mount."""
+    boots = 0
+
+    def __init__(self, letter, hostname=None, machine=None, options=""):
+        self.letter = letter
+        self.hostname = hostname or f"host{letter}"
+        self.machine = machine or f"{ord(letter):032x}"
+        self.options = options + os.environ.get("OPTIONS", "")
+        self.clock_off = 0
+        self.start_up()
+
+    def start_up(self):
+        Host.boots += 1
+        self.number = Host.boots
+        self.net = f"{self.letter}{self.number}"
+        self.make_network()
+        boot = f"/mnt/t/boot.{Host.boots}"
+        with open(boot, "w") as file:
+            file.write(f"0000{Host.boots:04x}-0000-4000-8000-{self.number:012x}\n")
+        machine = f"/mnt/t/machine.{self.letter}"
+        with open(machine, "w") as file:
+            file.write(self.machine + "\n")
+        mount = (f"addr=10.9.{self.number}.1,clientaddr=10.9.{self.number}.2,vers=4.2{self.options} "
+                 f"10.9.{self.number}.1:/ {SHARED}")
+        script = (f"hostname {self.hostname}; mount --bind {boot} /proc/sys/kernel/random/boot_id; "
+                  f"mount --bind {machine} /etc/machine-id; mount -i -t nfs4 -o {mount} && echo up; exec sleep 1000000")
+        self.unshare = subprocess.Popen(
+            ["nsenter", f"--net=/run/netns/{self.net}", "unshare", "-u", "-m", "-p", "--fork", "--mount-proc",
+             "bash", "-c", script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        line = self.unshare.stdout.readline().strip()
+        assert line == "up", f"host {self.letter} didn't mount: {line}"
+        self.pid = self.first_process()
+
+    def make_network(self):
+        """A new one each time: what still waits for the old one may wait for ever."""
+        inside = ("ip", "netns", "exec", self.net, "ip")
+        server("ip", "netns", "add", self.net)
+        server("ip", "link", "add", f"v{self.net}", "type", "veth", "peer", "name", "e0", "netns", self.net)
+        server("ip", "addr", "add", f"10.9.{self.number}.1/24", "dev", f"v{self.net}")
+        server("ip", "link", "set", f"v{self.net}", "up")
+        server(*inside, "addr", "add", f"10.9.{self.number}.2/24", "dev", "e0")
+        for device in ("e0", "lo"):
+            server(*inside, "link", "set", device, "up")
+
+    def first_process(self):
+        for name in os.listdir("/proc"):
+            if name.isdigit():
+                try:
+                    with open(f"/proc/{name}/stat") as file:
+                        if int(file.read().rsplit(")", 1)[1].split()[1]) == self.unshare.pid:
+                            return int(name)
+                except OSError:
+                    pass
+        raise AssertionError("no first process")
+
+    # What runs there
+
+    def arguments(self, command):
+        return ["nsenter", "-t", str(self.pid), "-n", "-u", "-m", "-p", f"--wd={SHARED}", *command]
+
+    def environment(self, extra=None):
+        environment = {**os.environ, "SPOOL_DIR": f"{SHARED}/spool", "HOST": self.letter, **(extra or {})}
+        if self.clock_off:
+            environment |= {"LD_PRELOAD": f"{LAB}/clock.so", "CLOCK_OFF": str(self.clock_off)}
+        return environment
+
+    def start(self, *command, env=None, **options):
+        options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True,
+                   **options}
+        return subprocess.Popen(self.arguments(command), env=self.environment(env), **options)
+
+    def start_spool(self, *arguments, **options):
+        return self.start(SPOOL, *arguments, **options)
+
+    def run(self, *command, ok=(0,), limit=60, env=None, stdin=None):
+        done = subprocess.run(self.arguments(command), env=self.environment(env), input=stdin, timeout=limit,
+                              stdin=None if stdin else subprocess.DEVNULL, capture_output=True, text=True)
+        assert ok is None or done.returncode in ok, \
+            f"{self.letter}: {' '.join(command[:8])}: {done.returncode}: {done.stderr.strip()} {done.stdout[-300:]}"
+        return done
+
+    def spool(self, *arguments, **options):
+        """What a command printed, without the line feed at its end."""
+        return self.run(SPOOL, *arguments, **options).stdout.rstrip("\n")
+
+    def json(self, *arguments, **options):
+        return [json.loads(line) for line in self.spool(*arguments, "--json", **options).splitlines()]
+
+    # What may befall it
+
+    def processes(self):
+        """All but the first, which is what keeps the host up."""
+        try:
+            own = os.readlink(f"/proc/{self.pid}/ns/pid")
+        except OSError:
+            return []
+        found = []
+        for name in os.listdir("/proc"):
+            if name.isdigit() and int(name) != self.pid:
+                try:
+                    if os.readlink(f"/proc/{name}/ns/pid") == own:
+                        found.append(int(name))
+                except OSError:
+                    pass
+        return found
+
+    def kill_processes(self):
+        for pid in self.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+    def network(self, is_up):
+        server("ip", "link", "set", f"v{self.net}", "up" if is_up else "down")
+
+    def kill(self):
+        """As a power cut does: what it had in memory never reaches the server."""
+        processes = self.processes()
+        self.network(False)
+        os.kill(self.pid, signal.SIGKILL)
+        # Of its mount the kernel can't let go before the server answers, which it never will.
+        wait_for(lambda: not any(is_running(pid) for pid in processes), 10, "dead")
+        self.pid = None
+
+    def boot(self):
+        self.start_up()
+
+
+class Hosts:
+    def __init__(self):
+        self.a, self.b = Host("a"), Host("b")
+
+    def __iter__(self):
+        return iter((self.a, self.b))
+
+    def mend(self):
+        """For the next scenario: both are up, as they were."""
+        for host in self:
+            host.clock_off = 0
+            if host.pid is None:
+                host.boot()
+            host.kill_processes()
+
+    def fresh(self, *bots, lease=None, durability="relaxed"):
+        """A new spool with these bots; the last one is moved out of the way."""
+        if os.path.exists(f"{SERVED}/spool"):
+            os.makedirs(f"{SERVED}/old", exist_ok=True)
+            os.rename(f"{SERVED}/spool", f"{SERVED}/old/{time.monotonic_ns()}")
+            time.sleep(0.01)
+        for host in self:
+            host.run("ls", SHARED)  # both know that it is gone
+        self.a.spool("init", f"{SHARED}/spool")
+        path = f"{SERVED}/spool/spool.json"
+        with open(path) as file:
+            settings = json.load(file)
+        settings["durability"] = durability
+        if lease:
+            settings["lease_seconds"] = lease
+        with open(path, "w") as file:
+            json.dump(settings, file)
+        for bot in bots:
+            self.a.spool("register", bot)
+
+
+def restart_server():
+    """Its sessions and answers are gone; clients ask again what they had no answer to."""
+    server("rpc.nfsd", "0")
+    server("rpc.nfsd", "-N", "3", "-V", "4", "-V", "4.2", "8")
+    time.sleep(0.2)
+    with open("/proc/fs/nfsd/v4_end_grace", "w") as file:
+        file.write("Y")
