@@ -86,7 +86,7 @@ extension Work {
       Contender(title) {
         let inbox = try FullInbox(bench.count(files), in: bench.scratch)
         return Session(
-          measure: { try inbox.drainRate(bench.count(15_000), secondsMax: bench.secondsMax) }, stop: { inbox.end() })
+          measure: { try inbox.drainRate(bench.count(90_000), secondsMax: bench.secondsMax) }, stop: { inbox.end() })
       }
     }
     return Work(
