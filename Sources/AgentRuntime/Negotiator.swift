@@ -87,6 +87,8 @@ final class Negotiator {
   private func handle(_ claim: Claim) throws {
     let message = claim.message
     let group = message.conversation ?? ""
+    // Where users share the spool, another than the hub's could speak for it.
+    guard spool.isWritten(claim, by: Spool.hub) else { return try spool.ack(bot, claim.name) }
     switch message.type {
     case .skillQuery:
       if try answer(claim) { return }

@@ -187,7 +187,8 @@ final class Discussions {
     }
     let conversation = discussion.record.conversation ?? discussion.goal.request.description
     for event in try History(spool).thread(conversation) {
-      guard let message = event.message, let from = message.from, message.to.contains(Coordinator.bot.description)
+      guard let message = event.message, let from = message.from, message.to.contains(Coordinator.bot.description),
+        spool.isFromItsBot(event)
       else {
         continue
       }

@@ -41,12 +41,14 @@ extension Spool {
       return watcher
     }
     let deadline = Clock.sinceBoot() + Int(min(seconds, 1e9) * 1e9)
+    // Where users share the spool, somebody else may be first with an answer in the other's name.
+    let asked = isShared ? try Set(recipients(of: message).map(\.description)) : nil
     let id = try send(message)
     let wanted = id.description
     let pace = LookPace()
     var seen: Set<String> = []
     while true {
-      if let answer = try takeAnswer(to: wanted, sender, &seen) { return (id, answer) }
+      if let answer = try takeAnswer(to: wanted, sender, asked, &seen) { return (id, answer) }
       let now = Clock.sinceBoot()
       if now >= deadline { return (id, nil) }
       meanwhile(id)
@@ -59,12 +61,19 @@ extension Spool {
   }
 
   /// Each waiting file is read once, one at a time, unless it is not complete yet.
-  private func takeAnswer(to id: String, _ bot: BotName, _ seen: inout Set<String>) throws -> Message? {
+  private func takeAnswer(
+    to id: String, _ bot: BotName, _ asked: Set<String>?, _ seen: inout Set<String>
+  ) throws -> Message? {
+    func isAnswer(_ message: Message, _ sender: Sender?) -> Bool {
+      guard message.inReplyTo == id else { return false }
+      guard let asked else { return true }
+      return sender?.isVerified == true && asked.contains(message.from ?? "")
+    }
     let names = try doing("cannot look into the inbox of \(bot)") { try root.names(Layout.box(bot, .inbox)) }
     for fileName in names where !seen.contains(fileName) && fileName.hasSuffix(".json") && !fileName.hasPrefix(".") {
       let entry = entry(bot, .inbox, fileName)
       if entry.message != nil { seen.insert(fileName) }
-      guard var message = entry.message, message.inReplyTo == id,
+      guard var message = entry.message, isAnswer(message, entry.sender),
         var held = try entry.name ?? adopt(entry.fileName, bot)
       else { continue }
       let waiting = held
@@ -84,7 +93,7 @@ extension Spool {
       {
         // What others may have put there, or changed since it was looked at, is no answer; the inbox deals with it.
         let secured = try? secure(held, bot, at: Layout.entry(bot, .claimed, held), bytes, status)
-        guard let secured = secured ?? nil, secured.message.inReplyTo == id else {
+        guard let secured = secured ?? nil, isAnswer(secured.message, secured.sender) else {
           _ = try? requeue(bot, held, delay: 0, reason: "not the answer", attemptsMax: .max)
           continue
         }

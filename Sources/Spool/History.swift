@@ -158,8 +158,11 @@ public struct History: Sendable {
   public func sent(_ id: MessageID, by user: UInt32? = nil) throws -> LogEvent? {
     var found: LogEvent?
     try forEachEvent(about: id) { event in
-      if event.kind == .messageSent, user == nil || event.writtenBy == user { found = event }
-      return found == nil
+      guard event.kind == .messageSent, user == nil || event.writtenBy == user else { return true }
+      // Where users share the spool, one may say that he sent another's message.
+      let isRight = user != nil || spool.isFromItsBot(event)
+      if found == nil || isRight { found = event }
+      return !isRight
     }
     return found
   }

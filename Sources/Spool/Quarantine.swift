@@ -34,7 +34,13 @@ extension Spool {
   public func quarantined() throws -> [(name: String, reason: String)] {
     try doing("cannot look into quarantine") {
       let names = try root.names(Layout.quarantine)
-      return names.filter { !$0.hasSuffix(".reason") }.map { name in
+      return try names.filter { name in
+        if name.hasSuffix(".reason") { return false }
+        // What others set aside is theirs to look at, and what they say of it theirs to say.
+        guard let sharing else { return true }
+        let reason = Layout.reason(besides: Layout.quarantined(name))
+        return try (root.status(reason) ?? root.status(Layout.quarantined(name)))?.owner == sharing.user
+      }.map { name in
         (name, reason(besides: Layout.quarantined(name)) ?? "no reason is kept")
       }
     }

@@ -120,7 +120,7 @@ struct Recovery {
     let forgotten = try Forgotten(in: root)
     var tasks = EntryRecovery<TaskEntry>(root: root, host: host, part: part, log: log, isCopy: isCopy)
     var groups = EntryRecovery<GroupEntry>(root: root, host: host, part: part, log: log, isCopy: isCopy)
-    var states = StateRecovery(root: root, isAlone: !live && isAlone)
+    var states = StateRecovery(root: root, isAlone: !live && isAlone && user == nil)
     var merge = try LogMerge(files) { host in fromCheckpoint ? try checkpoint(of: host) : nil }
     while let (event, position) = try merge.next() {
       if let id = MessageID(event.subject), forgotten.covers(id, position, event.time) { continue }

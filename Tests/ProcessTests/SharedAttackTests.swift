@@ -310,6 +310,7 @@ import Testing
       #expect(message.isVerified == (message.content == "true"), "\(message)")
       #expect(message.user == "\(message.content == "true" ? User.bob.rawValue : User.eve.rawValue)")
     }
+    #expect(try stage.run(.eve, ["show", id]).output.contains("true"))
     // Whose a line is, is shown.
     let told = try stage.objects(.ada, ["trace", id])
     #expect(
@@ -318,6 +319,26 @@ import Testing
     // Nor can anybody have been taken for the first in a place of his own.
     let squat = "mkdir -m 777 log/$(ls log | grep '~\(User.eve.rawValue)' | sed 's/~.*//')~\(User.mallory.rawValue)"
     #expect(try stage.shell(.eve, squat).isDone)
+  }
+
+  @Test func `an answer that another user forged is not taken for it`() throws {
+    let stage = try SharedStage()
+    let asking = try stage.start(.bob, ["request", "ada-bot", "how?", "--from", "bob-bot", "--wait", "20s"])
+    var id: String?
+    let isAsked = try eventually {
+      id = try stage.objects(.eve, ["log"]).first { $0["type"] as? String == "message.sent" }?["subject"] as? String
+      return id != nil
+    }
+    #expect(isAsked)
+    let forged = [
+      ["send", "bob-bot", "forged", "--from", "ada-bot", "--reply-to", id ?? ""],
+      ["send", "bob-bot", "not asked", "--from", "eve-bot", "--reply-to", id ?? ""],
+    ]
+    for arguments in forged { #expect(try stage.run(.eve, arguments).isDone) }
+    #expect(try stage.run(.ada, ["reply", id ?? "", "so", "--from", "ada-bot"]).isDone)
+    let answer = try asking.wait(seconds: 30)
+    #expect(answer.isDone && answer.line == "so", "\(answer)")
+    #expect(try [stage.receive(.bob).isVerified, stage.receive(.bob).isVerified] == [false, true])
   }
 
   @Test func `one user can't fill another's inbox, and others send to it all the same`() throws {

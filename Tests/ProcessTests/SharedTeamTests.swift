@@ -179,6 +179,31 @@ import Testing
     #expect(number > 20)
   }
 
+  @Test(arguments: ["kill-before", "kill-after", "\(ENOSPC)"])
+  func `a receiver that dies or fails anywhere loses neither a message nor from whom it is`(fault: String) throws {
+    let stage = try SharedStage()
+    var number = 1
+    while true {
+      let id = try stage.run(.bob, ["send", "ada-bot", "\(number)", "--from", "bob-bot"]).line
+      // Takes and acks all there is.
+      let first = try stage.run(
+        .ada, ["inbox", "ada-bot", "--clear"], environment: ["SPOOL_FAULT": "\(fault):\(number)"])
+      _ = try stage.run(.ada, ["doctor", "--repair"])
+      let message = try stage.receive(.ada, wait: "1s")
+      let kinds = try stage.objects(.ada, ["trace", id]).map { $0["type"] as? String }
+      if message.content == nil {
+        #expect(kinds.contains("message.acked"), "\(fault):\(number): \(first), \(kinds)")
+      } else {
+        #expect(message.content == "\(number)" && message.isVerified == true, "\(fault):\(number): \(message)")
+      }
+      _ = try stage.run(.ada, ["doctor", "--repair"])
+      let left = stage.names("claimed", of: .ada) + stage.names("senders", of: .ada) + stage.names("inbox", of: .ada)
+      #expect(left.isEmpty, "\(fault):\(number): \(left)")
+      if first.isDone, number > 90 { break }
+      number += 3
+    }
+  }
+
   @Test func `a copy that root made has all that wasn't acked, from whom it was`() throws {
     let stage = try SharedStage()
     #expect(try stage.run(.bob, ["send", "ada-bot", "acked", "--from", "bob-bot"]).isDone)

@@ -42,6 +42,13 @@ struct Credibility {
 }
 
 extension Spool {
+  /// Whether a `message.sent` stands in the log of the user to whom the bot belongs that it says it is from.
+  public func isFromItsBot(_ event: LogEvent) -> Bool {
+    guard isShared else { return true }
+    guard let from = event.message?.from.flatMap({ try? BotName(parsing: $0) }) else { return false }
+    return event.writtenBy != nil && (try? owner(of: from)) == event.writtenBy
+  }
+
   /// As the log is read, which of its events are to be believed; see `Credibility`. One for each reading: it remembers.
   public func credible() -> (LogEvent) -> Bool {
     var credibility = Credibility(root: root)
