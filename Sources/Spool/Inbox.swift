@@ -193,6 +193,10 @@ public final class Inbox {
       // Not the file's fault: back with it.
       _ = try? spool.requeue(bot, held, delay: 1, reason: "could not be read: \(error)", attemptsMax: attemptsMax)
       throw SpoolError("cannot read \(held.id)", error)
+    } catch let error as NotSecured {
+      _ = try? spool.requeue(
+        bot, held, delay: 1, reason: "could not be taken: \(error.cause)", attemptsMax: attemptsMax)
+      throw (error.cause as? SystemCallError).map { SpoolError("cannot take \(held.id)", $0) } ?? error.cause
     } catch {
       if error is FormatError, DroppedFile.isUnfinished(spool, path) {
         // Somebody is copying a file with a proper name into the inbox: one that was dropped, until it is complete.

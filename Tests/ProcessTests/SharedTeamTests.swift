@@ -179,7 +179,7 @@ import Testing
     #expect(number > 20)
   }
 
-  @Test(arguments: ["kill-before", "kill-after", "\(ENOSPC)"])
+  @Test(arguments: ["kill-before", "kill-after", "\(EINVAL)", "\(ENOSPC)"])
   func `a receiver that dies or fails anywhere loses neither a message nor from whom it is`(fault: String) throws {
     let stage = try SharedStage()
     var number = 1
@@ -192,7 +192,9 @@ import Testing
       let message = try stage.receive(.ada, wait: "1s")
       let kinds = try stage.objects(.ada, ["trace", id]).map { $0["type"] as? String }
       if message.content == nil {
-        #expect(kinds.contains("message.acked"), "\(fault):\(number): \(first), \(kinds)")
+        // EINVAL is also how the system says that what was to be read is no file.
+        let isAside = fault == "\(EINVAL)" && kinds.contains("message.quarantined")
+        #expect(kinds.contains("message.acked") || isAside, "\(fault):\(number): \(first), \(kinds)")
       } else {
         #expect(message.content == "\(number)" && message.isVerified == true, "\(fault):\(number): \(message)")
       }

@@ -21,6 +21,11 @@ struct BroughtAgain: Error, CustomStringConvertible {
   var description: String { "\(bot) has had this message before, and somebody put its file here again" }
 }
 
+/// A message couldn't be made the receiver's own now; that says nothing against the message.
+struct NotSecured: Error {
+  let cause: any Error
+}
+
 extension Message {
   /// Adds `from_verified` and `from_user`, in place of what the sender may have put there.
   public mutating func tell(of sender: Sender) {
@@ -107,13 +112,22 @@ extension Spool {
   /// Takes a message in hand that is claimed already: from here on its file is the receiver's own, and nobody else can
   /// change it or bring it again.
   /// - Returns: nil when the claim was lost meanwhile.
-  /// - Throws: `FormatError` for what is no message; `BroughtAgain`.
+  /// - Throws: `FormatError` for what is no message; `BroughtAgain`; `NotSecured` for all else.
   func secure(
     _ held: EntryName, _ bot: BotName, at path: String, _ bytes: [UInt8], _ status: FileStatus
   ) throws -> (message: Message, sender: Sender?)? {
     guard let sharing else { return (try Message(parsing: bytes), nil) }
     var message = try Message(parsing: bytes)
     message.forgetTelling()
+    do { return try secure(message, held, bot, at: path, bytes, status, sharing) } catch let error as BroughtAgain {
+      throw error
+    } catch { throw NotSecured(cause: error) }
+  }
+
+  private func secure(
+    _ message: Message, _ held: EntryName, _ bot: BotName, at path: String, _ bytes: [UInt8], _ status: FileStatus,
+    _ sharing: SharedSpool
+  ) throws -> (message: Message, sender: Sender?)? {
     let user = try maker(status, bot, held.id)
     let sender = judge(message, by: user, named: held.id, for: bot)
     if status.isCopy(by: sharing.user) { return (message, sender) }
