@@ -4,6 +4,9 @@ import SpoolFormat
 /// million waiting messages need no more memory than a few thousand.
 struct Candidates {
   static let countMax = 32_768
+  /// So many at the most for whoever goes through all of them: each look at a million names takes a second.
+  private static let countMaxLater = 262_144
+  private var kept = countMax
 
   /// A binary heap: the next one first, and no entry before its parent, which is at half its place.
   private var heap: [Waiting] = []
@@ -53,15 +56,18 @@ struct Candidates {
     isDelayedPartial = false
   }
 
+  /// All that were kept have been tried, and there were more: the next look keeps more of them.
+  mutating func keepMore() { kept = min(4 * kept, Self.countMaxLater) }
+
   mutating func insert(_ name: EntryName, now: Timestamp) {
     if let due = name.notBefore, due > now { return wait(for: name, until: due) }
     let waiting = Waiting(name)
     // Of a million names most are past the last that is kept.
     if let bound, !(waiting < bound) { return }
     push(waiting)
-    guard heap.count > 2 * Self.countMax else { return }
+    guard heap.count > 2 * kept else { return }
     heap.sort()
-    heap.removeLast(heap.count - Self.countMax)
+    heap.removeLast(heap.count - kept)
     bound = heap.last
     isPartial = true
   }

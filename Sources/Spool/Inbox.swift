@@ -91,6 +91,7 @@ public final class Inbox {
     if let claim = try claimNext() { return claim }
     // There may be more than are kept at once, or some that came since the last look, if no event would have told.
     guard candidates.isPartial || (!hasEvents && lastLook < asked) else { return nil }
+    if candidates.isPartial { candidates.keepMore() }
     nextLook = 0
     try look()
     return try claimNext()
