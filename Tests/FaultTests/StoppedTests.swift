@@ -92,6 +92,20 @@
       #expect(stage.reader.violations(settled: true).isEmpty)
     }
 
+    @Test func `who settles what a dead sender left has it under a name of its own, which is the right to deliver it`()
+      throws
+    {
+      let command = try #require(Command.all.first(where: \.isAboutLeftover))
+      let traced = try Stopped(command, at: nil)
+      #expect(try traced.end().isDone)
+      let calls = try String(contentsOfFile: traced.trace, encoding: .utf8).split(separator: "\n")
+      let stage = try Stopped(command, at: #require(calls.lastIndex(of: "linkat")) + 1)
+      #expect(stage.waitUntilStopped())
+      #expect(stage.holdsLeftover, "\(stage.leftovers)")
+      #expect(try stage.end().isDone)
+      #expect(stage.leftovers == [])
+    }
+
     private struct Results {
       var found: [String] = []
       var (stopped, late) = (0, 0)
@@ -180,6 +194,10 @@
       }
       return state == "T"
     }
+
+    var leftovers: [String] { Scratch.names("\(path)/bots/a/tmp").filter { $0.hasSuffix(".json") } }
+    /// Whether the file that the dead sender left bears this command's name.
+    var holdsLeftover: Bool { leftovers.contains { $0.contains(".\(running.pid).") } }
 
     /// Others receive and ack, for two leases at least.
     func goOnWithoutIt() throws {

@@ -124,4 +124,31 @@ import Testing
         try fixture.drain() == (number == 6 ? ["traced", key] : [key]), "killed before call \(number) of \(calls)")
     }
   }
+
+  @Test func `of two that take a dead sender's key over, the second finds the first one's line, and delivers nothing`()
+    throws
+  {
+    let fixture = try Fixture("coder")
+    let coder = try BotName(parsing: "coder")
+    var message = Message(content: "once")
+    message.to = ["coder"]
+    message.id = MessageID(time: fixture.spool.now(), random: 1)
+    message.createdAt = message.id!.time
+    // Both have looked into the log before either wrote.
+    #expect(try fixture.spool.send(message, [coder], .relaxed, unlessSent: true) == message.id)
+    #expect(try fixture.drain() == ["once"])
+    #expect(try fixture.spool.send(message, [coder], .relaxed, unlessSent: true) == nil)
+    #expect(try fixture.drain() == [])
+    #expect(try fixture.events(.messageSent).count == 1)
+    #expect(fixture.names("tmp").isEmpty)
+  }
+
+  @Test func `a key under which nothing could be sent is free again at once`() throws {
+    let fixture = try Fixture("coder")
+    #expect(throws: SpoolError.self) { try send(fixture, "k", to: ["later"]) }
+    #expect(Plain.names("\(fixture.path)/keys") == [])
+    try fixture.spool.register(Card(name: BotName(parsing: "later")))
+    _ = try send(fixture, "k", to: ["later"])
+    #expect(Plain.names("\(fixture.path)/keys").count == 1)
+  }
 }
