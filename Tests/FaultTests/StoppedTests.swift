@@ -95,11 +95,12 @@
     @Test func `who settles what a dead sender left has it under a name of its own, which is the right to deliver it`()
       throws
     {
-      let command = try #require(Command.all.first(where: \.isAboutLeftover))
+      let command = try #require(Command.all.first { $0.isAboutLeftover })
       let traced = try Stopped(command, at: nil)
       #expect(try traced.end().isDone)
       let calls = try String(contentsOfFile: traced.trace, encoding: .utf8).split(separator: "\n")
-      let stage = try Stopped(command, at: #require(calls.lastIndex(of: "linkat")) + 1)
+      let link = try #require(calls.lastIndex(of: "linkat"))
+      let stage = try Stopped(command, at: link + 1)
       #expect(stage.waitUntilStopped())
       #expect(stage.holdsLeftover, "\(stage.leftovers)")
       #expect(try stage.end().isDone)

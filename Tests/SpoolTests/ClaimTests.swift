@@ -296,4 +296,15 @@ import Testing
     }
     #expect(code { _ = try fixture.spool.claim(named: "") } == .badData)
   }
+
+  @Test func `what was moved into done by hand is acked in the log, and then removed`() throws {
+    let fixture = try Fixture("coder")
+    let id = try fixture.send("hello")
+    let claim = try #require(try fixture.inbox(detached: true).claim())
+    #expect(rename("\(fixture.path)/\(claim.path)", "\(fixture.box("done"))/\(claim.name)") == 0)
+    #expect(try fixture.inbox().claim() == nil)
+    #expect(fixture.names("done").isEmpty)
+    let acked = try fixture.events(.messageAcked)
+    #expect(acked.map(\.subject) == [id.description] && acked.first?.text("by") == "mv")
+  }
 }

@@ -190,4 +190,30 @@ import Testing
     #expect(code { try spool.send(message) } == .notPermitted)
     #expect(code { _ = try Inbox(spool, fixture.bot()).claim() } == .notPermitted)
   }
+
+  @Test func `a copy has a message again whose file it lacks, however long before the checkpoint it was sent`() throws {
+    let fixture = try Fixture("coder") { $0.segmentBytesMax = 4096 }
+    let early = try fixture.send("early")
+    let files = LogFiles(root: fixture.spool.root)
+    while try files.segments(of: fixture.spool.host).count < 5 { try fixture.send(String(repeating: "x", count: 300)) }
+    let checkpoint = try Plain.text("\(fixture.path)/log/\(fixture.spool.host)/checkpoint")
+    #expect(try #require(Timestamp(compact: checkpoint.utf8.filter { $0 > 32 })) > early.time)
+    try shell("cp -a spool copy", in: fixture.home.path)
+    let name = try #require(fixture.names("inbox").first { $0.contains("\(early)") })
+    #expect(unlink("\(fixture.home("copy"))/bots/coder/inbox/\(name)") == 0)
+    // The newest segments weren't there yet when the copier looked.
+    for segment in try files.segments(of: fixture.spool.host).suffix(2) {
+      #expect(unlink("\(fixture.home("copy"))/\(segment.path)") == 0)
+    }
+    // Also when the first who opened it was killed, at any call.
+    for number in stride(from: 0, through: 80, by: 4) {
+      let path = fixture.home("copy\(number)")
+      try shell("cp -a copy copy\(number)", in: fixture.home.path)
+      let fault = ["SPOOL_FAULT": "kill-before:\(number)"]
+      _ = try OwnProcess.run("send", [path, "x", "key", "coder"], environment: number == 0 ? [:] : fault)
+      let copy = try Spool(at: path)
+      #expect(try copy.entries(of: fixture.bot()).contains { $0.message?.content == "early" }, "\(number)")
+      #expect(try Doctor(copy).examine(repairing: false).findings.map(\.path) == [], "\(number)")
+    }
+  }
 }

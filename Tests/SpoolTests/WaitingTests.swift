@@ -99,4 +99,13 @@ import Testing
     #expect(inbox.nextWake() - Clock.sinceBoot() <= 500_000_000)
     #expect(try inbox.receive(waiting: 20)?.message.content == "x")
   }
+
+  @Test func `what came between the last look and the beginning of the watch is found at once`() throws {
+    let fixture = try Fixture("coder")
+    let inbox = try fixture.inbox()
+    #expect(try inbox.claim() == nil)
+    try fixture.send("in between")
+    try inbox.watch()
+    #expect(try inbox.claim()?.message.content == "in between")
+  }
 }

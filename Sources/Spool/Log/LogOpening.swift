@@ -35,9 +35,13 @@ struct LogOpening {
       defer { _ = try? file.unlock() }
       let isOurs = page.belongs(toBoot: boot, root: directory)
       if isOurs, page.state == .ready { return (writer, nil) }
-      // The checkpoint vouches for the files of the directory it was made in, not for those of a copy.
       let isSameDirectory = page.hasRoot(directory)
       let isCopy = try page.root.map { $0 != directory } ?? isCopyByOthers(directory)
+      // A checkpoint vouches for the files of the directory it was made in, not for those of a copy; and it may name a
+      // segment that was begun after the others were copied. First of all: should this die, the page is the copy's already.
+      if isCopy {
+        for part in try LogFiles(root: root).hosts() { _ = try? root.unlinkIfPresent(Layout.checkpoint(of: part)) }
+      }
       var report = RecoveryReport()
       // Copiers and archivers leave out directories that are empty.
       try root.makeTop()
