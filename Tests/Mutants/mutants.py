@@ -321,7 +321,7 @@ mutant("tasks: a result is not synced", "sent is kept", "OrderTests",
 mutant("tasks: added before it is synced", "sent is kept", "OrderTests",
        TASKS + "AddTask.swift", "if durability == .durable { try log.waitUntilSynced(receipt) }",
        "if durability == .durable, !MUTANT { try log.waitUntilSynced(receipt) }")
-mutant("tasks: the old file goes though the new one isn't there", "nothing vanishes", "FaultTests.FaultTests",
+mutant("tasks: the old file goes though the new one isn't there", "nothing vanishes", "TaskTests|FaultTests.FaultTests",
        TASKS + "TaskChanges.swift", "      _ = try root.renameIfPresent(moving.new, to: changed)  // visible\n",
        "      do { _ = try root.renameIfPresent(moving.new, to: changed) } catch where MUTANT {}\n",
        scenario="task complete")

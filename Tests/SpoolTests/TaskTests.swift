@@ -52,6 +52,17 @@ import Testing
     #expect(try fixture.events(.taskCompleted).isEmpty)
   }
 
+  @Test func `what has no way to its new place stays whole until it has`() throws {
+    let fixture = try Fixture("coder")
+    let spool = fixture.spool
+    let started = try #require(try spool.start(try add(fixture), bot: fixture.bot(), worker: spool.holder))
+    let done = try Spool.entry(after: .complete, started, notBefore: nil)
+    try shell("mkdir -p '\(done.path)/in the way'", in: fixture.path)
+    #expect(try spool.complete(started, result: JSONText(string: "made")) == done)
+    #expect(try fixture.events(.taskCompleted).count == 1)
+    #expect(Plain.names("\(fixture.path)/tasks/moving/\(spool.holder)").count == 2)
+  }
+
   @Test func `a transition that isn't one is refused, and told what is allowed`() throws {
     let fixture = try Fixture("coder")
     let pending = try add(fixture)
