@@ -14,6 +14,14 @@ import Testing
     return path
   }
 
+  /// What still has something to do ends it while the spool is there.
+  private func end(_ processes: [Running]) {
+    for process in processes { process.kill(SIGTERM) }
+    for process in processes {
+      do { _ = try process.wait(seconds: 20) } catch { Issue.record("\(error)") }
+    }
+  }
+
   private func isRunning(_ stage: SharedStage, _ bot: String) -> Bool {
     !Scratch.names("\(stage.path)/bots/\(bot)/presence").isEmpty
   }
@@ -23,7 +31,7 @@ import Testing
     let program = try script(stage, "work.sh", #"cat >/dev/null; echo "done by $(id -u)""#)
     let worker = try stage.start(.ada, ["work", "ada-bot", "--tasks", "--", program])
     let coordinator = try stage.start(.eve, ["coordinate"])
-    defer { for process in [worker, coordinator] { process.kill(SIGTERM) } }
+    defer { end([worker, coordinator]) }
     #expect(eventually { isRunning(stage, "ada-bot") && isRunning(stage, "coordinator") })
     let id = try stage.run(.bob, ["task", "add", "write it", "--to", "ada-bot"]).line
     let waited = try stage.run(.bob, ["task", "wait", id, "--timeout", "20s"])
@@ -78,7 +86,7 @@ import Testing
     let hub = try stage.start(.eve, ["coordinate"])
     let ada = try stage.start(.ada, ["work", "ada-bot", "--negotiate", "--bid", bid, "--", part])
     let bob = try stage.start(.bob, ["work", "bob-bot", "--negotiate", "--", part])
-    defer { for process in [hub, ada, bob] { process.kill(SIGTERM) } }
+    defer { end([hub, ada, bob]) }
     #expect(
       eventually { isRunning(stage, "ada-bot") && isRunning(stage, "bob-bot") && isRunning(stage, "coordinator") })
     let honest = try stage.run(.eve, ["announce", "count", "--skill", "sql:expert", "--deadline", "20s", "--wait"])
