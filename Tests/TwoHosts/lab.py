@@ -7,6 +7,7 @@ import time
 
 SPOOL = os.environ["SPOOL"]
 LAB = os.environ["LAB"]
+ENGINE = os.environ.get("ENGINE", "nfs")
 HERE = os.environ["HERE"]
 SHARED = "/mnt/s"  # where each host has the share
 SERVED = "/mnt/d/shared"  # the same as the server has it
@@ -63,16 +64,28 @@ class Host:
         machine = f"/mnt/t/machine.{self.letter}"
         with open(machine, "w") as file:
             file.write(self.machine + "\n")
-        mount = (f"addr=10.9.{self.number}.1,clientaddr=10.9.{self.number}.2,vers=4.2{self.options} "
-                 f"10.9.{self.number}.1:/ {SHARED}")
         script = (f"hostname {self.hostname}; mount --bind {boot} /proc/sys/kernel/random/boot_id; "
-                  f"mount --bind {machine} /etc/machine-id; mount -i -t nfs4 -o {mount} && echo up; exec sleep 1000000")
+                  f"mount --bind {machine} /etc/machine-id; {self.mount_command()} && echo up; exec sleep 1000000")
         self.unshare = subprocess.Popen(
             ["nsenter", f"--net=/run/netns/{self.net}", "unshare", "-u", "-m", "-p", "--fork", "--mount-proc",
              "bash", "-c", script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         line = self.unshare.stdout.readline().strip()
         assert line == "up", f"host {self.letter} didn't mount: {line}"
         self.pid = self.first_process()
+
+    def mount_command(self):
+        server_address = f"10.9.{self.number}.1"
+        if ENGINE == "gluster":
+            volume = f"/mnt/t/gluster/{self.net}"
+            with open(f"{volume}.vol", "w") as file:
+                file.write("volume remote\ntype protocol/client\noption transport-type tcp\n"
+                           f"option remote-host {server_address}\noption remote-port 24007\n"
+                           "option remote-subvolume brick\nend-volume\n")
+            return (f"LD_LIBRARY_PATH={os.environ['LIBRARIES']} glusterfs -f {volume}.vol -l {volume}.log {SHARED} "
+                    f">/dev/null; for i in $(seq 50); do mountpoint -q {SHARED} && break; sleep 0.1; done; "
+                    f"mountpoint -q {SHARED}")
+        return (f"mount -i -t nfs4 -o addr={server_address},clientaddr=10.9.{self.number}.2,vers=4.2{self.options} "
+                f"{server_address}:/ {SHARED}")
 
     def make_network(self):
         """A new one each time: what still waits for the old one may wait for ever."""
@@ -132,7 +145,7 @@ class Host:
     # What may befall it
 
     def processes(self):
-        """All but the first, which is what keeps the host up."""
+        """All but the first, which is what keeps the host up, and those that are its mount."""
         try:
             own = os.readlink(f"/proc/{self.pid}/ns/pid")
         except OSError:
@@ -141,8 +154,9 @@ class Host:
         for name in os.listdir("/proc"):
             if name.isdigit() and int(name) != self.pid:
                 try:
-                    if os.readlink(f"/proc/{name}/ns/pid") == own:
-                        found.append(int(name))
+                    with open(f"/proc/{name}/comm") as file:
+                        if os.readlink(f"/proc/{name}/ns/pid") == own and not file.read().startswith("glusterfs"):
+                            found.append(int(name))
                 except OSError:
                     pass
         return found
@@ -208,6 +222,13 @@ class Hosts:
 
 def restart_server():
     """Its sessions and answers are gone; clients ask again what they had no answer to."""
+    if ENGINE == "gluster":
+        with open("/mnt/t/gluster/server.pid") as file:
+            os.kill(int(file.read()), signal.SIGKILL)
+        time.sleep(0.1)
+        server("glusterfsd", "-f", "/mnt/t/gluster/server.vol", "-p", "/mnt/t/gluster/server.pid", "-l",
+               "/mnt/t/gluster/server.log")
+        return
     server("rpc.nfsd", "0")
     server("rpc.nfsd", "-N", "3", "-V", "4", "-V", "4.2", "8")
     time.sleep(0.2)

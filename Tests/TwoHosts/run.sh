@@ -14,10 +14,11 @@
 #   clock.c           preloaded, sets a host's wall clock off by $CLOCK_OFF seconds
 #   ptrace-xstate.c   preloaded, lets that kernel run on processors with more state than it knows of
 #
+# ENGINE=gluster takes GlusterFS from Debian in place of NFS: one brick, and each host's client through FUSE.
 # $OPTIONS adds mount options (OPTIONS=,actimeo=60), $LIMIT the seconds after which the lab is given up (240).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-export LAB=${LAB:-${TMPDIR:-/tmp}/nanospool-lab}
+export ENGINE=${ENGINE:-nfs} LAB=${LAB:-${TMPDIR:-/tmp}/nanospool-lab.${ENGINE:-nfs}}
 SPOOL=$(realpath "${SPOOL:-$here/../../.build/release/spool}")
 [ -x "$LAB/linux" ] || bash "$here/setup.sh"
 run=$(mktemp -d "$LAB/run.XXXXXX")
@@ -28,7 +29,7 @@ mkfs.ext4 -q -F "$run/disk.img"
 status=0
 TMPDIR=$run LD_PRELOAD="$LAB/ptrace-xstate.so" timeout -k 5 "$((${LIMIT:-240} + 20))" nice "$LAB/linux" \
   "ubd0=$run/disk.img" root=/dev/root rootfstype=hostfs rootflags=/ ro mem="${MEM:-768M}" init="$here/init.sh" \
-  con=null con0=fd:0,fd:1 ssl=null quiet LAB="$LAB" HERE="$here" SPOOL="$SPOOL" LIMIT="${LIMIT:-240}" OPTIONS="${OPTIONS:-}" \
+  con=null con0=fd:0,fd:1 ssl=null quiet LAB="$LAB" HERE="$here" SPOOL="$SPOOL" LIMIT="${LIMIT:-240}" OPTIONS="${OPTIONS:-}" ENGINE="$ENGINE" \
   SCENARIOS="$(IFS=,; echo "$*")" </dev/null >"$run/out" 2>&1 || status=$?
 grep -vE 'SELinux|mmapper_init|^sysrq|^reboot|can.t open /etc/exports' "$run/out" | tr -d '\r' || true
 if ! grep -qE '^[0-9]+ passed, 0 failed' "$run/out"; then

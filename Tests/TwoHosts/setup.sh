@@ -9,6 +9,10 @@ packages=(user-mode-linux nfs-kernel-server nfs-common kmod libkmod2 keyutils li
   libevent-core-2.1-7 libgssapi-krb5-2 libnfsidmap1 libtirpc3 libwrap0 rpcbind dmsetup libdevmapper1.02.1 iproute2 libbpf1
   libelf1 libmnl0 libxtables12 libcap2-bin)
 apt-get download -qq "${packages[@]}" 2>/dev/null || { apt-get update -qq && apt-get download -qq "${packages[@]}"; }
+if [ "${ENGINE:-nfs}" = gluster ]; then
+  apt-get download -qq glusterfs-server glusterfs-client glusterfs-common glusterfs-cli libglusterfs0 libgfapi0 \
+    libgfchangelog0 libgfrpc0 libgfxdr0 libglusterd0 liburcu8 libaio1 libacl1 libattr1 fuse3 libfuse3-3
+fi
 for package in *.deb; do
   case $package in
   user-mode-linux*) dpkg-deb -x "$package" ../uml ;;
