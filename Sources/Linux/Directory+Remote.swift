@@ -10,7 +10,7 @@ extension Directory {
 
   /// Has the kernel ask anew what the directory of `name` holds: opening a directory is what makes it do so.
   /// C: openat(2) with O_DIRECTORY.
-  func forget(_ name: String) {
+  public func forget(_ name: String) {
     var parent = Array(name.utf8)
     while let last = parent.popLast(), last != UInt8(ascii: "/") {}
     if opens(parent.isEmpty ? "." : String(decoding: parent, as: UTF8.self)) { return }

@@ -12,6 +12,8 @@ import SpoolFormat
 extension Spool {
   /// How long a change that is decided and can't be seen yet is left to its maker, unless that has died; nanoseconds.
   private static let patienceNanoseconds = 1_000_000_000
+  /// How often a value is read anew that is older than its token, on storage that other hosts change, too.
+  private static let looksMax = 8
 
   // MARK: Reading
 
@@ -228,11 +230,18 @@ extension Spool {
     if let last = try remembered(key), last.value.version == expected ?? last.value.version {
       return (last.token, last.value)
     }
+    var looks = 0
     while true {
       let token = try settledToken(key)
       let next: JSONText?
       switch try stored(key) {
-      case .value(let value): return (token, value)
+      case .value(let value):
+        // Of another host's change this one may know the token already, and still the file that was there before. What is
+        // older all the same was put there by hand.
+        guard root.isRemote, value.version < token.version, looks < Self.looksMax else { return (token, value) }
+        looks += 1
+        root.forget(Layout.value(key))
+        continue
       case .handwritten(let text): next = text
       case .unreadable(let reason):
         try setAside(key, reason)
