@@ -46,7 +46,7 @@ public final class Spool: Sendable {
     settings = try Self.readSettings(opened)
     if settings.sharedWith != nil {
       root = try doing("cannot open \(path)") { try Directory(opened, sharedAs: SharedSpool.tree) }
-      sharing = SharedSpool(isOnNetwork: (try? opened.fileSystem().isNetwork) ?? true)
+      sharing = SharedSpool(isOnNetwork: opened.isRemote)
     } else {
       root = opened
       sharing = nil
