@@ -5,7 +5,7 @@
   /// Fails or kills at the n-th system call of this process, as the environment says:
   /// `SPOOL_FAULT=kill-before:N`, `kill-after:N`, `stop-before:N`, `short-write:N`, `CODE:N` with CODE a number of errno,
   /// or `done-CODE:N` for a call that is made, and says all the same, after the time that a repeated request takes, that
-  /// it has failed (as a network file system may).
+  /// it has failed (as a network file system may); several with commas between them.
   /// `SPOOL_FAULT_TRACE=FILE` gets a line with the name of each call, so that a test knows how many there are.
   /// Debug builds only: a release build has none of this.
   enum FaultPoint {
@@ -18,8 +18,12 @@
       let target: Int
     }
 
-    private static let plan: Plan? = {
-      guard let text = getenv("SPOOL_FAULT").map({ String(cString: $0) }) else { return nil }
+    private static let plans: [Plan] = {
+      let text = getenv("SPOOL_FAULT").map { String(cString: $0) } ?? ""
+      return text.split(separator: ",").compactMap { plan($0) }
+    }()
+
+    private static func plan(_ text: Substring) -> Plan? {
       let parts = text.split(separator: ":")
       guard parts.count == 2, let target = Int(parts[1]) else { return nil }
       let action: Action? =
@@ -31,7 +35,8 @@
         default: CInt(parts[0]).map { .fail($0) } ?? doneCode(parts[0]).map { .failWhenDone($0) }
         }
       return action.map { Plan(action: $0, target: target) }
-    }()
+    }
+    private static func plan(at number: Int) -> Plan? { plans.first { $0.target == number } }
     private static func doneCode(_ text: Substring) -> CInt? {
       text.hasPrefix("done-") ? CInt(text.dropFirst(5)) : nil
     }
@@ -48,7 +53,7 @@
         _ = name.withUTF8Buffer { Glibc.write(trace, $0.baseAddress, $0.count) }
         _ = Glibc.write(trace, "\n", 1)
       }
-      guard let plan, plan.target == number else { return nil }
+      guard let plan = plan(at: number) else { return nil }
       switch plan.action {
       case .killBefore: kill(getpid(), SIGKILL)
       case .stopBefore: kill(getpid(), SIGSTOP)
@@ -60,7 +65,7 @@
 
     /// The code to fail with though the call was made, or nil to go on.
     static func after(_ name: StaticString) -> CInt? {
-      guard let plan, plan.target == visited.load(ordering: .relaxed) else { return nil }
+      guard let plan = plan(at: visited.load(ordering: .relaxed)) else { return nil }
       switch plan.action {
       case .killAfter: kill(getpid(), SIGKILL)
       case .failWhenDone(let code):
@@ -73,9 +78,7 @@
 
     /// How much of a write of `count` bytes is let through at the call that comes next.
     static func writable(_ count: Int) -> Int {
-      guard let plan, plan.action == .shortWrite, plan.target == visited.load(ordering: .relaxed) + 1 else {
-        return count
-      }
+      guard plan(at: visited.load(ordering: .relaxed) + 1)?.action == .shortWrite else { return count }
       return count / 2
     }
   }

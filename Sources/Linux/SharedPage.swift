@@ -24,6 +24,14 @@ public final class SharedPage: Sendable {
     address = UInt(bitPattern: mapped)
   }
 
+  /// A page of this process alone, of zeros. C: mmap(2), MAP_ANONYMOUS.
+  public init() throws(SystemCallError) {
+    let mapped = try systemCall("mmap") {
+      Int(bitPattern: mmap(nil, Self.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))
+    }
+    address = UInt(bitPattern: mapped)
+  }
+
   deinit { munmap(UnsafeMutableRawPointer(bitPattern: address), Self.size) }
 
   /// The bytes from `offset` as a `Type`, for as long as the page lives.

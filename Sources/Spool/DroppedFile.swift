@@ -162,7 +162,7 @@ struct DroppedFile {
         return .gone
       }
       // What is logged here is what will be handed out, whatever its maker does to his file.
-      guard try spool.keep(waiting.id, bot, at: passing, bytes, from: maker) else { return .gone }
+      guard try spool.keep(held, bot, at: passing, bytes, from: maker) else { return .gone }
     }
     var body: [UInt8] = []
     try bytes.withUnsafeBufferPointer { try JSON.minify($0, into: &body) }

@@ -27,6 +27,11 @@ public final class Inbox {
   private var candidates = Candidates()
   /// By name, byte for byte: two names may be the same text to a `String`.
   private var dropped: [[UInt8]: DroppedFile] = [:]
+  /// There are more of them than are kept. Those that are no messages yet are passed over in the looks that follow, until
+  /// all have had their turn.
+  private var areMoreDropped = false
+  private var droppedPassedOver = 0
+  private var droppedSeen = 0
   /// Claims that somebody moved back by hand, and that still bear their holder's name.
   private var putBack: [EntryName] = []
   private var watcher: DirectoryWatcher?
@@ -58,6 +63,9 @@ public final class Inbox {
   private static let dueMicrosecondsMax = 60_000_000
   /// A dropped file that isn't complete yet is looked at this often.
   private static let dropNanoseconds = 200_000_000
+  /// Of a million dropped files no more are kept in mind, nor looked at for longer before the first is handed out.
+  var droppedMax = 32_768
+  private static let adoptNanosecondsMax = 100_000_000
 
   /// - Parameters:
   ///   - detached: no process stands behind the claims; each lasts for its lease (a one-shot command).
@@ -90,7 +98,7 @@ public final class Inbox {
     try look()
     if let claim = try claimNext() { return claim }
     // There may be more than are kept at once, or some that came since the last look, if no event would have told.
-    guard candidates.isPartial || (!hasEvents && lastLook < asked) else { return nil }
+    guard candidates.isPartial || areMoreDropped || (!hasEvents && lastLook < asked) else { return nil }
     if candidates.isPartial { candidates.keepMore() }
     nextLook = 0
     try look()
@@ -289,6 +297,7 @@ public final class Inbox {
       isLooking = true
       defer { isLooking = false }
       stillPassedOver = []
+      beginDropped()
       var signature = LookPace.Signature()
       let isThere = try spool.root.list(Layout.box(bot, .inbox)) {
         if isOnNetwork { signature.add($0) }
@@ -296,6 +305,7 @@ public final class Inbox {
       }
       if isOnNetwork { pace.note(signature) }
       passedOver = stillPassedOver
+      endDropped()
       // One that was moved away may come back; a bot that was removed won't.
       if !isThere, try spool.root.status(Layout.bot(bot)) == nil { try spool.require(bot) }
     }
@@ -319,6 +329,14 @@ public final class Inbox {
       }
       candidates.insert(entry, now: spool.now())
     } else if EntryName.isDropped(name) {
+      if isLooking {
+        droppedSeen += 1
+        if droppedSeen <= droppedPassedOver { return }
+        if dropped.count >= droppedMax {
+          areMoreDropped = true
+          return
+        }
+      }
       let name = Array(name)
       if dropped[name] == nil { dropped[name] = DroppedFile(name: name) }
       // Something happened to it: perhaps it is complete now.
@@ -326,9 +344,29 @@ public final class Inbox {
     }
   }
 
+  private func beginDropped() {
+    if areMoreDropped {
+      let count = dropped.count
+      dropped = dropped.filter { $0.value.examineAt == 0 }
+      droppedPassedOver = droppedPassedOver < 0 ? 0 : droppedPassedOver + count - dropped.count
+    }
+    areMoreDropped = false
+    droppedSeen = 0
+  }
+
+  private func endDropped() {
+    guard !areMoreDropped, droppedPassedOver > 0 else { return }
+    // From the first again.
+    droppedPassedOver = -1
+    areMoreDropped = true
+  }
+
   private func adoptDropped() throws {
     let now = Clock.sinceBoot()
+    let before = dropped.count
     for (key, file) in dropped where file.examineAt <= now {
+      // The rest when these have been taken.
+      if !candidates.isEmpty, Clock.sinceBoot() - now > Self.adoptNanosecondsMax { return }
       var file = file
       let verdict: DroppedFile.Verdict
       // What can be neither read nor set aside (it isn't ours to move, the disk is full) must not keep its neighbours.
@@ -343,6 +381,7 @@ public final class Inbox {
         candidates.insert(name, now: spool.now())
       }
     }
+    if areMoreDropped, dropped.count < before { nextLook = 0 }
   }
 
   // MARK: Waiting

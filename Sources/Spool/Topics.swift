@@ -46,10 +46,18 @@ extension Spool {
       let bots = try root.names(Layout.topic(topic)).compactMap { try? BotName(parsing: $0) }
       guard isShared else { return bots }
       // Nobody subscribes another's bot.
-      return try bots.filter { bot in
-        guard let subscription = try root.status(Layout.subscription(topic, bot)) else { return false }
-        return try root.status(Layout.bot(bot))?.owner == subscription.owner
-      }
+      return try bots.filter { try root.isSubscribed($0, to: topic) }
     }
+  }
+}
+
+extension Directory {
+  /// Whether a bot subscribes to a topic. In a shared spool the file must be the bot's user's, and never have been anybody
+  /// else's to write: such a file may have been brought here from where everybody moves files.
+  func isSubscribed(_ bot: BotName, to topic: BotName) throws(SystemCallError) -> Bool {
+    guard let file = try status(Layout.subscription(topic, bot)) else { return false }
+    guard isShared else { return true }
+    let owner = try status(Layout.bot(bot))?.owner
+    return file.isRegular && file.mode & 0o022 == 0 && file.owner == owner
   }
 }

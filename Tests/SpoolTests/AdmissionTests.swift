@@ -124,6 +124,71 @@ import Testing
     #expect(300...304 ~= waiting)
   }
 
+  @Test func `files of a length that can't be added up are too much, and no more`() throws {
+    var count = InboxCount()
+    for _ in 0..<3 {
+      count.add(messages: 1, bytes: .max)
+      count.addOwn(messages: 1, bytes: .max)
+    }
+    var limits = InboxLimits()
+    limits.bytes = InboxLimits.range.upperBound
+    limits.senderBytes = InboxLimits.range.upperBound
+    #expect(count.messages == 3 && !limits.allow(count, Message.bytesMax))
+    #expect(limits.free(count).bytes == 0 && limits.excess(count, 1).contains("3 messages of"))
+    // A file system that has such files: those of others are long and cost nothing.
+    let place = "/dev/shm/nanospool-test-\(getpid())-\(UInt32.random(in: .min ... .max))"
+    defer { TemporaryDirectory.removeTree(place) }
+    try Spool.create(at: place) { $0.inboxLimits.bytes = 1_000_000 }
+    let spool = try Spool(at: place)
+    try spool.register(Card(name: BotName(parsing: "coder")))
+    for name in ["a.json", "b.json"] {
+      try Plain.write("\(place)/bots/coder/inbox/\(name)", "")
+      guard truncate("\(place)/bots/coder/inbox/\(name)", off_t.max) == 0 else { return }
+    }
+    var message = Message(content: "x")
+    message.to = ["coder"]
+    #expect(code { try spool.send(message) } == .tryAgain)
+  }
+
+  @Test func `who may not look into an inbox counts what he sent there, however much he sent since`() throws {
+    let fixture = try Fixture("coder", sharedWith: "\(getegid())") { $0.inboxLimits.messages = 1_000_000 }
+    let inbox = try fixture.inbox()
+    var limits = InboxLimits()
+    limits.senderMessages = 5
+    for number in 1...4 { try fixture.send("\(number)") { $0.priority = Priority(value: 1) } }
+    for _ in 0..<25 {
+      try fixture.send("urgent")
+      let claim = try #require(try inbox.claim())
+      try fixture.spool.ack(claim.bot, claim.name)
+    }
+    let count = try fixture.spool.countOwn(to: fixture.bot(), limits)
+    #expect(count.messages == 4 && count.ownMessages == 4 && count.isPartial)
+    // No more is looked at than is needed to refuse.
+    limits.senderMessages = 1
+    #expect(try !limits.allow(fixture.spool.countOwn(to: fixture.bot(), limits), 1))
+  }
+
+  @Test func `a limit of bytes counts more messages than anybody would look at one by one`() throws {
+    let fixture = try Fixture("coder", sharedWith: "\(getegid())")
+    var message = Message(content: "x")
+    message.to = ["coder"]
+    for _ in 0..<10_100 { try fixture.spool.send(message) }
+    var limits = InboxLimits()
+    limits.senderBytes = 1 << 30
+    #expect(try fixture.spool.countOwn(to: fixture.bot(), limits).ownMessages == 10_100)
+  }
+
+  @Test func `where the page can't be had the limit holds all the same`() throws {
+    let fixture = try Fixture("coder") { $0.inboxLimits.messages = 3 }
+    let path = "\(fixture.path)/" + Layout.credit(try fixture.bot(), host: fixture.spool.host, user: geteuid())
+    #expect(mkdir(path, 0o700) == 0)
+    for number in 1...3 { try fixture.send("\(number)") }
+    #expect(code { try fixture.send("4") } == .tryAgain)
+    var message = Message(content: "4")
+    message.to = ["coder"]
+    #expect(code { try fixture.reopened().send(message) } == .tryAgain)
+  }
+
   @Test func `a page of another time, and a damaged one, grants nothing`() throws {
     let fixture = try Fixture("coder") { $0.inboxLimits.messages = 2 }
     let path = "\(fixture.path)/" + Layout.credit(try fixture.bot(), host: fixture.spool.host, user: geteuid())
@@ -135,6 +200,13 @@ import Testing
     message.to = ["coder"]
     try again.send(message)
     #expect(code { try again.send(message) } == .tryAgain)
+    // Numbers that can't be counted on, under limits that are the right ones.
+    for number in [Int.max, .min, -1] {
+      var page = Array(try Plain.read(path).prefix(8))
+      for _ in 1..<512 { withUnsafeBytes(of: number) { page += $0 } }
+      try Plain.write(path, page)
+      #expect(code { try fixture.reopened().send(message) } == .tryAgain)
+    }
     #expect(unlink(path) == 0)
     try Plain.write(path, "")
     #expect(code { try fixture.reopened().send(message) } == .tryAgain)

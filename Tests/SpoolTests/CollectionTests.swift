@@ -250,6 +250,38 @@ import Testing
     #expect(try copied(fixture)["coder"] == [])
   }
 
+  @Test func `what is no key keeps nobody from collecting`() throws {
+    let fixture = try fixture()
+    try fill(fixture, segments: 5)
+    try Plain.write("\(fixture.path)/keys/long", String(repeating: "x", count: 5000))
+    #expect(mkfifo("\(fixture.path)/keys/fifo", 0o600) == 0 && mkdir("\(fixture.path)/keys/none", 0o700) == 0)
+    #expect(try collect(fixture).removed.count >= 4)
+    #expect(Plain.names("\(fixture.path)/keys").contains("long"))
+  }
+
+  @Test func `what others log of a bot doesn't make its messages less needed`() throws {
+    guard geteuid() == 0 else { return }
+    let fixture = try Fixture("coder", sharedWith: "\(getegid())")
+    let id = try fixture.send("lost")
+    #expect(unlink(fixture.box("inbox") + "/" + fixture.names("inbox")[0]) == 0)
+    // Another user's part, where somebody says that it was acked.
+    let part = "\(fixture.path)/log/x~4711"
+    #expect(mkdir(part, 0o750) == 0 && chown(part, 4711, getegid()) == 0)
+    let event =
+      #"{"specversion":"1.0","id":"1","source":"/x/1.1","type":"message.acked","subject":"\#(id)","#
+      + #""time":"2099-01-01T00:00:00.000000Z","data":{"bot":"coder","attempt":1,"holder":"x.1.1"}"#
+    var line = Array(event.utf8)
+    let sum = line.withUnsafeBufferPointer { CRC32.checksum($0) }
+    line += Array(#","crc32":""#.utf8)
+    CRC32.appendHex(sum, to: &line)
+    try Plain.write("\(part)/20210101T000000.000000Z.jsonl", line + Array("\"}\n".utf8))
+    #expect(chmod("\(part)/20210101T000000.000000Z.jsonl", 0o640) == 0)
+    #expect(chown("\(part)/20210101T000000.000000Z.jsonl", 4711, getegid()) == 0)
+    let files = LogFiles(root: fixture.spool.root)
+    #expect(try History(fixture.spool).trace(id).contains { $0.kind == .messageAcked }, "it is read")
+    #expect(try LogNeeds(fixture.spool, files, Forgotten()).gathered().ids.contains(id))
+  }
+
   @Test func `one collects at a time`() throws {
     let fixture = try fixture()
     let lock = try Directory(fixture.path).open(Layout.forgottenLock, O_RDWR | O_CREAT)

@@ -228,4 +228,35 @@ import Testing
     #expect(deaths > 10)
     #expect(try fixture.spool.quarantined().isEmpty)
   }
+
+  @Test func `of very many the first is handed out soon, and in the end all are, beside some that never are complete`()
+    throws
+  {
+    let fixture = try Fixture("coder")
+    for number in 0..<5000 { try Plain.write(fixture.box("inbox") + "/\(number).json", #"{"content":"x"}"#) }
+    let inbox = try fixture.inbox()
+    #expect(try inbox.claim() != nil)
+    let left = fixture.names("inbox").count { EntryName($0) == nil }
+    #expect(left > 500, "\(left) are still to be looked at")
+    try shell("rm -f inbox/*", in: fixture.path + "/bots/coder")
+    // More of them are being written than are kept in mind.
+    var written: [CInt] = []
+    defer { for raw in written { close(raw) } }
+    for number in 0..<150 {
+      written.append(open(fixture.box("inbox") + "/w\(number).json", O_WRONLY | O_CREAT, 0o644))
+      if number < 60 { try Plain.write(fixture.box("inbox") + "/\(number).json", #"{"content":"x"}"#) }
+    }
+    let other = try fixture.inbox()
+    other.droppedMax = 20
+    var taken = 0
+    let areAll = try eventually(30) {
+      while let claim = try other.claim() {
+        try fixture.spool.ack(claim.bot, claim.name)
+        taken += 1
+      }
+      return taken == 60
+    }
+    #expect(areAll, "\(taken)")
+    #expect(fixture.names("inbox").filter { $0.hasPrefix("w") }.count == 150)
+  }
 }

@@ -13,10 +13,10 @@ struct Fixture {
   let spool: Spool
 
   /// Relaxed, unless `configure` says otherwise: what the disk does is not what most tests are about.
-  init(_ bots: String..., configure: (inout Settings) -> Void = { _ in }) throws {
+  init(_ bots: String..., sharedWith group: String? = nil, configure: (inout Settings) -> Void = { _ in }) throws {
     home = try TemporaryDirectory()
     path = home("spool")
-    try Spool.create(at: path) { settings in
+    try Spool.create(at: path, sharedWith: group) { settings in
       settings.durability = .relaxed
       configure(&settings)
     }

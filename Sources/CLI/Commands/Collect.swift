@@ -10,7 +10,7 @@ extension Verb {
       .value("--older-than", "DURATION", "segments that ended so long ago, such as 30d"),
       .value(
         "--keep-bytes", "SIZE", "the oldest, until the rest has no more than that, such as 10G; never the last hour's"),
-      .value("--dead", "DURATION", "dead letters that were sent so long ago, too"),
+      .value("--dead", "DURATION", "dead letters of bots of yours that were sent so long ago, too"),
       .value("--quarantine", "DURATION", "what was set aside so long ago, too"),
       .flag("--dry-run", "only say what would be removed"),
     ],

@@ -7,7 +7,7 @@ struct KnownLimits: Sendable {
   var limits: InboxLimits
   /// Tells these limits, of this inbox, from others.
   var mark = 0
-  /// Nil where nothing is limited, or where the page can't be had.
+  /// Nil where nothing is limited.
   var credit: SendingCredit?
   /// The card that they are from.
   var card: Int?
@@ -90,7 +90,8 @@ extension Spool {
     var known = KnownLimits(limits: limits, card: card, readAt: now)
     if !limits.isEmpty {
       known.mark = mark(of: limits, bot)
-      known.credit = try? credit(for: bot)
+      // Where the page that all share can't be had, each process counts for itself: a limit is one all the same.
+      known.credit = (try? credit(for: bot)) ?? (try? SendingCredit())
     }
     knownLimits.withLock { all in
       if all.count >= Self.knownLimitsMax { all = [:] }
@@ -116,15 +117,29 @@ extension Spool {
   private func credit(for bot: BotName) throws -> SendingCredit {
     let path = Layout.credit(bot, host: host, user: geteuid())
     let file: Descriptor
-    do { file = try root.open(path, O_RDWR | O_CREAT, mode: 0o600) } catch {
+    do { file = try openCredit(path) } catch {
       guard error.code == ENOENT, try exists(bot) else { throw error }
       try root.makeDirectory(Layout.box(bot, .tmp))
-      file = try root.open(path, O_RDWR | O_CREAT, mode: 0o600)
+      file = try openCredit(path)
     }
     let status = try file.status()
-    // Another user who made it before us could cut it short under our feet.
-    guard status.isRegular, status.owner == geteuid() else { throw SystemCallError("open", path, EPERM) }
+    // Another user who made it before us, or has it open since it was another file of ours, could cut it short under our
+    // feet.
+    guard status.isRegular, status.owner == geteuid(), !isShared || status.mode & 0o077 == 0 else {
+      throw SystemCallError("open", path, EPERM)
+    }
     return try SendingCredit(file)
+  }
+
+  /// Made with its mode, or opened as it is: never given a mode that it hadn't.
+  private func openCredit(_ path: String) throws(SystemCallError) -> Descriptor {
+    for _ in 0..<3 {
+      do { return try root.open(path, O_RDWR) } catch { if error.code != ENOENT { throw error } }
+      do { return try root.open(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600) } catch {
+        if error.code != EEXIST { throw error }
+      }
+    }
+    throw SystemCallError("open", path, EEXIST)
   }
 
   /// Nil when there was room, and it was taken; else what is in the way.
@@ -147,7 +162,8 @@ extension Spool {
       // What others took meanwhile may have come too late for the count.
       var all = counted
       let after = credit.taken
-      all.add(messages: after.messages - before.messages, bytes: after.bytes - before.bytes)
+      all.add(messages: after.messages &- before.messages, bytes: after.bytes &- before.bytes)
+      all.addOwn(messages: after.messages &- before.messages, bytes: after.bytes &- before.bytes)
       if !isFull, limits.allow(all, bytes) {
         let free = limits.free(all)
         credit.grant(
@@ -169,10 +185,8 @@ extension Spool {
       return try countInbox(of: bot, user: limits.needsFiles ? geteuid() : nil, upTo: limit)
     }
     // Who may add but not look knows of his own messages at least.
-    let most = min(limits.messages ?? .max, limits.senderMessages ?? .max)
-    return try countOwn(to: bot, amongLast: most == .max ? Self.ownLookedForMax : 4 * min(most, Self.ownLookedForMax))
+    return try countOwn(to: bot, limits)
   }
-  private static let ownLookedForMax = 10_000
 
   private func fullError(
     _ full: [(bot: BotName, limits: InboxLimits, count: InboxCount)], of recipients: Int, bytes: Int

@@ -14,12 +14,24 @@ struct InboxCount: Sendable, Hashable {
   /// There are more: it was stopped.
   var isPartial = false
 
-  /// What the same user sent on top.
+  /// More than any limit. A file without content may be as long as the file system has numbers for, and nothing that is
+  /// read from elsewhere may be too much to add.
+  static let most = InboxLimits.range.upperBound
+
+  /// Of whomever.
   mutating func add(messages: Int, bytes: Int) {
-    self.messages += messages
-    self.bytes += bytes
-    ownMessages += messages
-    ownBytes += bytes
+    self.messages = Self.sum(self.messages, messages)
+    self.bytes = Self.sum(self.bytes, bytes)
+  }
+
+  /// What the same user sent on top.
+  mutating func addOwn(messages: Int, bytes: Int) {
+    ownMessages = Self.sum(ownMessages, messages)
+    ownBytes = Self.sum(ownBytes, bytes)
+  }
+
+  private static func sum(_ one: Int, _ other: Int) -> Int {
+    min(most, min(most, max(0, one)) + min(most, max(0, other)))
   }
 }
 
@@ -39,11 +51,8 @@ extension Spool {
         let path = Layout.entry(bot, .inbox, raw: String(decoding: name, as: UTF8.self))
         do throws(SystemCallError) {
           guard let status = try root.status(path) else { return true }
-          count.bytes += status.size
-          if status.owner == user {
-            count.ownMessages += 1
-            count.ownBytes += status.size
-          }
+          count.add(messages: 0, bytes: status.size)
+          if status.owner == user { count.addOwn(messages: 1, bytes: status.size) }
         } catch {
           failure = error
           return false
@@ -58,21 +67,27 @@ extension Spool {
   }
 
   /// The same for a bot of another user's, whose inbox this process may add to and not list: those of the messages that this
-  /// user last sent there, `sentMax` at most, which still lie there under the names they were sent by. What was taken and
-  /// put back is the other's, and doesn't count.
+  /// user last sent there which still lie there under the names they were sent by, until there are too many. What was
+  /// taken and put back is the other's, and doesn't count.
   /// Cost: this user's part of the log from its end, and one fstatat(2) for each message.
-  func countOwn(to bot: BotName, amongLast sentMax: Int) throws -> InboxCount {
+  func countOwn(to bot: BotName, _ limits: InboxLimits) throws -> InboxCount {
+    let most = min(limits.messages ?? .max, limits.senderMessages ?? .max)
+    let sentMax = most < .max / 4 ? max(Self.ownLookedForMin, 4 * most) : .max
+    // The log has all of each message, and as a rule of others, too.
+    let bytesReadMax = max(
+      Self.ownLogBytesMin, limits.bytesMax < Self.ownLogBytesMax / 2 ? 2 * limits.bytesMax : Self.ownLogBytesMax)
     var count = InboxCount()
     // Of the others' messages nobody knows.
     count.isPartial = true
     let files = LogFiles(root: root)
     let search = TextSearch("\"type\":\"message.sent\"")
     var (sent, bytesRead) = (0, 0)
+    func isMore() -> Bool { sent < sentMax && bytesRead < bytesReadMax && limits.allow(count, 0) }
     for part in try files.hosts() where files.user(of: part) == geteuid() {
       for segment in try files.segments(of: part).reversed() {
         try files.readBackwards(segment) { lines, _ in
           var events: [LogEvent] = []
-          forEachMatch(of: search, in: lines) { line in
+          _ = forEachMatch(of: search, in: lines) { line in
             if let event = LogEvent(line: line), event.kind == .messageSent { events.append(event) }
             return true
           }
@@ -82,17 +97,20 @@ extension Spool {
               let status = try root.status(Layout.entry(bot, .inbox, name)), status.owner == geteuid()
             else { continue }
             count.add(messages: 1, bytes: status.size)
+            count.addOwn(messages: 1, bytes: status.size)
             count.oldest = min(count.oldest ?? name.id.time, name.id.time)
           }
           bytesRead += lines.count
-          return sent < sentMax && bytesRead < Self.ownLogBytesMax
+          return isMore()
         }
-        if sent >= sentMax || bytesRead >= Self.ownLogBytesMax { return count }
+        if !isMore() { return count }
       }
     }
     return count
   }
 
-  /// So much of a user's log is read for his own messages.
-  private static let ownLogBytesMax = 64 << 20
+  /// How far back a user's own messages are looked for.
+  private static let ownLookedForMin = 10_000
+  private static let ownLogBytesMin = 64 << 20
+  private static let ownLogBytesMax = 4 << 30
 }

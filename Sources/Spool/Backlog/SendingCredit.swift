@@ -21,6 +21,9 @@ final class SendingCredit: Sendable {
 
   init(_ file: borrowing Descriptor) throws(SystemCallError) { page = try SharedPage(file) }
 
+  /// Of this process alone.
+  init() throws(SystemCallError) { page = try SharedPage() }
+
   private func word(_ offset: Int) -> UnsafeMutablePointer<Atomic<Int>> {
     page.pointer(at: offset, as: Atomic<Int>.self)
   }
@@ -28,9 +31,11 @@ final class SendingCredit: Sendable {
   /// Takes one message of so many bytes; false when there isn't that much left, under the limits that `mark` stands for.
   func take(bytes: Int, mark: Int) -> Bool {
     guard word(Offset.mark).pointee.load(ordering: .acquiring) == mark else { return false }
-    let messages = word(Offset.messages).pointee.subtract(1, ordering: .relaxed).newValue
-    let left = word(Offset.bytes).pointee.subtract(bytes, ordering: .relaxed).newValue
-    if messages >= 0, left >= 0 {
+    // What a damaged page has may be any number; no more than this is ever granted.
+    let credible = 0...InboxCount.most
+    let messages = word(Offset.messages).pointee.wrappingSubtract(1, ordering: .relaxed).newValue
+    let left = word(Offset.bytes).pointee.wrappingSubtract(bytes, ordering: .relaxed).newValue
+    if credible ~= messages, credible ~= left {
       noteTaken(bytes: bytes)
       return true
     }
@@ -39,13 +44,13 @@ final class SendingCredit: Sendable {
   }
 
   func giveBack(bytes: Int) {
-    word(Offset.messages).pointee.add(1, ordering: .relaxed)
-    word(Offset.bytes).pointee.add(bytes, ordering: .relaxed)
+    word(Offset.messages).pointee.wrappingAdd(1, ordering: .relaxed)
+    word(Offset.bytes).pointee.wrappingAdd(bytes, ordering: .relaxed)
   }
 
   private func noteTaken(bytes: Int) {
-    word(Offset.taken).pointee.add(1, ordering: .relaxed)
-    word(Offset.takenBytes).pointee.add(bytes, ordering: .relaxed)
+    word(Offset.taken).pointee.wrappingAdd(1, ordering: .relaxed)
+    word(Offset.takenBytes).pointee.wrappingAdd(bytes, ordering: .relaxed)
   }
 
   /// How much was ever taken: what came on top while somebody counted may not be in the count.
@@ -85,13 +90,11 @@ final class SendingCredit: Sendable {
     guard word(Offset.mark).pointee.load(ordering: .acquiring) == mark else { return nil }
     let until = word(Offset.refusedUntil).pointee.load(ordering: .acquiring)
     // After a reboot it may be far off.
-    guard now < until, until - now <= Self.refusalNanosecondsMax else { return nil }
+    guard now < until, until &- now <= Self.refusalNanosecondsMax else { return nil }
     func figure(_ index: Int) -> Int { word(Offset.figures + 8 * index).pointee.load(ordering: .relaxed) }
     var count = InboxCount()
-    count.messages = figure(0)
-    count.bytes = figure(1)
-    count.ownMessages = figure(2)
-    count.ownBytes = figure(3)
+    count.add(messages: figure(0), bytes: figure(1))
+    count.addOwn(messages: figure(2), bytes: figure(3))
     count.oldest = figure(4) == .min ? nil : Timestamp(microseconds: figure(4))
     count.isPartial = figure(5) == 1
     return count

@@ -2,12 +2,13 @@ import Linux
 import SpoolFormat
 
 extension Spool {
-  /// Discards dead letters of all bots that were made so many seconds ago; the log keeps what they said.
+  /// Discards dead letters of all bots that are this user's that were made so many seconds ago; the log keeps what they
+  /// said. What anybody else says of them in his part of the log counts for nothing, and they would come back.
   /// - Returns: how many.
   public func discardDeadLetters(olderThan seconds: Double, dryRun: Bool = false) throws -> Int {
     let now = now()
     var count = 0
-    for bot in try bots() {
+    for bot in try bots() where isOwn(bot) {
       for letter in try deadLetters(of: bot) where now.seconds(since: letter.name.id.time) >= seconds {
         if try dryRun || discard(letter) { count += 1 }
       }

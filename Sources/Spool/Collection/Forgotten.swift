@@ -21,25 +21,39 @@ struct Forgotten: Equatable {
 
   /// Nothing, where nothing was ever removed.
   init(in root: Directory) throws(SystemCallError) {
-    guard try Self.isTrusted(in: root) else {
+    guard let file = try Self.open(in: root) else {
       self.init()
       return
     }
-    self.init(parsing: try root.readFile(Layout.forgotten, maximum: Self.bytesMax) ?? [])
+    let size = try file.status().size
+    guard size <= Self.bytesMax else { throw SystemCallError("read", Layout.forgotten, EFBIG) }
+    self.init(parsing: try file.read(at: 0, count: size))
   }
 
-  /// Any user of a shared spool could otherwise say that others' messages are done.
-  private static func isTrusted(in root: Directory) throws(SystemCallError) -> Bool {
-    guard let owner = try root.status(Layout.forgotten)?.owner else { return false }
-    if owner == 0 { return true }
-    return try root.status().owner == owner
+  /// Nil where there is none to be believed. Any user of a shared spool could otherwise say that others' messages are done:
+  /// it must be root's, or whoever's the spool is, and have been nobody else's to write, or to move here from where many
+  /// may write.
+  private static func open(in root: Directory) throws(SystemCallError) -> Descriptor? {
+    let file: Descriptor
+    do throws(SystemCallError) {
+      guard let opened = try root.openIfPresent(Layout.forgotten, O_RDONLY | O_NONBLOCK) else { return nil }
+      file = opened
+    } catch {
+      guard root.isShared, Inbox.faultsOfFiles.contains(error.code) else { throw error }
+      return nil
+    }
+    let status = try file.status()
+    guard status.isRegular else { return nil }
+    guard root.isShared else { return file }
+    guard status.mode & 0o022 == 0, status.links == 1 else { return nil }
+    let owner = try root.status().owner
+    guard status.owner == 0 || status.owner == owner else { return nil }
+    return file
   }
 
   /// The same less what it can be long with.
   static func until(in root: Directory) throws(SystemCallError) -> Timestamp? {
-    guard try isTrusted(in: root), let file = try root.openIfPresent(Layout.forgotten, O_RDONLY | O_NONBLOCK) else {
-      return nil
-    }
+    guard let file = try open(in: root) else { return nil }
     return Forgotten(parsing: try file.read(at: 0, count: 256)).until
   }
 

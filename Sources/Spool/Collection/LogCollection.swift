@@ -80,7 +80,7 @@ struct LogCollection {
         hint: "sudo spool gc --spool \(spool.path)")
     }
     // One at a time: each writes down all of what is forgotten.
-    let turn = try root.open(Layout.forgottenLock, O_RDWR | O_CREAT)
+    let turn = try openLock()
     guard try turn.tryLock() else {
       throw SpoolError(.tryAgain, "somebody else is collecting", hint: "try again when that has ended")
     }
@@ -108,6 +108,17 @@ struct LogCollection {
     for candidate in chosen { try root.unlinkIfPresent(candidate.segment.path) }
     for key in keys { try root.unlinkIfPresent(key) }
     return try finish(&report)
+  }
+
+  /// Where users share the spool, whoever can open it could hold it for ever: it is this user's alone.
+  private func openLock() throws(SystemCallError) -> Descriptor {
+    guard spool.isShared else { return try root.open(Layout.forgottenLock, O_RDWR | O_CREAT) }
+    if let status = try root.status(Layout.forgottenLock),
+      !status.isRegular || status.owner != geteuid() || status.mode & 0o077 != 0
+    {
+      try root.clear(Layout.forgottenLock)
+    }
+    return try root.open(Layout.forgottenLock, O_RDWR | O_CREAT, mode: Permissions.privateFile)
   }
 
   private func finish(_ report: inout CollectionReport) throws(SystemCallError) -> CollectionReport {

@@ -101,7 +101,8 @@ struct LogNeeds {
 
   private mutating func gatherKeys() throws(SystemCallError) {
     for path in try keyPaths(Layout.keys) {
-      guard let bytes = try spool.root.readFile(path, maximum: 4096) else { continue }
+      // Nobody knows what else lies there, and it stops nobody.
+      guard let bytes = (try? spool.root.readFile(path, maximum: 4096)) ?? nil else { continue }
       let parts = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace).map(String.init)
       guard let id = parts.first.flatMap({ MessageID($0) }) else { continue }
       let holder = parts.count > 1 ? Holder(parts[1]) : nil
@@ -145,7 +146,7 @@ struct LogNeeds {
       {
         values[key] = (value.version, position.segment)
       }
-      guard let id = MessageID(event.subject) else { continue }
+      guard let id = MessageID(event.subject), credibility.holds(event) else { continue }
       if keys[id] != nil, event.kind == .messageSent || event.kind.isOfTask { keys[id]!.isLogged = true }
       if old.covers(id, position, event.time) { continue }
       if event.kind.isOfTask || event.kind.isOfGroup {

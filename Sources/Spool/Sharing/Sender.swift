@@ -98,7 +98,7 @@ extension Spool {
     message.to.contains { target in
       if target == "team" || target == bot.description { return true }
       guard target.hasPrefix("#"), let topic = try? BotName(parsing: String(target.dropFirst())) else { return false }
-      return ((try? root.status(Layout.subscription(topic, bot))) ?? nil) != nil
+      return (try? root.isSubscribed(bot, to: topic)) == true
     }
   }
 
@@ -137,21 +137,21 @@ extension Spool {
       throw BroughtAgain(bot: bot)
     }
     guard status.owner != sharing.user || wasElsewhere else { return (message, sender) }
-    return try keep(held.id, bot, at: path, bytes, from: user) ? (message, sender) : nil
+    return try keep(held, bot, at: path, bytes, from: user) ? (message, sender) : nil
   }
 
   /// Puts a copy that belongs to the receiver alone in the place of the file at `path`, and notes whose that was.
   /// - Returns: false when the file is gone.
   func keep(
-    _ id: MessageID, _ bot: BotName, at path: String, _ bytes: [UInt8], from user: UInt32?
+    _ held: EntryName, _ bot: BotName, at path: String, _ bytes: [UInt8], from user: UInt32?
   ) throws(SystemCallError) -> Bool {
-    try root.note(user, sent: id, to: bot)
+    try root.note(user, sent: held.id, to: bot)
     let temporary = Layout.senderTemporary(bot, "\(holder)-\(UInt32.random(in: .min ... .max))")
     let file = try root.open(temporary, O_WRONLY | O_CREAT | O_EXCL, mode: Permissions.privateFile)
     do {
       try file.write(bytes)
       try file.close()
-      guard try replace(path, by: temporary) else {
+      guard try replace(held, bot, path, by: temporary) else {
         try root.unlinkIfPresent(temporary)
         return false
       }
@@ -163,7 +163,9 @@ extension Spool {
   }
 
   /// Only if it is still there: somebody may have taken our claim away, and it mustn't come back.
-  private func replace(_ path: String, by temporary: String) throws(SystemCallError) -> Bool {
+  private func replace(
+    _ held: EntryName, _ bot: BotName, _ path: String, by temporary: String
+  ) throws(SystemCallError) -> Bool {
     do {
       guard try root.exchangeIfPresent(temporary, path) else { return false }
       try root.unlinkIfPresent(temporary)
@@ -171,10 +173,16 @@ extension Spool {
     } catch {
       guard error.code == EINVAL || error.code == ENOSYS || error.code == ENOTSUP else { throw error }
     }
-    // Two renames, the first of which decides.
-    let old = temporary + "~old"
+    // Two renames, the first of which decides. Meanwhile it is claimed by nobody who lives, so that it comes back when this
+    // process dies.
+    var aside = held
+    aside.place = .held(detachedHolder())
+    let old = Layout.entry(bot, .claimed, aside)
     guard try root.renameIfPresent(path, to: old) else { return false }
-    try root.rename(temporary, to: path)
+    do { try root.rename(temporary, to: path) } catch {
+      _ = try? root.renameIfPresent(old, to: path)
+      throw error
+    }
     try root.unlinkIfPresent(old)
     return true
   }
