@@ -201,9 +201,11 @@ struct EntryRecovery<Entry: FiledEntry> {
   private func unite(_ id: MessageID, _ places: [Entry], mending: Bool, _ report: inout RecoveryReport) throws {
     let known = known[id]
     let readable = places.filter { isReadable($0.path, id) }
-    let kept =
-      readable.first { $0 == known?.entry }
-      ?? readable.first { known?.earlier[Standing($0)] == nil } ?? readable.first ?? places[0]
+    // Damaged, it is made again where the log has it: another name may be older, though the log has lost it.
+    let logged = try places.first { $0 == known?.entry }.flatMap { entry throws -> Entry? in
+      try readable.contains(entry) || body(id) != nil ? entry : nil
+    }
+    let kept = logged ?? readable.first { known?.earlier[Standing($0)] == nil } ?? readable.first ?? places[0]
     for place in places where place != kept {
       report.add(place.path, "is there twice", "removed: it is \(kept.state.rawValue)")
       if mending { try root.clear(place.path) }
