@@ -117,6 +117,24 @@ public struct Doctor {
     try doing("cannot measure the storage of \(spool.path)") { try StorageExamination(spool: spool).run() }
   }
 
+  /// Meets the doctors of other hosts that do the same at this time, and measures with each what holds between the two: by
+  /// files in `tmp/`, which are removed. Empty when the storage is this host's own.
+  /// - Parameters:
+  ///   - hosts: how many there are together with this one; at least 2.
+  ///   - seconds: how long each of the others is waited for.
+  ///   - progress: told what is being done, again and again.
+  /// - Throws: `.notPermitted` for who may not write.
+  public func examineHosts(
+    _ hosts: Int, waiting seconds: Double, progress: @escaping (String) -> Void = { _ in }
+  ) throws -> [StorageCheck] {
+    guard spool.isRemote else { return [] }
+    _ = try spool.log
+    return try doing("cannot measure \(spool.path) together with other hosts") {
+      var search = try PeerSearch(spool, waiting: seconds, progress: progress)
+      return try search.run(hosts - 1)
+    }
+  }
+
   /// What is no fault of the spool's, but worth knowing: one line each.
   public func remarks() throws -> [String] {
     var remarks: [String] = []

@@ -4,12 +4,24 @@ import SpoolFormat
 
 /// What was measured of the storage that hosts share.
 public struct StorageCheck: Sendable, Hashable {
-  /// `mount`, `rename`, `links`, `visibility`, `clock`, `locks` or `names`.
+  /// `mount`, `rename`, `links`, `visibility`, `clock`, `locks` or `names`; between two hosts `names`, `new-file`, `renamed-file`,
+  /// `grown-file`, `replaced-file`, `clocks`, `renames`, `links`, `locks`, and `meeting` when that went wrong.
   public let name: String
   /// What was found, with its unit.
   public let found: String
   /// Nil when it is fit for several hosts; otherwise what to do about it.
   public let cure: String?
+  /// The other host, of what was measured between two.
+  public let peer: String?
+
+  init(name: String, found: String, cure: String?, peer: String? = nil) {
+    self.name = name
+    self.found = found
+    self.cure = cure
+    self.peer = peer
+  }
+
+  func with(_ peer: String) -> StorageCheck { StorageCheck(name: name, found: found, cure: cure, peer: peer) }
 }
 
 /// Measures whether a spool's storage is fit to be used by several hosts. It makes files in `tmp/`, and removes them.
@@ -129,7 +141,7 @@ struct StorageExamination {
 
   /// Clocks that are apart by this much put lines of the log in a wrong order, and delays off by as much. Nothing else
   /// goes by them. Seconds.
-  private static let clockSecondsMax = 1.0
+  static let clockSecondsMax = 1.0
 
   private func clock(_ place: String) -> StorageCheck {
     let name = "clock"
@@ -181,8 +193,10 @@ struct StorageExamination {
 
   private static func milliseconds(_ nanoseconds: Int) -> String { "\(short(Double(nanoseconds) / 1e6)) ms" }
 
-  /// With one decimal.
-  private static func short(_ value: Double) -> String { "\((value * 10).rounded() / 10)" }
+  static func short(_ value: Double, digits: Int = 1) -> String {
+    let scale = (0..<digits).reduce(1.0) { scale, _ in scale * 10 }
+    return "\((value * scale).rounded() / scale)"
+  }
 }
 
 /// What is mounted, as `/proc/self/mountinfo` has it.

@@ -32,7 +32,7 @@ for module in sunrpc nfsd nfs nfsv4 veth; do modprobe -d "$LAB/modroot" $module 
 mount -t nfsd nfsd /proc/fs/nfsd
 mount -t rpc_pipefs rpc_pipefs /var/lib/nfs/rpc_pipefs
 exportfs -o rw,no_root_squash,no_subtree_check,fsid=0,insecure,sync '*:/mnt/d/shared'
-rpc.mountd --no-udp -N 2 -N 3
+rpc.mountd --no-udp -N 2 -p 20048
 echo 10 >/proc/fs/nfsd/nfsv4leasetime
 echo 10 >/proc/fs/nfsd/nfsv4gracetime
 rpc.nfsd -N 3 -V 4 -V 4.2 8

@@ -6,6 +6,7 @@ import subprocess
 import time
 
 SPOOL = os.environ["SPOOL"]
+DEBUG = os.environ["DEBUG"]
 LAB = os.environ["LAB"]
 ENGINE = os.environ.get("ENGINE", "nfs")
 HERE = os.environ["HERE"]
@@ -87,6 +88,19 @@ class Host:
         return (f"mount -i -t nfs4 -o addr={server_address},clientaddr=10.9.{self.number}.2,vers=4.2{self.options} "
                 f"{server_address}:/ {SHARED}")
 
+    def mount(self, options):
+        """Has the share mounted with other options, by NFSv3 if they say so."""
+        address = f"10.9.{self.number}.1"
+        version, path = ("vers=4.2", "/") if "vers=3" not in options else (
+            f"mountaddr={address},mountvers=3,mountproto=tcp,mountport=20048,port=2049,proto=tcp", SERVED)
+        self.kill_processes()
+        inside = ["nsenter", "-t", str(self.pid), "-n", "-u", "-m", "-p", "--wd=/"]
+        kind = "nfs" if "vers=3" in options else "nfs4"
+        subprocess.run([*inside, "umount", SHARED], check=True)
+        subprocess.run([*inside, "mount", "-i", "-t", kind, "-o",
+                        f"addr={address},clientaddr=10.9.{self.number}.2,{version}{options}", f"{address}:{path}", SHARED],
+                       check=True)
+
     def make_network(self):
         """A new one each time: what still waits for the old one may wait for ever."""
         inside = ("ip", "netns", "exec", self.net, "ip")
@@ -112,12 +126,15 @@ class Host:
     # What runs there
 
     def arguments(self, command):
+        if self.clock_off and command[0] == SPOOL:
+            command = (DEBUG, *command[1:])
         return ["nsenter", "-t", str(self.pid), "-n", "-u", "-m", "-p", f"--wd={SHARED}", *command]
 
     def environment(self, extra=None):
         environment = {**os.environ, "SPOOL_DIR": f"{SHARED}/spool", "HOST": self.letter, **(extra or {})}
         if self.clock_off:
-            environment |= {"LD_PRELOAD": f"{LAB}/clock.so", "CLOCK_OFF": str(self.clock_off)}
+            # Into what is linked statically nothing can be preloaded.
+            environment |= {"LD_PRELOAD": f"{LAB}/clock.so", "CLOCK_OFF": str(self.clock_off), "SPOOL": DEBUG}
         return environment
 
     def start(self, *command, env=None, **options):
@@ -232,5 +249,31 @@ def restart_server():
     server("rpc.nfsd", "0")
     server("rpc.nfsd", "-N", "3", "-V", "4", "-V", "4.2", "8")
     time.sleep(0.2)
+    end_grace()
+
+
+def end_grace():
     with open("/proc/fs/nfsd/v4_end_grace", "w") as file:
         file.write("Y")
+
+
+class NFS3:
+    """While it lasts, the server speaks NFSv3, too."""
+
+    def __enter__(self):
+        server("modprobe", "-d", f"{LAB}/modroot", "nfsv3")
+        # Or nobody gets a lock for a minute.
+        for name in ("nlm_timeout", "nlm_grace_period"):
+            with open(f"/sys/module/lockd/parameters/{name}", "w") as file:
+                file.write("3")
+        self.portmap = subprocess.Popen(["python3", os.path.join(HERE, "portmap.py")], stdout=subprocess.PIPE)
+        self.portmap.stdout.readline()
+        server("rpc.nfsd", "0")
+        server("rpc.nfsd", "-V", "3", "-V", "4", "-V", "4.2", "8")
+        end_grace()
+        time.sleep(3)
+
+    def __exit__(self, *_):
+        self.portmap.terminate()
+        self.portmap.wait()
+        restart_server()

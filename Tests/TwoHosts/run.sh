@@ -11,6 +11,7 @@
 #   lab.py            the hosts as Python sees them: run, start, kill, reboot, cut the network, set the clock
 #   scenarios.py      what is tried, and judged by what the clients saw
 #   figures.py        what is measured; not run by CI:  Tests/TwoHosts/run.sh figures
+#   portmap.py        what an NFSv3 server asks before it serves, for a mount whose locks are its own
 #   clock.c           preloaded, sets a host's wall clock off by $CLOCK_OFF seconds
 #   ptrace-xstate.c   preloaded, lets that kernel run on processors with more state than it knows of
 #
@@ -20,6 +21,8 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 export ENGINE=${ENGINE:-nfs} LAB=${LAB:-${TMPDIR:-/tmp}/nanospool-lab.${ENGINE:-nfs}}
 SPOOL=$(realpath "${SPOOL:-$here/../../.build/release/spool}")
+# Of the debug build, which is linked dynamically: for hosts whose clocks are off.
+DEBUG=$(realpath "${DEBUG:-$here/../../.build/debug/spool}")
 [ -x "$LAB/linux" ] || bash "$here/setup.sh"
 run=$(mktemp -d "$LAB/run.XXXXXX")
 trap 'rm -rf "$run"' EXIT
@@ -29,7 +32,7 @@ mkfs.ext4 -q -F "$run/disk.img"
 status=0
 TMPDIR=$run LD_PRELOAD="$LAB/ptrace-xstate.so" timeout -k 5 "$((${LIMIT:-240} + 20))" nice "$LAB/linux" \
   "ubd0=$run/disk.img" root=/dev/root rootfstype=hostfs rootflags=/ ro mem="${MEM:-768M}" init="$here/init.sh" \
-  con=null con0=fd:0,fd:1 ssl=null quiet LAB="$LAB" HERE="$here" SPOOL="$SPOOL" LIMIT="${LIMIT:-240}" OPTIONS="${OPTIONS:-}" ENGINE="$ENGINE" \
+  con=null con0=fd:0,fd:1 ssl=null quiet LAB="$LAB" HERE="$here" SPOOL="$SPOOL" DEBUG="$DEBUG" LIMIT="${LIMIT:-240}" OPTIONS="${OPTIONS:-}" ENGINE="$ENGINE" \
   SCENARIOS="$(IFS=,; echo "$*")" </dev/null >"$run/out" 2>&1 || status=$?
 grep -vE 'SELinux|mmapper_init|^sysrq|^reboot|can.t open /etc/exports' "$run/out" | tr -d '\r' || true
 if ! grep -qE '^[0-9]+ passed, 0 failed' "$run/out"; then

@@ -1,22 +1,42 @@
+import Glibc
 import Spool
 import SpoolFormat
 
 extension Verb {
   static let doctor = Verb(
     name: "doctor", summary: "say what is wrong in a spool and what would be done about it; --repair does it",
-    usage: "[--repair]", options: [.flag("--repair", "do it")],
-    example: "spool doctor\nspool doctor --repair",
-    exits: "0 nothing wrong, or repaired; 1 something is wrong; 69 no spool",
+    usage: "[--repair] [--hosts N [--wait DURATION]]",
+    options: [
+      .flag("--repair", "do it"),
+      .value("--hosts", "N", "measure with N - 1 other hosts, where the same is run at the same time"),
+      .value("--wait", "DURATION", "how long each of them is waited for (default: 30s)"),
+    ],
+    example: "spool doctor\nspool doctor --repair\nspool doctor --hosts 2          # on both, within half a minute",
+    exits: "0 nothing wrong, or repaired; 1 something is wrong, or nobody came; 69 no spool",
     notes: """
       On storage that several hosts share it measures whether that is fit for them, too, and says what to do where it isn't.
+      With --hosts it measures what holds between them: how soon one sees what the other changes, that a file which both
+      rename at once is one's, that neither gets a lock of the other's, how far their clocks are apart, and their names.
       """
   ) { invocation in
     try invocation.expect(atMost: 0)
+    let hosts = try invocation.number("--hosts", in: 2...1000)
+    let wait = try invocation.duration("--wait") ?? 30
+    guard hosts != nil || !invocation.has("--wait") else { throw UsageError("--wait goes with --hosts") }
     let spool = try invocation.spool()
+    guard hosts == nil || spool.isRemote else {
+      throw UsageError(
+        "--hosts: \(spool.path) is on this host's own \(try spool.fileSystem().name); "
+          + "if others use it, too, set SPOOL_STORAGE=shared")
+    }
     let doctor = Doctor(spool)
+    let output = invocation.output
+    // First, while the others wait: what follows may take long.
+    let line = ProgressLine()
+    let together = try hosts.map { try doctor.examineHosts($0, waiting: wait) { line.show($0) } } ?? []
+    line.clear()
     let isRepairing = invocation.has("--repair")
     let report = try doctor.examine(repairing: isRepairing)
-    let output = invocation.output
     for finding in report.findings {
       if invocation.isJSON {
         output.object { writer in
@@ -32,8 +52,8 @@ extension Verb {
       }
     }
     if report.count > report.findings.count { output.line("and \(report.count - report.findings.count) more") }
-    let storage = try doctor.examineStorage()
-    show(storage, output, isJSON: invocation.isJSON)
+    let storage = try doctor.examineStorage() + together
+    show(storage, output, isJSON: invocation.isJSON, isTogether: hosts != nil)
     let isFit = storage.allSatisfy { $0.cure == nil }
     if !invocation.isJSON {
       for remark in try doctor.remarks() { output.line(remark.escapedForTerminal()) }
@@ -49,12 +69,13 @@ extension Verb {
     return (report.count == 0 || isRepairing) && isFit ? .done : .nothing
   }
 
-  private static func show(_ storage: [StorageCheck], _ output: Output, isJSON: Bool) {
+  private static func show(_ storage: [StorageCheck], _ output: Output, isJSON: Bool, isTogether: Bool) {
     if storage.isEmpty { return }
     if isJSON {
       for check in storage {
         output.object { writer in
           writer.member("storage", check.name)
+          writer.member("with", ifPresent: check.peer)
           writer.member("found", check.found)
           writer.member("fit", check.cure == nil)
           writer.member("cure", ifPresent: check.cure)
@@ -62,15 +83,41 @@ extension Verb {
       }
       return
     }
+    func name(_ check: StorageCheck) -> String {
+      check.peer.map { "\(check.name), \($0.escapedForTerminal())" } ?? check.name
+    }
     output.table(
       ["STORAGE", "", "FOUND"],
-      storage.map { [$0.name, $0.cure == nil ? "fit" : "unfit", $0.found.escapedForTerminal()] })
+      storage.map { [name($0), $0.cure == nil ? "fit" : "unfit", $0.found.escapedForTerminal()] })
     for check in storage {
-      if let cure = check.cure { output.line("\(output.styled(check.name, .bold)): \(cure.escapedForTerminal())") }
+      if let cure = check.cure { output.line("\(output.styled(name(check), .bold)): \(cure.escapedForTerminal())") }
     }
     let bad = storage.count { $0.cure != nil }
     output.line(
       bad == 0
         ? output.styled("fit for several hosts", .green) : output.styled("not fit for several hosts", .bold))
+    if !isTogether { output.line("what holds between two hosts: spool doctor --hosts 2, on both at the same time") }
+  }
+}
+
+/// A line that is written over again and again, on standard error; on anything but a terminal nothing at all.
+private final class ProgressLine {
+  private let isShown = isatty(2) == 1
+  private var last = ""
+
+  func show(_ text: String) {
+    guard isShown, text != last else { return }
+    last = text
+    write("\r\u{1b}[2K\(text)")
+  }
+
+  func clear() {
+    if !last.isEmpty { write("\r\u{1b}[2K") }
+    last = ""
+  }
+
+  private func write(_ text: String) {
+    let bytes = Array(text.utf8)
+    _ = Glibc.write(2, bytes, bytes.count)
   }
 }

@@ -63,7 +63,7 @@ struct HostIdentity {
   }
 
   /// FNV-1a of 64 bits, twice.
-  private static func digest(_ bytes: [UInt8]) -> String {
+  static func digest(_ bytes: [UInt8]) -> String {
     [0xcbf2_9ce4_8422_2325, 0x9ae1_6a3b_2f90_404f].map { (basis: UInt64) in
       let hash = bytes.reduce(basis) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
       let text = String(hash, radix: 16)
