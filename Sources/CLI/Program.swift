@@ -44,19 +44,11 @@ struct UsageError: Error {
 enum Program {
   static let version = "0.1"
 
-  /// Every verb, in the order in which help lists them.
-  static let verbs: [Verb] = [
-    .initialize, .register, .bots, .skills, .reputation, .send, .publish, .subscribe, .unsubscribe, .topics, .inbox,
-    .receive, .ack, .nack, .extend, .dead, .reply, .request, .work, .task, .workflow, .announce, .group, .coordinate,
-    .ask, .analyze, .status, .learnings, .state, .log,
-    .thread, .search, .show, .trace, .stats, .mesh, .doctor, .collect, .demo,
-  ]
-
   /// Runs a command line. What goes wrong is said in one line on standard error.
   static func run(_ arguments: [String]) -> Exit {
     let output = Output()
     guard let name = arguments.first, name != "--help", name != "-h" else {
-      output.write(Help.overview(verbs))
+      output.write(Help.overview(Command.allCases.map(\.verb)))
       return output.finish(arguments.isEmpty ? .usage : .done)
     }
     if name == "--version" || name == "version" {
@@ -65,13 +57,13 @@ enum Program {
     }
     if name == "help" {
       guard arguments.count > 1 else {
-        output.write(Help.overview(verbs))
+        output.write(Help.overview(Command.allCases.map(\.verb)))
         return output.finish(.done)
       }
       return run(arguments.dropFirst().prefix(2) + ["--help"])
     }
-    guard let verb = verbs.first(where: { $0.name == name }) else {
-      return unknown(name, among: verbs, "no command", "spool --help")
+    guard let verb = Command.allCases.first(where: { $0.rawValue == name })?.verb else {
+      return unknown(name, among: Command.allCases.map(\.rawValue), "no command", "spool --help")
     }
     guard !verb.actions.isEmpty else { return run(verb, Array(arguments.dropFirst()), output) }
     guard arguments.count > 1, arguments[1] != "--help", arguments[1] != "-h" else {
@@ -79,16 +71,16 @@ enum Program {
       return output.finish(arguments.count == 1 ? .usage : .done)
     }
     guard let action = verb.actions.first(where: { $0.action == arguments[1] }) else {
-      let near = verb.otherWords[arguments[1]].map { [$0] }
-      return unknown(arguments[1], among: verb.actions, "no command \(name)", "spool \(name) --help", near)
+      let (names, near) = (verb.actions.map(\.action), verb.otherWords[arguments[1]].map { [$0] })
+      return unknown(arguments[1], among: names, "no command \(name)", "spool \(name) --help", near)
     }
     return run(action, Array(arguments.dropFirst(2)), output)
   }
 
   private static func unknown(
-    _ name: String, among verbs: [Verb], _ what: String, _ help: String, _ known: [String]? = nil
+    _ name: String, among names: [String], _ what: String, _ help: String, _ known: [String]? = nil
   ) -> Exit {
-    let near = known ?? NearMatch.of(name, among: verbs.map(\.action))
+    let near = known ?? NearMatch.of(name, among: names)
     let hint = near.isEmpty ? "see: \(help)" : "did you mean \(near.joined(separator: ", "))?"
     return fail("\(what) \"\(name.escapedForTerminal())\"", hint, .usage)
   }

@@ -5,7 +5,7 @@ import Synchronization
 /// A page of a file that several processes of one host map, with a lock in it that survives its holder.
 public final class SharedPage: Sendable {
   public static let size = 4096
-  private let address: UInt
+  @usableFromInline let address: UInt
 
   /// Maps the first page of an open file, which is made long enough. C: posix_fallocate(3), mmap(2), MAP_SHARED.
   public init(_ file: borrowing Descriptor) throws(SystemCallError) {
@@ -34,8 +34,9 @@ public final class SharedPage: Sendable {
 
   deinit { munmap(UnsafeMutableRawPointer(bitPattern: address), Self.size) }
 
-  /// The bytes from `offset` as a `Type`, for as long as the page lives.
-  public func pointer<Type: ~Copyable>(at offset: Int, as type: Type.Type) -> UnsafeMutablePointer<Type> {
+  /// The bytes from `offset` as a `Type`, for as long as the page lives. Inlined, so that the type needn't be asked for at
+  /// run time.
+  @inlinable public func pointer<Type: ~Copyable>(at offset: Int, as type: Type.Type) -> UnsafeMutablePointer<Type> {
     UnsafeMutableRawPointer(bitPattern: address)!.advanced(by: offset).assumingMemoryBound(to: type)
   }
 }

@@ -31,10 +31,17 @@ public final class Spool: Sendable {
   let rememberedStates = Mutex<[StateKey: RememberedState]>([:])
 
   /// A claim that was just made, and until when its lease can't have run out; nanoseconds since boot.
-  struct FreshClaim {
+  /// A class, since a process that claims nothing would spend as much time on letting go of no struct as on a write.
+  final class FreshClaim: Sendable {
     let bot: BotName
     let name: EntryName
     let end: Int
+
+    init(bot: BotName, name: EntryName, end: Int) {
+      self.bot = bot
+      self.name = name
+      self.end = end
+    }
   }
 
   /// Opens a spool. After a reboot, or in a copy, the first to open it repairs it before this returns.

@@ -137,9 +137,7 @@ private struct CardReader {
     card.leaseSeconds = seconds(node, field, "lease_seconds", 0.1...1e7) ?? card.leaseSeconds
     card.attemptsMax = whole(node, field, "attempts_max", 1...EntryName.attemptMax) ?? card.attemptsMax
     card.timeoutSeconds = seconds(node, field, "timeout_seconds", Card.timeoutRange) ?? card.timeoutSeconds
-    for (name, limit) in zip(InboxLimits.members, InboxLimits.fields) {
-      if let value = whole(node, field, name, InboxLimits.range) { card.inboxLimits[keyPath: limit] = value }
-    }
+    card.inboxLimits = InboxLimits { whole(node, field, $0, InboxLimits.range) }.overruling(card.inboxLimits)
   }
 
   private mutating func skills(_ document: JSONNode) -> [Card.Skill] {

@@ -16,10 +16,6 @@ public struct InboxLimits: Sendable, Hashable {
   /// Under these names they stand in `spool.json`, for all bots, and in a bot's card, for its inbox.
   public static let members = ["inbox_messages_max", "inbox_bytes_max", "sender_messages_max", "sender_bytes_max"]
 
-  static let fields: [WritableKeyPath<InboxLimits, Int?> & Sendable] = [
-    \.messages, \.bytes, \.senderMessages, \.senderBytes,
-  ]
-
   public var isEmpty: Bool { self == InboxLimits() }
   /// Whether whose the files are, or how long, must be known.
   public var needsFiles: Bool { bytes != nil || senderMessages != nil || senderBytes != nil }
@@ -27,15 +23,24 @@ public struct InboxLimits: Sendable, Hashable {
   /// Each as it is here, else as there.
   public func overruling(_ defaults: InboxLimits) -> InboxLimits {
     var result = defaults
-    for field in Self.fields { if let value = self[keyPath: field] { result[keyPath: field] = value } }
+    result.messages = messages ?? defaults.messages
+    result.bytes = bytes ?? defaults.bytes
+    result.senderMessages = senderMessages ?? defaults.senderMessages
+    result.senderBytes = senderBytes ?? defaults.senderBytes
     return result
+  }
+
+  /// From what stands under their names.
+  init(_ value: (_ member: String) -> Int?) {
+    messages = value("inbox_messages_max")
+    bytes = value("inbox_bytes_max")
+    senderMessages = value("sender_messages_max")
+    senderBytes = value("sender_bytes_max")
   }
 
   /// As somebody wrote them by hand: what is no whole number above 0 is not there.
   init(_ value: JSONValue) {
-    for (name, field) in zip(Self.members, Self.fields) {
-      self[keyPath: field] = value[name]?.int.flatMap { $0 > 0 ? min($0, Self.range.upperBound) : nil }
-    }
+    self.init { value[$0]?.int.flatMap { $0 > 0 ? min($0, Self.range.upperBound) : nil } }
   }
 
   func write(to writer: inout JSONWriter) {

@@ -334,8 +334,7 @@ extension JSONWriter {
 
   /// A string whose bytes need no escaping.
   public mutating func quoted(_ append: (inout [UInt8]) -> Void) {
-    // Nothing but the comma that may have to come first.
-    raw(EmptyCollection())
+    separate()
     bytes.append(UInt8(ascii: "\""))
     append(&bytes)
     bytes.append(UInt8(ascii: "\""))

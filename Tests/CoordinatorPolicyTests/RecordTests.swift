@@ -171,7 +171,7 @@ import Testing
   private func event(_ kind: LogEvent.Kind, _ data: String, subject: String = "x", at seconds: Double = 0) -> LogEvent {
     let line = LogEvent.line(
       kind: kind, subject: subject, source: "/pi/1.1", number: 1, time: start.advanced(bySeconds: seconds)
-    ) { $0.raw(data.utf8) }
+    ) { $0.raw(Array(data.utf8)) }
     return line.withUnsafeBufferPointer { LogEvent(line: $0)! }
   }
 

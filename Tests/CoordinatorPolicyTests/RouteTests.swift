@@ -23,7 +23,7 @@ import Testing
       let at = now.advanced(bySeconds: -seconds - Double(waits.count - number))
       let data = #"{"bot":"\#(name)","attempt":1,"waited_us":\#(wait),"from":\#(JSONText(string: from))}"#
       let line = LogEvent.line(kind: .messageClaimed, subject: "x", source: "/h/1.1", number: 1, time: at) {
-        $0.raw(data.utf8)
+        $0.raw(Array(data.utf8))
       }
       let event = try #require(line.withUnsafeBufferPointer { LogEvent(line: $0) })
       record.count(try #require(Lesson(event)))

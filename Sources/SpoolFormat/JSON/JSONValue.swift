@@ -80,7 +80,7 @@ public enum JSONValue: Sendable, Hashable {
     switch self {
     case .null: writer.null()
     case .bool(let bool): writer.bool(bool)
-    case .number(let text): writer.raw(text.utf8)
+    case .number(let text): writer.raw(Array(text.utf8))
     case .string(let string): writer.string(string)
     case .array(let array):
       writer.beginArray()

@@ -24,7 +24,7 @@ public struct JSONWriter {
 
   @inlinable
   public mutating func int<I: FixedWidthInteger>(_ i: I) {
-    if let value = Int64(exactly: i) { decimal(value) } else { raw(String(i).utf8) }
+    if let value = Int64(exactly: i) { decimal(value) } else { raw(Array(String(i).utf8)) }
   }
 
   /// The shortest text that reads back as the same number; `null` for what JSON has no number for.
@@ -49,10 +49,10 @@ public struct JSONWriter {
   }
 
   /// Writes a valid value, which is not checked, as it is.
-  public mutating func raw(_ value: some Sequence<UInt8>) {
-    separate()
-    bytes.append(contentsOf: value)
-  }
+  public mutating func raw(_ value: ArraySlice<UInt8>) { value.withUnsafeBufferPointer { raw($0) } }
+
+  /// Writes a valid value, which is not checked, as it is.
+  public mutating func raw(_ value: [UInt8]) { raw(value[...]) }
 
   private mutating func begin(_ bracket: UInt8) {
     separate()
@@ -66,7 +66,7 @@ public struct JSONWriter {
   }
 
   @inline(__always)
-  private mutating func separate() {
+  mutating func separate() {
     if needsComma { bytes.append(UInt8(ascii: ",")) }
     needsComma = true
   }
