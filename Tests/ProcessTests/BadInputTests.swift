@@ -47,6 +47,7 @@ struct Refusal: Sendable, CustomTestStringConvertible {
     Refusal(["-hi"], 64, "no command"),
     Refusal(["send", "coder", "-hi"], 64, "goes after --"),
     Refusal(["search"], 64, "WORD is missing"),
+    Refusal(["gc", "--older-than", "30"], 64, "write 30d"),
     Refusal(["register", "new", "--skill", "swift:godlike"], 65, "godlike"),
     Refusal(["register", "new", "--capacity", "0"], 64, "whole number"),
     Refusal(["send", "coder", "hi", "--key", long + long], 64, "--key has 600 bytes"),

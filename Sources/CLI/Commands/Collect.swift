@@ -26,11 +26,11 @@ extension Verb {
   ) { invocation in
     try invocation.expect(atMost: 0)
     var wish = CollectionWish()
-    wish.olderThan = try invocation.duration("--older-than")
+    wish.olderThan = try age(invocation, "--older-than")
     wish.keepBytes = try invocation.size("--keep-bytes")
     wish.isDryRun = invocation.has("--dry-run")
-    let deadAge = try invocation.duration("--dead")
-    let quarantineAge = try invocation.duration("--quarantine")
+    let deadAge = try age(invocation, "--dead")
+    let quarantineAge = try age(invocation, "--quarantine")
     guard wish.olderThan != nil || wish.keepBytes != nil || deadAge != nil || quarantineAge != nil else {
       throw UsageError("say what is to go: --older-than 30d, --keep-bytes 10G, or both")
     }
@@ -52,6 +52,15 @@ extension Verb {
       show(report, dead, aside, wish, invocation.output)
     }
     return .done
+  }
+
+  /// Elsewhere a number alone is seconds. Here somebody who means days would lose the log.
+  private static func age(_ invocation: Invocation, _ name: String) throws -> Double? {
+    if let text = invocation.value(name), text.last?.isNumber == true {
+      let shown = text.escapedForTerminal()
+      throw UsageError("\(name) \(shown) has no unit: write \(shown)d for days, or s, m, h")
+    }
+    return try invocation.duration(name)
   }
 
   private static func show(

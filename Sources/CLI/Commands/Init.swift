@@ -37,9 +37,10 @@ extension Verb {
         writer.member("shared_with", ifPresent: spool.settings.sharedWith)
       }
     } else {
+      let fromAnywhere = path.hasPrefix("/") ? path : "\(Invocation.workingDirectory())/\(path)"
       Output.talk(
         isNew
-          ? "made a spool in \(path); next: export SPOOL_DIR=\(path)"
+          ? "made a spool in \(path); next: export SPOOL_DIR=\(fromAnywhere)"
           : "\(path) is a spool already; nothing was changed")
     }
     return .done
