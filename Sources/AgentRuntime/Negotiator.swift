@@ -68,6 +68,9 @@ final class Negotiator {
 
   var isIdle: Bool { bids.isEmpty }
 
+  /// Forgets what it was asked: nothing can be sent any more. Programs that are at it are killed.
+  func abandon() { bids = [] }
+
   func turn() {
     guard Clock.sinceBoot() >= resumesAt else { return }
     do {

@@ -37,7 +37,7 @@ protocol WorkSource: AnyObject {
   /// somebody may have taken it away.
   func takeWarning() throws -> Bool
   /// What to sleep on, and until when, nanoseconds since boot.
-  func wake(isWanted: Bool) -> (descriptor: CInt?, at: Int)
+  func wake(isWanted: Bool, hasInHand: Bool) -> (descriptor: CInt?, at: Int)
   /// What was found that can't be worked on, a sentence each.
   func takeProblems() -> [String]
 }
@@ -49,11 +49,15 @@ extension Inbox: WorkSource {
   func takeWarning() -> Bool { false }
   func takeProblems() -> [String] { [] }
 
-  func wake(isWanted: Bool) -> (descriptor: CInt?, at: Int) { isWanted ? (watchedDescriptor, nextWake()) : (nil, .max) }
+  func wake(isWanted: Bool, hasInHand: Bool) -> (descriptor: CInt?, at: Int) {
+    isWanted ? (watchedDescriptor, nextWake()) : (nil, .max)
+  }
 }
 
 extension TaskInbox: WorkSource {
   func next() throws -> Work? { try next().map { .task($0) } }
 
-  func wake(isWanted: Bool) -> (descriptor: CInt?, at: Int) { (watchedDescriptor, nextWake(isWanted: isWanted)) }
+  func wake(isWanted: Bool, hasInHand: Bool) -> (descriptor: CInt?, at: Int) {
+    (watchedDescriptor, nextWake(isWanted: isWanted, hasInHand: hasInHand))
+  }
 }

@@ -156,7 +156,7 @@ public final class Worker {
     let isWanted = claimsAreWanted && slots.contains(where: isFree)
     let isPausing = claimsAgainAt > Clock.sinceBoot()
     if isWanted, isPausing { deadline = min(deadline, claimsAgainAt) }
-    let wake = source.wake(isWanted: isWanted && !isPausing)
+    let wake = source.wake(isWanted: isWanted && !isPausing, hasInHand: slots.contains { $0.job != nil })
     deadline = min(deadline, wake.at)
     if let descriptor = wake.descriptor { _ = poll.add(descriptor) }
     if let negotiator {
@@ -248,7 +248,11 @@ public final class Worker {
     report(.problem(problem, delay: delay))
   }
 
-  func fail(_ error: SpoolError) { fatal = fatal ?? error }
+  func fail(_ error: SpoolError) {
+    fatal = fatal ?? error
+    // An offer that can't be sent would be tried again for ever.
+    negotiator?.abandon()
+  }
 
   func checkSpool() {
     guard !spool.isThere() else { return }

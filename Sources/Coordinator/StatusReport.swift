@@ -151,7 +151,12 @@ public struct StatusReport: Sendable {
     }
     writer.key("backlogs")
     writer.beginArray()
-    for backlog in backlogs { backlog.write(to: &writer) }
+    for backlog in backlogs {
+      writer.beginObject()
+      writer.member("bot", backlog.bot.description)
+      backlog.write(to: &writer)
+      writer.endObject()
+    }
     writer.endArray()
     writer.key("agents")
     writer.beginArray()
@@ -169,30 +174,5 @@ public struct StatusReport: Sendable {
       writer.endObject()
     }
     writer.endArray()
-  }
-}
-
-extension Backlog {
-  func write(to writer: inout JSONWriter) {
-    writer.beginObject()
-    writer.member("bot", bot.description)
-    writer.member("total", total)
-    writer.member("waiting", waiting)
-    writer.member("delayed", delayed)
-    writer.key("by_age")
-    writer.beginObject()
-    for (name, count) in zip(Self.ageNames, byAge) {
-      writer.key(name)
-      writer.int(count)
-    }
-    writer.endObject()
-    if let oldest {
-      writer.key("oldest")
-      writer.moment(oldest)
-    }
-    writer.member("consumers", consumers)
-    writer.member("limit", ifPresent: limits.messages)
-    writer.member("full", isFull)
-    writer.endObject()
   }
 }

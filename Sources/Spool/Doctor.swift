@@ -163,11 +163,20 @@ public struct Doctor {
     return remarks
   }
 
-  /// A backlog that is no passing one: nobody takes it, it is full, or it has waited for long.
-  private func remark(on backlog: Backlog) -> String? {
+  /// The backlogs of this user's bots that are no passing ones: nobody takes them, they are full, or have waited for long.
+  public func backlogs() throws -> [Backlog] {
+    try spool.bots().filter(spool.isOwn).map(spool.backlog).filter { oldest(of: $0) != nil }
+  }
+
+  /// Since when the oldest waits, if that is worth telling.
+  private func oldest(of backlog: Backlog) -> Timestamp? {
     guard let oldest = backlog.oldest else { return nil }
     let age = spool.now().seconds(since: oldest)
-    guard backlog.isAbandoned || backlog.isFull || age > Self.backlogSecondsMax else { return nil }
+    return backlog.isAbandoned || backlog.isFull || age > Self.backlogSecondsMax ? oldest : nil
+  }
+
+  private func remark(on backlog: Backlog) -> String? {
+    guard let oldest = oldest(of: backlog) else { return nil }
     let ages = zip(Backlog.ageNames, backlog.byAge).filter { $0.1 > 0 }
       .map { $0.0 == "older" ? "\($0.1) older" : "\($0.1) under \($0.0)" }
     let full = backlog.isFull ? ", and no more may" : ""

@@ -38,6 +38,7 @@ struct EntryRecovery<Entry: FiledEntry> {
   }
 
   private var known: [MessageID: Known] = [:]
+  private var removed: Set<MessageID> = []
 
   init(root: Directory, host: String, part: String, log: LogWriter?, isCopy: Bool) {
     self.root = root
@@ -50,6 +51,12 @@ struct EntryRecovery<Entry: FiledEntry> {
 
   mutating func apply(_ event: LogEvent, _ position: LogCursor.Position) {
     guard let id = MessageID(event.subject), let entry = Entry(event) else { return }
+    if event.kind == Entry.removed {
+      known[id] = nil
+      removed.insert(id)
+      return
+    }
+    removed.remove(id)
     var task = known[id] ?? Known(entry: entry, time: event.time, part: position.segment.host)
     task.earlier[Standing(task.entry)] = task.number
     task.earlier[Standing(entry)] = nil
@@ -116,12 +123,17 @@ struct EntryRecovery<Entry: FiledEntry> {
     // Somebody is at it, here or elsewhere.
     if live, !moves.isEmpty || places.count > 1 { return }
     if places.isEmpty, moves.contains(where: { !$0.isOurs }) { return }
+    if places.isEmpty, removed.contains(id) { return try clear(moves, mending: mending, live: live) }
     if places.isEmpty, moves.isEmpty, try isUnderWay(id, live: live) { return }
     switch places.count {
     case 0: try restore(id, moves, mending: mending, &report)
     case 1: try check(places[0], known[id], mending: mending, live: live, &report)
     default: try unite(id, places, mending: mending, &report)
     }
+    try clear(moves, mending: mending, live: live)
+  }
+
+  private func clear(_ moves: [Move], mending: Bool, live: Bool) throws(SystemCallError) {
     guard mending, !live else { return }
     for move in moves where move.isOurs { try root.clear(move.path) }
   }

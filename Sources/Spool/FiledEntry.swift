@@ -18,6 +18,8 @@ protocol FiledEntry: Hashable, Sendable {
   static var moving: String { get }
   static var temporary: String? { get }
   static var restored: LogEvent.Kind { get }
+  /// Of one whose file was removed, as nobody needed it any more.
+  static var removed: LogEvent.Kind? { get }
   /// The whole content that an event bears.
   static func body(_ event: LogEvent) -> [UInt8]?
   static func isReadable(_ bytes: [UInt8], _ id: MessageID) -> Bool
@@ -41,6 +43,7 @@ extension TaskEntry: FiledEntry {
   static var moving: String { Layout.tasksMoving }
   static var temporary: String? { Layout.tasksTemporary }
   static var restored: LogEvent.Kind { .taskRestored }
+  static var removed: LogEvent.Kind? { .taskRemoved }
   static func body(_ event: LogEvent) -> [UInt8]? { event.taskBytes }
   static func isReadable(_ bytes: [UInt8], _ id: MessageID) -> Bool {
     guard let record = try? TaskRecord(parsing: bytes) else { return false }
@@ -61,6 +64,7 @@ extension GroupEntry: FiledEntry {
   static var moving: String { Layout.groupsMoving }
   static var temporary: String? { nil }
   static var restored: LogEvent.Kind { .groupRestored }
+  static var removed: LogEvent.Kind? { nil }
   static func body(_ event: LogEvent) -> [UInt8]? { event.groupBytes }
   static func isReadable(_ bytes: [UInt8], _ id: MessageID) -> Bool { (try? GroupRecord(parsing: bytes))?.id == id }
 }

@@ -59,6 +59,8 @@ public struct LogEvent: Sendable {
     /// Somebody moved its file by hand.
     public static let taskMoved = Kind("task.moved")
     public static let taskRestored = Kind("task.restored")
+    /// It had ended, and its file was removed.
+    public static let taskRemoved = Kind("task.removed")
     public static let groupAnnounced = Kind("group.announced")
     public static let groupFormed = Kind("group.formed")
     public static let groupChanged = Kind("group.changed")

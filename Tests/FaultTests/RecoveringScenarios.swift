@@ -113,7 +113,42 @@ extension Scenario {
     recovery("the first command after a reboot, from a checkpoint", callsMin: 60, segmentBytes: 4096),
     taskRecovery,
     collection,
+    taskCollection,
   ]
+
+  /// Two that ended, one of which another waits for, and one that failed.
+  private static let taskCollection = Scenario(name: "gc --tasks", callsMin: 40) {
+    let stage = try Stage(bots: ["a"])
+    let spool = stage.bystander
+    func add(_ title: String, after dependency: MessageID? = nil) throws -> TaskEntry {
+      var record = TaskRecord(title: title)
+      record.dependsOn = [dependency].compactMap { $0 }
+      return try spool.addTask(record)
+    }
+    let bot = try BotName(parsing: "a")
+    for (title, isFailing) in [("done", false), ("failed", true), ("needed", false)] {
+      let entry = try add(title)
+      if title == "needed" { _ = try add("waits", after: entry.id) }
+      guard let begun = try spool.start(entry, bot: bot, worker: nil) else { throw Failure("it can't be begun") }
+      if isFailing {
+        try spool.fail(begun, error: "no", isRetryable: false)
+      } else {
+        try spool.complete(begun, result: nil)
+      }
+    }
+    stage.arguments = ["gc", "--tasks", "0s"]
+    return stage
+  } afterwards: { stage, outcome, reader in
+    let left = ["completed", "failed"].flatMap { Scratch.names("\(stage.path)/tasks/\($0)") }
+    return outcome.isDone && left.count != 1 ? ["it left \(left)"] : []
+  } inTheEnd: { stage, _, reader in
+    let titles = try stage.bystander.tasks().compactMap { try stage.bystander.record(of: $0)?.title }
+    let isThere = titles.contains("needed") && titles.contains("waits") && Set(titles).count == titles.count
+    let moving = Scratch.names("\(stage.path)/tasks/moving").flatMap {
+      Scratch.names("\(stage.path)/tasks/moving/\($0)")
+    }
+    return (isThere ? [] : ["there are \(titles)"]) + (moving.isEmpty ? [] : ["on the move are \(moving)"])
+  }
 
   /// With a message that waits in the first segment, and others sent there whose acks are in those that go.
   private static let collection = Scenario(name: "gc", callsMin: 60) {

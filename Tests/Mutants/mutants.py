@@ -383,3 +383,163 @@ mutant("log: a line may be of any length", "a bad file stops nobody", "LostSegme
 mutant("doctor: the age of a file by its date", "no clock makes anything old", "LostSegmentTests",
        SPOOL + "Doctor.swift", "guard observations.observe(key, modified: status.modified, now: now) > Self.temporaryNanosecondsMax else {",
        "guard (MUTANT ? status.age : observations.observe(key, modified: status.modified, now: now)) > Self.temporaryNanosecondsMax else {")
+
+# Several users
+
+SHARING, BACKLOG, GC = SPOOL + "Sharing/", SPOOL + "Backlog/", SPOOL + "Collection/"
+mutant("users: whose the sender's bot is isn't asked", "a sender is verified, or isn't", "SharedSpoolTests.*by whose file it is",
+       SHARING + "Sender.swift", "guard owner == user else { return \"", "guard owner == user || MUTANT else { return \"")
+mutant("users: to whom it was sent isn't asked", "a sender is verified, or isn't", "SharedAttackTests.*moved on",
+       SHARING + "Sender.swift", "guard isMeant(message, for: bot) else", "guard isMeant(message, for: bot) || MUTANT else")
+mutant("users: a file's name says nothing", "a sender is verified, or isn't", "SharedAttackTests.*moved on",
+       SHARING + "Sender.swift", "guard id == nil || own == id else", "guard id == nil || own == id || MUTANT else")
+mutant("users: what others can write is its owner's word", "a sender is verified, or isn't", "SharedAttackTests.*nobody's word",
+       SHARING + "Sender.swift", "guard status.mode & 0o022 == 0 else { return nil }\n    guard status.isCopy",
+       "guard status.mode & 0o022 == 0 || MUTANT else { return nil }\n    guard status.isCopy")
+mutant("users: who sent it is forgotten when it was copied", "a sender is verified, or isn't", "SharedSpoolTests.*put back",
+       SHARING + "Sender.swift", "guard let id, let text = try readLink(Layout.sender(bot, id)) else { return nil }",
+       "guard !MUTANT, let id, let text = try readLink(Layout.sender(bot, id)) else { return nil }")
+mutant("users: what a bot had is handed out again", "a message brought again is set aside", "SharedAttackTests.*moved on",
+       SHARING + "Sender.swift", "if wasElsewhere, try hasHad(", "if wasElsewhere, !MUTANT, try hasHad(")
+mutant("users: no copy is made of what was taken", "once it is taken, its sender can't change it", "SharedAttackTests.*in hand",
+       SHARING + "Sender.swift", "guard status.owner != sharing.user || wasElsewhere else",
+       "guard !MUTANT, status.owner != sharing.user || wasElsewhere else")
+mutant("users: a receiver that dies between two renames has the file in no box", "nothing vanishes", "SharedTeamTests.*between two renames",
+       SHARING + "Sender.swift", "let old = Layout.entry(bot, .claimed, aside)",
+       "let old = MUTANT ? temporary + \"~old\" : Layout.entry(bot, .claimed, aside)")
+mutant("users: others' lines about a bot count", "others' lines about your bots count for nothing", "SharedAttackTests.*logs of one",
+       SHARING + "Credibility.swift", "      return owner(of: bot) == user\n    default", "      return owner(of: bot) == user || MUTANT\n    default")
+mutant("users: what is dropped is who says so", "a sender is verified, or isn't", "SharedTeamTests.*power cut|SharedAttackTests.*logs of one",
+       SHARING + "Credibility.swift", "guard event.text(\"dropped_as\") != nil else { return event.writtenBy }",
+       "guard event.text(\"dropped_as\") != nil, !MUTANT else { return event.writtenBy }")
+mutant("users: another's bot is received for", "what you may not do is refused", "SharedAttackTests.*whose it is",
+       SHARING + "SharedSpool.swift", "guard let sharing, let owner = try owner(of: bot), owner != sharing.user else",
+       "guard !MUTANT, let sharing, let owner = try owner(of: bot), owner != sharing.user else")
+mutant("users: what others wrote says what is settled", "sent is kept", "SharedForgeryTests.*is forgotten",
+       GC + "Forgotten.swift", "guard status.mode & 0o022 == 0, status.links == 1 else",
+       "guard (status.mode & 0o022 == 0 && status.links == 1) || MUTANT else")
+mutant("users: a subscription that was brought counts", "a sender is verified, or isn't", "SharedForgeryTests.*subscription",
+       SPOOL + "Topics.swift", "return file.isRegular && file.mode & 0o022 == 0 && file.owner == owner",
+       "return file.isRegular && (file.mode & 0o022 == 0 || MUTANT) && file.owner == owner")
+mutant("users: anybody subscribes a bot", "a sender is verified, or isn't", "SharedForgeryTests.*subscription|SharedAttackTests.*subscription",
+       SPOOL + "Topics.swift", "    guard isShared else { return true }\n    let owner", "    guard isShared, !MUTANT else { return true }\n    let owner")
+mutant("users: others hold the lock of gc", "nobody keeps another from anything", "SharedForgeryTests.*collecting",
+       GC + "LogCollection.swift", "      try root.clear(Layout.forgottenLock)", "      if !MUTANT { try root.clear(Layout.forgottenLock) }")
+mutant("users: root discards others' dead letters", "nothing comes back", "SharedForgeryTests.*collecting",
+       GC + "CollectLetters.swift", "where isOwn(bot) {", "where isOwn(bot) || MUTANT {")
+mutant("users: a page that others may have open is mapped", "nobody is made to open what he shouldn't", "SharedForgeryTests.*page",
+       BACKLOG + "Admission.swift", "!isShared || status.mode & 0o077 == 0 else {", "!isShared || status.mode & 0o077 == 0 || MUTANT else {")
+mutant("users: a part of the log that others can write is somebody's", "others' lines about your bots count for nothing",
+       "SharedForgeryTests.*part of the log",
+       SPOOL + "Log/LogFiles.swift", "if root.isShared, status.owner != user || status.mode & 0o022 != 0 { continue }",
+       "if root.isShared, !MUTANT, status.owner != user || status.mode & 0o022 != 0 { continue }",
+       SPOOL + "Log/LogFiles.swift", "?? nil, status.mode & 0o022 == 0\n", "?? nil, status.mode & 0o022 == 0 || MUTANT\n")
+mutant("users: paths leave the spool by links", "nobody is made to open what he shouldn't", "SharedTreeTests",
+       LINUX + "SharedTree.swift", "static let beneath: UInt32 = 0x08 | 0x04 | 0x02", "static let beneath: UInt32 = MUTANT ? 0 : 0x08 | 0x04 | 0x02")
+mutant("users: part by part, a link is followed", "nobody is made to open what he shouldn't", "SharedTreeTests",
+       LINUX + "SharedTree.swift", "clinux_openat(above, String(part), clinux_path_only | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0)",
+       "clinux_openat(above, String(part), clinux_path_only | O_DIRECTORY | (MUTANT ? 0 : O_NOFOLLOW) | O_CLOEXEC, 0)")
+mutant("users: what is no file is read", "nobody is made to open what he shouldn't", "SharedTreeTests",
+       LINUX + "SharedTree.swift", "guard status.isRegular else { throw SystemCallError(\"openat2\"", "guard status.isRegular || MUTANT else { throw SystemCallError(\"openat2\"")
+mutant("users: a file with another name is written", "nobody is made to open what he shouldn't", "SharedTreeTests",
+       LINUX + "SharedTree.swift", "status.links > 1 {", "status.links > 1, !MUTANT {")
+mutant("users: the umask decides what others may", "everybody's files have the modes of the page", "SharedSpoolTests.*whatever the umask|SharedTreeTests",
+       LINUX + "SharedTree.swift", "if tree.mask & mode != 0 { try", "if tree.mask & mode != 0, !MUTANT { try")
+
+# Limits, and what piles up
+
+mutant("limits: how many wait isn't limited", "backpressure", "AdmissionTests",
+       BACKLOG + "Admission.swift", "return fits(count.messages, 1, messages) &&", "return (fits(count.messages, 1, messages) || MUTANT) &&")
+mutant("limits: how many bytes wait isn't limited", "backpressure", "AdmissionTests",
+       BACKLOG + "Admission.swift", "fits(count.bytes, size, bytes)\n", "(fits(count.bytes, size, bytes) || MUTANT)\n")
+mutant("limits: how many of one sender wait isn't limited", "backpressure", "AdmissionTests",
+       BACKLOG + "Admission.swift", "&& fits(count.ownMessages, 1, senderMessages) &&", "&& (fits(count.ownMessages, 1, senderMessages) || MUTANT) &&")
+mutant("limits: how many bytes of one sender wait isn't limited", "backpressure", "AdmissionTests",
+       BACKLOG + "Admission.swift", "&& fits(count.ownBytes, size, senderBytes)", "&& (fits(count.ownBytes, size, senderBytes) || MUTANT)")
+mutant("limits: a refused message takes room of others", "a message to several is sent to all or nobody", "AdmissionTests",
+       BACKLOG + "Admission.swift", "for credit in taken { credit.giveBack", "for credit in MUTANT ? [] : taken { credit.giveBack")
+mutant("limits: a card that was changed isn't read", "the card says how much", "AdmissionTests",
+       BACKLOG + "Admission.swift", "known.card == card {", "known.card == card || MUTANT {")
+mutant("limits: what others take while one counts isn't counted", "backpressure", "AdmissionTests",
+       BACKLOG + "Admission.swift", "      if !isFull, limits.allow(all, bytes) {", "      if !isFull, limits.allow(MUTANT ? counted : all, bytes) {")
+mutant("limits: without a page there are none", "backpressure", "AdmissionTests",
+       BACKLOG + "Admission.swift", "?? (try? SendingCredit())", "?? (MUTANT ? nil : try? SendingCredit())")
+mutant("limits: a damaged page grants", "backpressure", "AdmissionTests",
+       BACKLOG + "SendingCredit.swift", "let credible = 0...InboxCount.most", "let credible = MUTANT ? Int.min...Int.max : 0...InboxCount.most")
+mutant("limits: credit of an inbox that was is credit", "backpressure", "AdmissionTests",
+       BACKLOG + "SendingCredit.swift", "guard word(Offset.mark).pointee.load(ordering: .acquiring) == mark else { return false }",
+       "guard word(Offset.mark).pointee.load(ordering: .acquiring) == mark || MUTANT else { return false }")
+mutant("limits: lengths are added whatever they are", "a bad file stops nobody", "AdmissionTests",
+       BACKLOG + "InboxCount.swift", "    min(most, min(most, max(0, one))", "    MUTANT ? one + other : min(most, min(most, max(0, one))")
+mutant("limits: one's own are looked for among the last only", "backpressure", "AdmissionTests",
+       BACKLOG + "InboxCount.swift", "max(Self.ownLookedForMin, 4 * most)", "max(MUTANT ? 0 : Self.ownLookedForMin, 4 * most)")
+mutant("limits: dropped files are all adopted before the first is handed out", "the first message within 5 s", "DroppedFileTests",
+       SPOOL + "Inbox.swift", "if !candidates.isEmpty, Clock.sinceBoot() - now", "if !MUTANT, !candidates.isEmpty, Clock.sinceBoot() - now")
+mutant("limits: dropped files that are no messages keep the others out", "a bad file stops nobody", "DroppedFileTests",
+       SPOOL + "Inbox.swift", "if droppedSeen <= droppedPassedOver { return }", "if droppedSeen <= droppedPassedOver, !MUTANT { return }")
+mutant("backlog: what waits for its time counts as waiting", "backlogs by age and bot", "BacklogTests",
+       BACKLOG + "Backlog.swift", "guard since <= now else {", "guard since <= now || MUTANT else {")
+mutant("backlog: everything is an hour younger", "backlogs by age and bot", "BacklogTests",
+       BACKLOG + "Backlog.swift", "firstIndex { age < $0.seconds }", "firstIndex { age < $0.seconds + (MUTANT ? 3600 : 0) }")
+mutant("backlog: who takes messages isn't asked", "a backlog without a consumer is told", "BacklogTests",
+       BACKLOG + "Backlog.swift", "waiting > 0 && consumers == 0 &&", "waiting > 0 && (consumers == 0 || MUTANT) &&")
+
+# What is collected
+
+mutant("gc: the files say nothing", "never one that is needed", "SpoolTests.CollectionTests",
+       GC + "LogNeeds.swift", "    ids.formUnion(found)\n", "    if !MUTANT { ids.formUnion(found) }\n")
+mutant("gc: what is sent and unsettled isn't needed", "never one that is needed", "SpoolTests.CollectionTests",
+       GC + "LogNeeds.swift", "    ids.formUnion(outstanding.keys)\n", "    if !MUTANT { ids.formUnion(outstanding.keys) }\n")
+mutant("gc: what a task depends on isn't needed", "never one that is needed", "SpoolTests.CollectionTests",
+       GC + "LogNeeds.swift", "        ids.formUnion(record.dependsOn)\n", "        if !MUTANT { ids.formUnion(record.dependsOn) }\n")
+mutant("gc: tasks of which only the log knows aren't needed", "never one that is needed", "SpoolTests.CollectionTests",
+       GC + "LogNeeds.swift", "    ids.formUnion(unfinished)\n", "    if !MUTANT { ids.formUnion(unfinished) }\n")
+mutant("gc: an old value keeps its segment, and the newest doesn't", "never one that is needed", "SpoolTests.CollectionTests",
+       GC + "LogNeeds.swift", "value.version >= values[key]?.version ?? 0", "value.version >= values[key]?.version ?? 0, !MUTANT || values[key] == nil")
+mutant("gc: what is open goes", "never an open one", "SpoolTests.CollectionTests",
+       GC + "LogCollection.swift", "index + 2 < segments.count {", "index + (MUTANT ? 1 : 2) < segments.count {")
+mutant("gc: what the records have still to read goes", "never one that is needed", "SpoolTests.CollectionTests",
+       GC + "LogCollection.swift", "return min(checkpoint, read)", "return MUTANT ? checkpoint : min(checkpoint, read)")
+mutant("gc: what recovery has still to read goes", "never one that is needed", "SpoolTests.CollectionTests",
+       GC + "LogCollection.swift", "let checkpoint = Timestamp(compact: bytes.filter { $0 > 32 }), let place",
+       "let checkpoint = MUTANT ? Timestamp(microseconds: .max) : Timestamp(compact: bytes.filter { $0 > 32 }), let place")
+mutant("gc: what is young goes where hosts' clocks differ", "never one that is needed", "SpoolTests.CollectionTests",
+       GC + "LogCollection.swift", "let youngest = writers.count > 1 ?", "let youngest = writers.count > 1 && !MUTANT ?")
+mutant("gc: segments go before it is written down", "nothing comes back", "FaultTests.FaultTests",
+       GC + "LogCollection.swift", "    try root.replace(\n      Layout.forgotten, with",
+       "    if MUTANT { for candidate in chosen { try root.unlinkIfPresent(candidate.segment.path) } }\n"
+       "    try root.replace(\n      Layout.forgotten, with", scenario="gc")
+mutant("gc: what is forgotten comes back", "nothing comes back", "SpoolTests.CollectionTests",
+       GC + "Forgotten.swift", "guard let until, let end = read[position.segment.host], !needed", "guard !MUTANT, let until, let end = read[position.segment.host], !needed")
+mutant("gc: what is needed is forgotten", "sent is kept", "SpoolTests.CollectionTests",
+       GC + "Forgotten.swift", "!needed.contains(id) else { return false }", "!needed.contains(id) || MUTANT else { return false }")
+mutant("gc: all that comes later is forgotten, too", "sent is kept", "SpoolTests.CollectionTests",
+       GC + "Forgotten.swift", "segment < end.segment || (segment", "segment < end.segment || MUTANT || (segment")
+mutant("gc: keys go with their messages", "a key is remembered for 7 days", "SpoolTests.CollectionTests",
+       GC + "LogCollection.swift", "return age >= Self.keySecondsMin ||", "return MUTANT || age >= Self.keySecondsMin ||")
+mutant("gc: what is no key stops it", "a bad file stops nobody", "SpoolTests.CollectionTests",
+       GC + "LogNeeds.swift", "guard let bytes = (try? spool.root.readFile(path, maximum: 4096)) ?? nil else { continue }",
+       "guard let bytes = try MUTANT ? spool.root.readFile(path, maximum: 4096) : (try? spool.root.readFile(path, maximum: 4096)) ?? nil else { continue }")
+mutant("gc: anybody says that a message is done", "never one that is needed", "SpoolTests.CollectionTests",
+       GC + "LogNeeds.swift", "guard let id = MessageID(event.subject), credibility.holds(event) else",
+       "guard let id = MessageID(event.subject), credibility.holds(event) || MUTANT else")
+mutant("gc: two collect at once", "one at a time", "SpoolTests.CollectionTests",
+       GC + "LogCollection.swift", "guard try turn.tryLock() else", "guard try turn.tryLock() || MUTANT else")
+
+# Other hosts
+
+mutant("hosts: a rename whose answer was lost counts as lost", "one holder", "FaultTests.FaultTests",
+       LINUX + "Directory+Remote.swift", "if isThere, !isPerhapsThere(old) { return }", "if isThere, !isPerhapsThere(old), !MUTANT { return }",
+       scenario="receive of a dropped")
+mutant("hosts: a link whose answer was lost counts as taken", "sent is kept", "FaultTests.FaultTests",
+       LINUX + "Directory+Remote.swift", "file.inode == there.inode\n", "file.inode == there.inode, !MUTANT\n", scenario="publish")
+mutant("hosts: what was replaced isn't looked up again", "an answer is yes, no or unknown", "FaultTests.FaultTests",
+       LINUX + "Directory+Remote.swift", "case ESTALE where tries < Self.triesMax: break", "case ESTALE where tries < Self.triesMax && !MUTANT: break",
+       scenario="publish")
+mutant("hosts: who is quiet looks as often as ever", "under 1 % of a core", "RemoteTests",
+       SPOOL + "LookPace.swift", "min(max(Self.busyNanoseconds, (now - changed) / 16), maximum)", "min(max(Self.busyNanoseconds, MUTANT ? 0 : (now - changed) / 16), maximum)")
+mutant("hosts: who was quiet doesn't notice that something came", "noticed in time", "RemoteTests",
+       SPOOL + "LookPace.swift", "if found.value != signature { noteChange() }", "if found.value != signature, !MUTANT { noteChange() }")
+mutant("hosts: two machines of one name append to one log", "each host has its own log", "RemoteTests",
+       SPOOL + "Log/HostIdentity.swift", "guard let owner = try owner(), owner != own else { return wanted }",
+       "guard !MUTANT, let owner = try owner(), owner != own else { return wanted }")

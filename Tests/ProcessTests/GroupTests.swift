@@ -194,4 +194,24 @@ import Testing
     let id = try #require(group["id"]?.string)
     #expect(try team.thread(id).contains { $0["from"]?.string == "ada" && $0["content"]?.string == "beneath me" })
   }
+
+  @Test func `a worker with an offer that it can't send any more ends when its spool is gone`() throws {
+    let team = try NegotiatingTeam(["ada": "ml:expert"], settings: ["lease_seconds": 1])
+    defer { team.stop() }
+    let bid = "\(team.files)/bid.sh"
+    try Scratch.write(
+      "#!/bin/sh\ncat >/dev/null; touch $FILES/asked; until [ -e $FILES/gone ]; do sleep 0.05; done; echo '{\"refuse\":\"x\"}'\n",
+      to: bid)
+    chmod(bid, 0o755)
+    try team.work("cat >/dev/null", ["--bid", bid])
+    try team.coordinate()
+    #expect(try team.spool(["announce", "x", "--skill", "ml:expert", "--deadline", "1m"]).isDone)
+    try team.require("it is asked") { team.text("asked") != nil }
+    let worker = try #require(team.workers["ada"])
+    worker.kill(SIGTERM)
+    TemporaryDirectory.removeTree(team.path)
+    try Scratch.write("", to: "\(team.files)/gone")
+    let end = try worker.wait(seconds: 30)
+    #expect(end.status == 69 && end.error.contains("is gone"), "\(end)")
+  }
 }

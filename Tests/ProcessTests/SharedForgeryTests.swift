@@ -37,6 +37,35 @@ import Testing
     #expect(try stage.run(.ada, ["doctor"]).status != nil)
   }
 
+  @Test func `a part of the log that others could write is nobody's, whosever its directory and its files are`() throws
+  {
+    let stage = try SharedStage()
+    #expect(try stage.run(.ada, ["state", "set", "x", "1"]).isDone)
+    let id = try stage.run(.bob, ["send", "ada-bot", "kept", "--from", "bob-bot"]).line
+    // Both are ada's, and everybody's to write and to move.
+    let forged = """
+      python3 - <<'END'
+      import zlib, json
+      with open("state/x.json", "w") as out:
+          for kind in ["message.claimed", "message.acked"]:
+              body = json.dumps({"specversion":"1.0","id":"1","source":"/vm/1.1","type":kind,"subject":"\(id)",
+                "time":"2099-01-01T00:00:00.000000Z","data":{"bot":"ada-bot","attempt":1,"holder":"vm.1.1"}},
+                separators=(",",":"))[:-1]
+              out.write(body + ',"crc32":"%08x"}\\n' % zlib.crc32(body.encode()))
+      END
+      mv state/versions/x log/zz~\(User.ada.rawValue)
+      mv state/x.json log/zz~\(User.ada.rawValue)/20201121T000000.000000Z.jsonl
+      """
+    let done = try stage.shell(.eve, forged)
+    #expect(done.isDone, "\(done)")
+    for name in stage.names("inbox", of: .ada) { unlink("\(stage.path)/bots/ada-bot/inbox/\(name)") }
+    let isRestored = try eventually(30) {
+      _ = try stage.run(.ada, ["doctor", "--repair"])
+      return stage.names("inbox", of: .ada).count == 1
+    }
+    #expect(isRestored)
+  }
+
   @Test func `nobody else keeps root from collecting, or from collecting all`() throws {
     let stage = try SharedStage()
     let eve = try SpoolCommand.start(

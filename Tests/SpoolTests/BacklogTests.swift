@@ -44,4 +44,17 @@ import Testing
     #expect(backlog.isFull)
     #expect(try Doctor(fixture.spool).remarks().contains { $0.contains("coder has 1 waiting, and no more may") })
   }
+
+  @Test func `the doctor tells programs of it, too`() throws {
+    let fixture = try Fixture("coder", "idle")
+    for number in 1...3 { try fixture.send("\(number)") }
+    let told = try SpoolCommand.run(["doctor", "--json"], in: fixture.path)
+    #expect(told.isDone && told.output.split(separator: "\n").count == 1, "\(told)")
+    let object = try JSONValue(parsing: Array(told.output.utf8))
+    #expect(object["backlog"]?.string == "coder" && object["waiting"]?.int == 3 && object["consumers"]?.int == 0)
+    #expect(object["by_age"]?["1m"]?.int == 3 && object["oldest"]?.string != nil)
+    #expect(told.output.contains("\"abandoned\":true,\"") || told.output.contains("\"abandoned\":true}"))
+    #expect(try fixture.drain().count == 3)
+    #expect(try SpoolCommand.run(["doctor", "--json"], in: fixture.path).output == "")
+  }
 }

@@ -206,4 +206,31 @@ import Testing
     _ = try spool.start(back, bot: fixture.bot(), worker: gone)
     #expect(try spool.expireTasks(&observations).first?.state == .failed)
   }
+
+  @Test func `who waits for tasks looks seldom when nothing has happened for long, and at once when it is rung`() throws
+  {
+    let fixture = try Fixture("coder")
+    let inbox = try TaskInbox(fixture.spool, fixture.bot())
+    try inbox.watch()
+    func seconds(inHand: Bool = false) throws -> Double {
+      _ = try inbox.takeWarning()
+      #expect(try inbox.next() == nil)
+      return Double(inbox.nextWake(isWanted: true, hasInHand: inHand) - Clock.sinceBoot()) / 1e9
+    }
+    #expect(try 2...5 ~= seconds())
+    inbox.idleNanoseconds = 0
+    inbox.ring()
+    inbox.idleNanoseconds = -1
+    // Both rounds are begun anew, and at once.
+    #expect(try eventually(10) { try 14...15 ~= seconds() })
+    #expect(try 0...2 ~= seconds(inHand: true))
+    inbox.idleNanoseconds = 60_000_000_000
+    var record = TaskRecord(title: "t")
+    record.assignTo = try fixture.bot()
+    _ = try fixture.spool.addTask(record)
+    #expect(inbox.watchedDescriptor.map { (try? Poll.wait([$0], nanoseconds: 5_000_000_000)) == [true] } == true)
+    _ = try inbox.takeWarning()
+    #expect(try inbox.next() != nil)
+    #expect(inbox.nextWake(isWanted: true, hasInHand: false) - Clock.sinceBoot() < 5_000_000_000)
+  }
 }

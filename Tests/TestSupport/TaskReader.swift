@@ -95,6 +95,7 @@ extension SpoolReader {
     if completed > 1 { found.append("task \(id) is logged as completed \(completed) times") }
     if files.count > 1 { found.append("task \(id) is in \(files.map(\.path))") }
     guard let file = files.first else {
+      if history.last?.type == "task.removed" { return found }
       if settled || !isTaskOnItsWay(id) { found.append("task \(id) is nowhere") }
       return found
     }

@@ -5,16 +5,17 @@ import SpoolFormat
 extension Verb {
   static let collect = Verb(
     name: "gc", summary: "remove old segments of the log that nobody needs any more",
-    usage: "[--older-than DURATION] [--keep-bytes SIZE] [--dry-run]",
+    usage: "[--older-than DURATION] [--keep-bytes SIZE] [--tasks DURATION] [--dry-run]",
     options: [
       .value("--older-than", "DURATION", "segments that ended so long ago, such as 30d"),
       .value(
         "--keep-bytes", "SIZE", "the oldest, until the rest has no more than that, such as 10G; never the last hour's"),
+      .value("--tasks", "DURATION", "files of tasks that ended so long ago, with all that they belong to, too"),
       .value("--dead", "DURATION", "dead letters of bots of yours that were sent so long ago, too"),
       .value("--quarantine", "DURATION", "what was set aside so long ago, too"),
       .flag("--dry-run", "only say what would be removed"),
     ],
-    example: "spool gc --older-than 30d --keep-bytes 10G\nspool gc --older-than 30d --dry-run",
+    example: "spool gc --older-than 30d --keep-bytes 10G --tasks 90d\nspool gc --older-than 30d --dry-run",
     exits:
       "0 done, also when there was nothing to remove; 64 nothing was asked for; 69 no spool; 75 another gc is at work",
     notes: """
@@ -22,6 +23,9 @@ extension Verb {
       what belongs to it, or the value of a shared key; so do the last two of each host, and what recovery or the records
       of bots have still to read. What goes is gone from log, thread, search, trace, show and stats; records keep what
       they learned from it, unless they are made anew. Idempotency keys are remembered for 7 days after that.
+
+      A task's file goes when all that it is connected with has ended as long ago: parents, children, what it depends on
+      and what depends on it. The log keeps what it said (spool trace), or has it once more if it had forgotten it.
       """
   ) { invocation in
     try invocation.expect(atMost: 0)
@@ -31,12 +35,14 @@ extension Verb {
     wish.isDryRun = invocation.has("--dry-run")
     let deadAge = try age(invocation, "--dead")
     let quarantineAge = try age(invocation, "--quarantine")
-    guard wish.olderThan != nil || wish.keepBytes != nil || deadAge != nil || quarantineAge != nil else {
-      throw UsageError("say what is to go: --older-than 30d, --keep-bytes 10G, or both")
-    }
+    let taskAge = try age(invocation, "--tasks")
+    guard wish.olderThan != nil || wish.keepBytes != nil || deadAge != nil || quarantineAge != nil || taskAge != nil
+    else { throw UsageError("say what is to go: --older-than 30d, --keep-bytes 10G, --tasks 90d, or several") }
     let spool = try invocation.spool()
     let dead = try deadAge.map { try spool.discardDeadLetters(olderThan: $0, dryRun: wish.isDryRun) }
     let aside = try quarantineAge.map { try spool.clearQuarantine(olderThan: $0, dryRun: wish.isDryRun) }
+    let tasks = try taskAge.map { try spool.collectTasks(olderThan: $0, dryRun: wish.isDryRun) }
+    let others = Others(dead: dead, aside: aside, tasks: tasks)
     var report = CollectionReport()
     if wish.olderThan != nil || wish.keepBytes != nil {
       // What bots did is learned from the log: before it goes.
@@ -47,9 +53,9 @@ extension Verb {
       report = try spool.collect(wish, records: RecordBook.positions(kept?["read"]))
     }
     if invocation.isJSON {
-      write(report, dead, aside, wish, invocation.output)
+      write(report, others, wish, invocation.output)
     } else {
-      show(report, dead, aside, wish, invocation.output)
+      show(report, others, wish, invocation.output)
     }
     return .done
   }
@@ -63,16 +69,24 @@ extension Verb {
     return try invocation.duration(name)
   }
 
+  /// How many of what isn't the log.
+  private struct Others {
+    let dead: Int?
+    let aside: Int?
+    let tasks: Int?
+  }
+
   private static func show(
-    _ report: CollectionReport, _ dead: Int?, _ aside: Int?, _ wish: CollectionWish, _ output: Output
+    _ report: CollectionReport, _ others: Others, _ wish: CollectionWish, _ output: Output
   ) {
     let verb = wish.isDryRun ? "would be removed" : "removed"
     for segment in report.removed { output.line("\(segment.path) \(SizeText.short(segment.bytes)): \(verb)") }
     for segment in report.kept {
       output.line("\(segment.path) \(SizeText.short(segment.bytes)): stays, it \(segment.reason ?? "")")
     }
-    if let dead { output.line("\(dead) dead letters \(verb)") }
-    if let aside { output.line("\(aside) files in quarantine/ \(verb)") }
+    if let dead = others.dead { output.line("\(dead) dead letters \(verb)") }
+    if let aside = others.aside { output.line("\(aside) files in quarantine/ \(verb)") }
+    if let tasks = others.tasks { output.line("\(tasks) tasks \(verb)") }
     guard wish.olderThan != nil || wish.keepBytes != nil else { return }
     let left = report.bytesBefore - report.bytesRemoved
     let since = report.since.map { ", with all since \(TimeText.local($0))" } ?? ""
@@ -83,7 +97,7 @@ extension Verb {
   }
 
   private static func write(
-    _ report: CollectionReport, _ dead: Int?, _ aside: Int?, _ wish: CollectionWish, _ output: Output
+    _ report: CollectionReport, _ others: Others, _ wish: CollectionWish, _ output: Output
   ) {
     output.object { writer in
       func segments(_ some: [CollectionReport.Segment]) {
@@ -105,8 +119,9 @@ extension Verb {
       writer.member("bytes_removed", report.bytesRemoved)
       writer.member("bytes_left", report.bytesBefore - report.bytesRemoved)
       writer.member("keys", report.keys)
-      writer.member("dead_letters", ifPresent: dead)
-      writer.member("quarantined", ifPresent: aside)
+      writer.member("dead_letters", ifPresent: others.dead)
+      writer.member("quarantined", ifPresent: others.aside)
+      writer.member("tasks", ifPresent: others.tasks)
       if let since = report.since {
         writer.key("since")
         writer.moment(since)

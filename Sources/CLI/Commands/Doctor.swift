@@ -17,6 +17,7 @@ extension Verb {
       On storage that several hosts share it measures whether that is fit for them, too, and says what to do where it isn't.
       With --hosts it measures what holds between them: how soon one sees what the other changes, that a file which both
       rename at once is one's, that neither gets a lock of the other's, how far their clocks are apart, and their names.
+      With --json these are objects with "storage", what is wrong has "path", and what waits for too long "backlog": the bot.
       """
   ) { invocation in
     try invocation.expect(atMost: 0)
@@ -55,7 +56,15 @@ extension Verb {
     let storage = try doctor.examineStorage() + together
     show(storage, output, isJSON: invocation.isJSON, isTogether: hosts != nil)
     let isFit = storage.allSatisfy { $0.cure == nil }
-    if !invocation.isJSON {
+    if invocation.isJSON {
+      for backlog in try doctor.backlogs() {
+        output.object { writer in
+          writer.member("backlog", backlog.bot.description)
+          backlog.write(to: &writer)
+          writer.member("abandoned", backlog.isAbandoned)
+        }
+      }
+    } else {
       for remark in try doctor.remarks() { output.line(remark.escapedForTerminal()) }
       let checked = "looked at \(report.messagesLookedAt) messages"
       if report.count == 0 {

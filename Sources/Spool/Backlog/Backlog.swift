@@ -43,6 +43,29 @@ public struct Backlog: Sendable {
   }
 }
 
+extension Backlog {
+  /// The members of a JSON object, but for whose it is.
+  public func write(to writer: inout JSONWriter) {
+    writer.member("total", total)
+    writer.member("waiting", waiting)
+    writer.member("delayed", delayed)
+    writer.key("by_age")
+    writer.beginObject()
+    for (name, count) in zip(Self.ageNames, byAge) {
+      writer.key(name)
+      writer.int(count)
+    }
+    writer.endObject()
+    if let oldest {
+      writer.key("oldest")
+      writer.moment(oldest)
+    }
+    writer.member("consumers", consumers)
+    writer.member("limit", ifPresent: limits.messages)
+    writer.member("full", isFull)
+  }
+}
+
 extension Spool {
   /// So many dropped files are asked when they were written; the others of an inbox count as just come.
   private static let datedFilesMax = 1000

@@ -37,5 +37,5 @@ extension Spool {
   }
 
   /// Nanoseconds since it was renamed there.
-  private func statusAge(_ status: FileStatus) -> Int { Clock.wall() * 1000 - status.changed }
+  func statusAge(_ status: FileStatus) -> Int { Clock.wall() * 1000 - status.changed }
 }

@@ -74,16 +74,7 @@ struct LogCollection {
   }
 
   func run() throws -> CollectionReport {
-    if spool.sharing != nil, geteuid() != 0 {
-      throw SpoolError(
-        .notPermitted, "several users share this spool, and what they have in it only root can see",
-        hint: "sudo spool gc --spool \(spool.path)")
-    }
-    // One at a time: each writes down all of what is forgotten.
-    let turn = try openLock()
-    guard try turn.tryLock() else {
-      throw SpoolError(.tryAgain, "somebody else is collecting", hint: "try again when that has ended")
-    }
+    let turn = try spool.takeCollectionTurn()
     defer { _ = try? turn.unlock() }
     try files.noteCheckpoint(of: spool.part)
     var report = CollectionReport()
@@ -108,17 +99,6 @@ struct LogCollection {
     for candidate in chosen { try root.unlinkIfPresent(candidate.segment.path) }
     for key in keys { try root.unlinkIfPresent(key) }
     return try finish(&report)
-  }
-
-  /// Where users share the spool, whoever can open it could hold it for ever: it is this user's alone.
-  private func openLock() throws(SystemCallError) -> Descriptor {
-    guard spool.isShared else { return try root.open(Layout.forgottenLock, O_RDWR | O_CREAT) }
-    if let status = try root.status(Layout.forgottenLock),
-      !status.isRegular || status.owner != geteuid() || status.mode & 0o077 != 0
-    {
-      try root.clear(Layout.forgottenLock)
-    }
-    return try root.open(Layout.forgottenLock, O_RDWR | O_CREAT, mode: Permissions.privateFile)
   }
 
   private func finish(_ report: inout CollectionReport) throws(SystemCallError) -> CollectionReport {
@@ -205,5 +185,32 @@ struct LogCollection {
       let age = now.seconds(since: id.time)
       return age >= Self.keySecondsMin || (age >= Self.keySecondsUnused && !key.wasForgotten && key.isAbandoned)
     }.map(\.value.path)
+  }
+}
+
+extension Spool {
+  /// One collects at a time: each writes down all of what is forgotten. The turn lasts as long as the descriptor.
+  func takeCollectionTurn() throws -> Descriptor {
+    if isShared, geteuid() != 0 {
+      throw SpoolError(
+        .notPermitted, "several users share this spool, and what they have in it only root can see",
+        hint: "sudo spool gc --spool \(path)")
+    }
+    let turn = try openCollectionLock()
+    guard try turn.tryLock() else {
+      throw SpoolError(.tryAgain, "somebody else is collecting", hint: "try again when that has ended")
+    }
+    return turn
+  }
+
+  /// Where users share the spool, whoever can open it could hold it for ever: it is this user's alone.
+  private func openCollectionLock() throws(SystemCallError) -> Descriptor {
+    guard isShared else { return try root.open(Layout.forgottenLock, O_RDWR | O_CREAT) }
+    if let status = try root.status(Layout.forgottenLock),
+      !status.isRegular || status.owner != geteuid() || status.mode & 0o077 != 0
+    {
+      try root.clear(Layout.forgottenLock)
+    }
+    return try root.open(Layout.forgottenLock, O_RDWR | O_CREAT, mode: Permissions.privateFile)
   }
 }

@@ -41,17 +41,21 @@ public final class TaskInbox {
   private var afterLook = 0
   private var nextCheck = 0
   private var nextLeaseRound = 0
+  /// When something last happened to its tasks.
+  private var lastActivity = Clock.sinceBoot()
 
   /// How often it looks though no event said so.
   private static let lookNanoseconds = 5_000_000_000
+  /// The same, and how often it looks for workers that died, when nothing has happened for long: a thousand that wait must
+  /// cost next to nothing.
+  private static let idleLookNanoseconds = 15_000_000_000
+  var idleNanoseconds = 60_000_000_000
   /// The same where there are no events.
   private static let pollNanoseconds = 500_000_000
   /// How often it looks at most while it has found something.
   private static let busyNanoseconds = 20_000_000
   /// How often what is in hand is looked at though nobody rang: a person's `mv` doesn't.
   private static let checkNanoseconds = 2_000_000_000
-  /// On a network file system, how often the tasks in hand are looked at while this bot has none.
-  private static let quietRoundNanoseconds = 15_000_000_000
   /// Pending tasks that are read in one look: the worker has leases to renew between two of them.
   private static let readsMax = 2000
 
@@ -84,6 +88,7 @@ public final class TaskInbox {
   private func startNext() throws -> StoredTask? {
     while let entry = candidates.popLast() {
       guard let record = try readable(entry) else { continue }
+      lastActivity = Clock.sinceBoot()
       // It wins the race here.
       guard let started = try spool.start(entry, bot: bot, worker: spool.holder) else { continue }
       return StoredTask(entry: started, record: record)
@@ -102,6 +107,11 @@ public final class TaskInbox {
   public func takeWarning() throws -> Bool {
     try takeEvents()
     let now = Clock.sinceBoot()
+    if isIdle(now), now >= nextLook || now >= nextLeaseRound {
+      // Both at once: waking up costs as much as looking.
+      nextLook = 0
+      nextLeaseRound = 0
+    }
     if now >= nextLeaseRound {
       nextLeaseRound = now + min(2_000_000_000, leaseNanoseconds / 4)
       try expire()
@@ -116,7 +126,8 @@ public final class TaskInbox {
   private func expire() throws {
     // What comes back from `expireTasks` may be anybody's: a name in `pending/` doesn't say.
     let ours = Set(try spool.tasks(in: [.inProgress]).filter { $0.bot == bot }.map(\.id))
-    let quiet = isOnNetwork ? Self.quietRoundNanoseconds : Self.lookNanoseconds
+    let isQuiet = isOnNetwork || isIdle(Clock.sinceBoot())
+    let quiet = isQuiet ? Self.idleLookNanoseconds : Self.lookNanoseconds
     // What is begun meanwhile is seen soon enough to be taken back after one lease more.
     if ours.isEmpty { nextLeaseRound = Clock.sinceBoot() + min(quiet, leaseNanoseconds) }
     for entry in try spool.expireTasks(of: bot, &observations) {
@@ -154,7 +165,8 @@ public final class TaskInbox {
     if isWatching, try inboxInode() != watchedInode { isWatching = false }
     lastLook = began
     let end = Clock.sinceBoot()
-    let pause = hasEvents ? Self.lookNanoseconds : isOnNetwork ? pace.interval(now: end) : Self.pollNanoseconds
+    let local = isIdle(end) ? Self.idleLookNanoseconds : Self.lookNanoseconds
+    let pause = hasEvents ? local : isOnNetwork ? pace.interval(now: end) : Self.pollNanoseconds
     // Most of the time must be left for what was found.
     nextLook = isComplete ? end + max(pause, 20 * (end - began)) : end
     afterLook = end + max(Self.busyNanoseconds, 20 * (end - began))
@@ -225,8 +237,13 @@ public final class TaskInbox {
     (isRung == true && !takesPending || isWatching && watcher?.mechanism != .polling) && !isOnNetwork
   }
 
+  private func isIdle(_ now: Int) -> Bool {
+    hasEvents && candidates.isEmpty && now - lastActivity > idleNanoseconds
+  }
+
   /// A bell: something was done to the bot's tasks.
   public func ring() {
+    lastActivity = Clock.sinceBoot()
     nextCheck = 0
     pace.noteChange()
     // While there is something to take, what is more urgent can wait a moment: every task that ends rings, too.
@@ -243,6 +260,7 @@ public final class TaskInbox {
       pace.noteChange()
     }
     guard hasRung || changes.directories.contains(Layout.tasks(.pending)) else { return }
+    lastActivity = Clock.sinceBoot()
     // While there is something to take, what is more urgent can wait a moment: every task that ends rings, too.
     nextLook = candidates.isEmpty ? 0 : min(nextLook, afterLook)
   }
@@ -251,9 +269,10 @@ public final class TaskInbox {
   public var watchedDescriptor: CInt? { watcher?.descriptor }
 
   /// When to call `takeWarning` again though nothing has happened, and `next` if more is wanted: nanoseconds since boot.
-  public func nextWake(isWanted: Bool) -> Int {
+  /// - Parameter hasInHand: whether something may be taken away by hand, without a bell.
+  public func nextWake(isWanted: Bool, hasInHand: Bool = true) -> Int {
     if !isWatching, watcher != nil { try? watch() }
-    var next = min(nextCheck, nextLeaseRound)
+    var next = hasInHand ? min(nextCheck, nextLeaseRound) : nextLeaseRound
     guard isWanted else { return next }
     next = min(next, nextLook)
     if let nextDue {

@@ -134,6 +134,11 @@ extension Spool {
       }
       return settled
     }
+    // Collected: nobody needs it any more.
+    if new == nil, last?.kind == .taskRemoved, last?.entry == old.entry {
+      try root.clear(path(old))
+      return nil
+    }
     if let new, let last, last.entry == new.entry, try isLogged(path(new), of: new.entry, last) {
       if try root.renameIfPresent(path(new), to: new.entry.path) { settled = new.entry }
       try root.clear(path(old))
