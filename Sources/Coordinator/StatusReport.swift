@@ -24,6 +24,7 @@ public struct StatusReport: Sendable {
   /// Of those bots for whom something waits, the most first.
   public let backlogs: [Backlog]
   public let tasks: [TaskState: Int]
+  public let groups: [GroupState: Int]
   /// Of the tasks that were completed or failed, the part that was completed; nil when there are none.
   public let successRate: Double?
   /// Seconds that the oldest task has been ready and nobody's; nil when none is.
@@ -66,6 +67,7 @@ public struct StatusReport: Sendable {
     self.agents = agents
     self.backlogs = backlogs.sorted { ($1.total, $0.bot) < ($0.total, $1.bot) }
     tasks = try spool.taskCounts()
+    groups = Dictionary(try spool.groups().map { ($0.state, 1) }, uniquingKeysWith: +)
     let (completed, failed) = (tasks[.completed] ?? 0, tasks[.failed] ?? 0)
     successRate = completed + failed == 0 ? nil : Double(completed) / Double(completed + failed)
     queueAgeSeconds = oldest.map { max(0, now.seconds(since: $0)) }
@@ -137,6 +139,13 @@ public struct StatusReport: Sendable {
     for state in TaskState.allCases {
       writer.key(state.rawValue)
       writer.int(tasks[state] ?? 0)
+    }
+    writer.endObject()
+    writer.key("groups")
+    writer.beginObject()
+    for state in GroupState.allCases {
+      writer.key(state.rawValue)
+      writer.int(groups[state] ?? 0)
     }
     writer.endObject()
     if let successRate { writer.member("success_rate", successRate) }

@@ -173,6 +173,8 @@ import Testing
     let more = ["announce", "y", "--skill", "ml", "--priority", "critical", "--if-uncovered", "fail", "--wait"]
     let second = try team.spool(more)
     #expect(second.status == 2 && second.error.contains("all who can do ml:intermediate are busy"), "\(second)")
+    let status = try team.spool(["status"])
+    #expect(status.output.contains("\ngroups       1 active"), "\(status)")
     try Scratch.write("", to: "\(team.files)/go")
     #expect(try team.spool(["group", "wait", first]).line == #"{"ml":"done"}"#)
   }

@@ -21,10 +21,10 @@ extension Verb {
     output.line("coordinator  \(status.coordinator ?? "none is running: spool coordinate")")
     output.line("watching     \(status.watching) on \(status.fileSystem)")
     output.line("log          \(status.logProblem.map { Output.excerpt($0) } ?? "ok")")
-    let counts = TaskState.allCases.compactMap { state in
-      status.tasks[state].flatMap { $0 > 0 ? "\($0) \(state.rawValue)" : nil }
+    output.line("tasks        \(shown(TaskState.allCases.map { ($0.rawValue, status.tasks[$0]) }) ?? "none")")
+    if let groups = shown(GroupState.allCases.map { ($0.rawValue, status.groups[$0]) }) {
+      output.line("groups       \(groups)")
     }
-    output.line("tasks        \(counts.isEmpty ? "none" : counts.joined(separator: ", "))")
     if let rate = status.successRate { output.line("success      \(Int((rate * 100).rounded())) %") }
     if let age = status.queueAgeSeconds {
       output.line("queue        the oldest has been ready for \(TimeText.short(microseconds: Int(age * 1e6)))")
@@ -45,6 +45,12 @@ extension Verb {
         ]
       })
     show(status.backlogs, output)
+  }
+
+  /// Such as `2 pending, 1 failed`; nil when there are none.
+  private static func shown(_ counts: [(state: String, count: Int?)]) -> String? {
+    let some = counts.compactMap { state, count in count.flatMap { $0 > 0 ? "\($0) \(state)" : nil } }
+    return some.isEmpty ? nil : some.joined(separator: ", ")
   }
 
   /// Bots whose backlog is shown, each on a line.
