@@ -25,13 +25,7 @@ public final class Inbox {
   /// Those of them that are still there.
   private var stillPassedOver: Set<EntryName> = []
   private var candidates = Candidates()
-  /// By name, byte for byte: two names may be the same text to a `String`.
-  private var dropped: [[UInt8]: DroppedFile] = [:]
-  /// There are more of them than are kept. Those that are no messages yet are passed over in the looks that follow, until
-  /// all have had their turn.
-  private var areMoreDropped = false
-  private var droppedPassedOver = 0
-  private var droppedSeen = 0
+  var dropped = DroppedFiles()
   /// Claims that somebody moved back by hand, and that still bear their holder's name.
   private var putBack: [EntryName] = []
   private var watcher: DirectoryWatcher?
@@ -61,11 +55,6 @@ public final class Inbox {
   private static let pollNanoseconds = 200_000_000
   /// What waits for its time is asked about again after so long.
   private static let dueMicrosecondsMax = 60_000_000
-  /// A dropped file that isn't complete yet is looked at this often.
-  private static let dropNanoseconds = 200_000_000
-  /// Of a million dropped files no more are kept in mind, nor looked at for longer before the first is handed out.
-  var droppedMax = 32_768
-  private static let adoptNanosecondsMax = 100_000_000
 
   /// - Parameters:
   ///   - detached: no process stands behind the claims; each lasts for its lease (a one-shot command).
@@ -98,7 +87,7 @@ public final class Inbox {
     try look()
     if let claim = try claimNext() { return claim }
     // There may be more than are kept at once, or some that came since the last look, if no event would have told.
-    guard candidates.isPartial || areMoreDropped || (!hasEvents && lastLook < asked) else { return nil }
+    guard candidates.isPartial || dropped.areMore || (!hasEvents && lastLook < asked) else { return nil }
     if candidates.isPartial { candidates.keepMore() }
     nextLook = 0
     try look()
@@ -211,7 +200,7 @@ public final class Inbox {
         // Somebody is copying a file with a proper name into the inbox: one that was dropped, until it is complete.
         let name = Array("\(held.id).json".utf8)
         if try spool.root.renameIfPresent(path, to: Layout.entry(bot, .inbox, raw: "\(held.id).json")) {
-          dropped[name] = DroppedFile(name: name)
+          dropped.note(name)
         }
         return nil
       }
@@ -264,7 +253,7 @@ public final class Inbox {
     if now >= nextLook { try lookAtAll(now) }
     candidates.wake(at: spool.now())
     if !putBack.isEmpty { try renamePutBack() }
-    if !dropped.isEmpty { try adoptDropped() }
+    if !dropped.isEmpty, dropped.adopt(spool, bot, into: &candidates) { nextLook = 0 }
   }
 
   private func renamePutBack() throws {
@@ -297,7 +286,7 @@ public final class Inbox {
       isLooking = true
       defer { isLooking = false }
       stillPassedOver = []
-      beginDropped()
+      dropped.beginLook()
       var signature = LookPace.Signature()
       let isThere = try spool.root.list(Layout.box(bot, .inbox)) {
         if isOnNetwork { signature.add($0) }
@@ -305,7 +294,7 @@ public final class Inbox {
       }
       if isOnNetwork { pace.note(signature) }
       passedOver = stillPassedOver
-      endDropped()
+      dropped.endLook()
       // One that was moved away may come back; a bot that was removed won't.
       if !isThere, try spool.root.status(Layout.bot(bot)) == nil { try spool.require(bot) }
     }
@@ -329,59 +318,8 @@ public final class Inbox {
       }
       candidates.insert(entry, now: spool.now())
     } else if EntryName.isDropped(name) {
-      if isLooking {
-        droppedSeen += 1
-        if droppedSeen <= droppedPassedOver { return }
-        if dropped.count >= droppedMax {
-          areMoreDropped = true
-          return
-        }
-      }
-      let name = Array(name)
-      if dropped[name] == nil { dropped[name] = DroppedFile(name: name) }
-      // Something happened to it: perhaps it is complete now.
-      if !isLooking { dropped[name]!.examineAt = 0 }
+      if isLooking { dropped.see(name) } else { dropped.note(Array(name)) }
     }
-  }
-
-  private func beginDropped() {
-    if areMoreDropped {
-      let count = dropped.count
-      dropped = dropped.filter { $0.value.examineAt == 0 }
-      droppedPassedOver = droppedPassedOver < 0 ? 0 : droppedPassedOver + count - dropped.count
-    }
-    areMoreDropped = false
-    droppedSeen = 0
-  }
-
-  private func endDropped() {
-    guard !areMoreDropped, droppedPassedOver > 0 else { return }
-    // From the first again.
-    droppedPassedOver = -1
-    areMoreDropped = true
-  }
-
-  private func adoptDropped() throws {
-    let now = Clock.sinceBoot()
-    let before = dropped.count
-    for (key, file) in dropped where file.examineAt <= now {
-      // The rest when these have been taken.
-      if !candidates.isEmpty, Clock.sinceBoot() - now > Self.adoptNanosecondsMax { return }
-      var file = file
-      let verdict: DroppedFile.Verdict
-      // What can be neither read nor set aside (it isn't ours to move, the disk is full) must not keep its neighbours.
-      do { verdict = try file.examine(spool, bot) } catch { verdict = .incomplete }
-      switch verdict {
-      case .incomplete:
-        file.examineAt = Clock.sinceBoot() + Self.dropNanoseconds
-        dropped[key] = file
-      case .gone: dropped[key] = nil
-      case .adopted(let name):
-        dropped[key] = nil
-        candidates.insert(name, now: spool.now())
-      }
-    }
-    if areMoreDropped, dropped.count < before { nextLook = 0 }
   }
 
   // MARK: Waiting
@@ -432,7 +370,7 @@ public final class Inbox {
   public func nextWake() -> Int {
     if !isWatching, watcher != nil { try? watch() }
     var next = min(nextLook, nextLeaseRound)
-    if !dropped.isEmpty { next = min(next, Clock.sinceBoot() + Self.dropNanoseconds) }
+    if !dropped.isEmpty { next = min(next, Clock.sinceBoot() + DroppedFiles.lookNanoseconds) }
     if let due = candidates.nextDue {
       // That may be thousands of years; and the wall clock may be set meanwhile, so it is asked again.
       let wait = min(max(0, due.microseconds - spool.now().microseconds), Self.dueMicrosecondsMax)

@@ -17,8 +17,13 @@ public struct LookPace: Sendable {
 
   /// Begins as if something had just happened.
   public init(atMost maximum: Int = LookPace.idleNanoseconds) {
+    self.init(atMost: maximum, since: Clock.sinceBoot())
+  }
+
+  /// - Parameter moment: when something last happened.
+  init(atMost maximum: Int, since moment: Int) {
     self.maximum = maximum
-    changed = Clock.sinceBoot()
+    changed = moment
   }
 
   /// Something happened, here or elsewhere.

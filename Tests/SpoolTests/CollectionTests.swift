@@ -250,6 +250,44 @@ import Testing
     #expect(try copied(fixture)["coder"] == [])
   }
 
+  @Test func `an unfinished task of which only the log knows keeps its lines`() throws {
+    let fixture = try fixture()
+    let task = try fixture.spool.addTask(TaskRecord(title: "lost"))
+    #expect(unlink("\(fixture.path)/\(task.path)") == 0)
+    try fill(fixture, segments: 5)
+    #expect(try collect(fixture).kept.count == 1)
+    _ = try Doctor(fixture.spool).examine(repairing: true)
+    #expect(try fixture.spool.findTask(task.id) == task)
+  }
+
+  @Test func `of another host all from its checkpoint on stays, and its last two segments whatever that says`() throws {
+    let fixture = try fixture()
+    setenv("SPOOL_HOST", "afar", 1)
+    let afar = try Spool(at: fixture.path)
+    unsetenv("SPOOL_HOST")
+    try fill(fixture, segments: 6, host: afar)
+    let all = try segments(fixture, "afar")
+    let checkpoint = "\(fixture.path)/\(Layout.checkpoint(of: "afar"))"
+    try Plain.write(checkpoint, "\(all[2].start.compact)\n")
+    #expect(try collect(fixture).removed.map(\.path) == all.prefix(2).map(\.path))
+    try Plain.write(checkpoint, "\(Timestamp(microseconds: .max).compact)\n")
+    #expect(try collect(fixture) { _ in }.removed.count == all.count - 4)
+    #expect(try segments(fixture, "afar") == all.suffix(2))
+  }
+
+  @Test func `what was acked and brought back by hand is needed again`() throws {
+    let fixture = try fixture()
+    let id = try fixture.send("again", to: "coder")
+    let name = try #require(fixture.names("inbox").first)
+    try shell("cp inbox/\(name) kept", in: "\(fixture.path)/bots/coder")
+    #expect(try fixture.drain() == ["again"])
+    try shell("mv kept inbox/\(name)", in: "\(fixture.path)/bots/coder")
+    try fill(fixture, segments: 5)
+    let report = try collect(fixture)
+    #expect(report.kept.first?.reason?.contains("\(id)") == true)
+    #expect(try fixture.drain() == ["again"])
+  }
+
   @Test func `what is no key keeps nobody from collecting`() throws {
     let fixture = try fixture()
     try fill(fixture, segments: 5)

@@ -247,7 +247,7 @@ import Testing
       if number < 60 { try Plain.write(fixture.box("inbox") + "/\(number).json", #"{"content":"x"}"#) }
     }
     let other = try fixture.inbox()
-    other.droppedMax = 20
+    other.dropped.countMax = 20
     var taken = 0
     let areAll = try eventually(30) {
       while let claim = try other.claim() {

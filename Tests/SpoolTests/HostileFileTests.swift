@@ -23,8 +23,8 @@ import Testing
       #expect(rename(fixture.home("new"), fixture.box("inbox") + "/" + name(number)) == 0)
       try fixture.send("\(number)")
     }
-    #expect(eventually { receiver.contents.count >= Hostile.files.count })
-    #expect(eventually { fixture.names("../../quarantine").count == 2 * Hostile.files.count })
+    #expect(eventually(90) { receiver.contents.count >= Hostile.files.count })
+    #expect(eventually(90) { fixture.names("../../quarantine").count == 2 * Hostile.files.count })
     try receiver.stop()
     #expect(receiver.contents == (0..<Hostile.files.count).map { "\($0)" })
     let aside = try fixture.spool.quarantined()

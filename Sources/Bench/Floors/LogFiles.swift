@@ -69,9 +69,15 @@ private struct LogLine {
     message.to = ["coder"]
     message.type = .request
     message.createdAt = time
-    block += LogEvent.line(
-      kind: .messageSent, subject: "\(id)", source: "/elsewhere/4711.5f3a", number: number + 1, time: time,
-      reserving: 1_024
+    block += LogEvent.sent(message, id, source: "/elsewhere/4711.5f3a", number: number + 1, time: time)
+  }
+}
+
+extension LogEvent {
+  /// The line that says that a message was sent, as the spool writes it.
+  static func sent(_ message: Message, _ id: MessageID, source: String, number: Int, time: Timestamp) -> [UInt8] {
+    line(
+      kind: .messageSent, subject: "\(id)", source: source, number: number, time: time, reserving: 1_024
     ) { writer in
       writer.beginObject()
       writer.member("recipients", message.to)

@@ -83,16 +83,7 @@ final class LongLog {
     message.type = .request
     message.createdAt = time
     let source = "/\(host)/4711.5f3a"
-    block += LogEvent.line(
-      kind: .messageSent, subject: "\(id)", source: source, number: 2 * number, time: time, reserving: 1024
-    ) { writer in
-      writer.beginObject()
-      writer.member("recipients", message.to)
-      writer.member("name", "\(EntryName(urgency: 5, id: id))")
-      writer.key("message")
-      writer.raw(message.encoded)
-      writer.endObject()
-    }
+    block += LogEvent.sent(message, id, source: source, number: 2 * number, time: time)
     block += LogEvent.line(
       kind: .messageAcked, subject: "\(id)", source: source, number: 2 * number + 1, time: time
     ) { writer in
