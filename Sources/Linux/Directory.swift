@@ -294,15 +294,39 @@ public final class Directory: Sendable {
     }
   }
 
+  /// As `list`; returns which directory it was, nil when there is no such directory. Asking that of the name would be another
+  /// question to the server of shared storage.
+  public func listInode(
+    _ name: String, _ body: (UnsafeBufferPointer<UInt8>) -> Void
+  ) throws(SystemCallError) -> UInt64? {
+    guard let directory = try openedToList(name) else { return nil }
+    let inode = try directory.status().inode
+    try scan(directory, name) {
+      body($0)
+      return true
+    }
+    return inode
+  }
+
   /// As `list`, until `body` returns false.
   @discardableResult
   public func scan(_ name: String, _ body: (UnsafeBufferPointer<UInt8>) -> Bool) throws(SystemCallError) -> Bool {
-    let directory: Descriptor
-    do { directory = try open(name, O_RDONLY | O_DIRECTORY) } catch {
-      if error.code == ENOENT || error.code == ENOTDIR { return false }
-      if tree != nil, SharedTree.isHidden(error.code) { return false }
+    guard let directory = try openedToList(name) else { return false }
+    return try scan(directory, name, body)
+  }
+
+  private func openedToList(_ name: String) throws(SystemCallError) -> Descriptor? {
+    do { return try open(name, O_RDONLY | O_DIRECTORY) } catch {
+      if error.code == ENOENT || error.code == ENOTDIR { return nil }
+      if tree != nil, SharedTree.isHidden(error.code) { return nil }
       throw error
     }
+  }
+
+  @discardableResult
+  private func scan(
+    _ directory: borrowing Descriptor, _ name: String, _ body: (UnsafeBufferPointer<UInt8>) -> Bool
+  ) throws(SystemCallError) -> Bool {
     let raw = directory.raw
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 32768, alignment: 8)
     defer { buffer.deallocate() }

@@ -288,7 +288,7 @@ public final class Inbox {
       stillPassedOver = []
       dropped.beginLook()
       var signature = LookPace.Signature()
-      let isThere = try spool.root.list(Layout.box(bot, .inbox)) {
+      let inode = try spool.root.listInode(Layout.box(bot, .inbox)) {
         if isOnNetwork { signature.add($0) }
         sort($0)
       }
@@ -296,9 +296,9 @@ public final class Inbox {
       passedOver = stillPassedOver
       dropped.endLook()
       // One that was moved away may come back; a bot that was removed won't.
-      if !isThere, try spool.root.status(Layout.bot(bot)) == nil { try spool.require(bot) }
+      if inode == nil, try spool.root.status(Layout.bot(bot)) == nil { try spool.require(bot) }
+      if isWatching, inode != watchedInode { isWatching = false }
     }
-    if isWatching, try inboxInode() != watchedInode { isWatching = false }
     if case .success(let log) = spool.writer { log.cutAbandonedRoom() }
     let end = Clock.sinceBoot()
     lastLook = now
