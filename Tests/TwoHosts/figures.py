@@ -1,11 +1,13 @@
-"""What is measured on two hosts:  SPOOL=.build/release/spool LIMIT=900 Tests/TwoHosts/run.sh figures
+"""What is measured on two hosts:  SPOOL=.build/release/spool LIMIT=900 Tests/TwoHosts/run.sh figures [noticed] [idle]
 
 How soon a message sent on one host is begun on the other, busy and idle; and what 100 idle bots of a host cost, in processor
-time of that host's processes and of its kernel's work for them, as the lab's one processor counts it."""
+time of that host's processes and of its kernel's work for them, as the lab's one processor counts it, which is slower than the
+machine's: how much, the same work says that is done by both (speed.c)."""
 import os
+import subprocess
 import time
 
-from lab import now
+from lab import LAB, now
 
 
 def percentile(values, part):
@@ -64,15 +66,42 @@ def idle_bots(hosts, count, seconds, settle):
     host.kill_processes()
     print(f"figure: {running} processes of {count} idle bots: {100 * share:.2f} % of the processor in their own time, "
           f"{100 * whole:.2f} % with the client's kernel, the network and the server", flush=True)
+    return share, whole
 
 
-def measure(hosts):
+def slowness():
+    """How many times longer than on the machine itself a system call and the look of an idle bot take here."""
+    os.makedirs("/mnt/t/empty", exist_ok=True)
+    output = subprocess.run([f"{LAB}/speed", "/mnt/t/empty"], capture_output=True, text=True, check=True).stdout
+    here, machine = map(float, output.split()), map(float, os.environ["SPEED"].split(","))
+    names = ("a step of computing", "a system call that does nothing", "a look at an empty directory")
+    ratios = []
+    for name, slow, fast in zip(names, here, machine):
+        ratios.append(slow / fast)
+        print(f"figure: {name}: {slow:.1f} ns of the lab's processor, {fast:.1f} ns of the machine's: {slow / fast:.1f} times", flush=True)
+    return ratios[2]
+
+
+def measure(hosts, parts):
+    if not parts or "noticed" in parts:
+        measure_noticed(hosts)
+    if not parts or "idle" in parts:
+        measure_idle(hosts)
+
+
+def measure_noticed(hosts):
     hosts.fresh("alice", "bob")
     noticed(hosts, "a message every quarter of a second", [0.1] * 100)
     noticed(hosts, "a message every two seconds", [2] * 30)
     noticed(hosts, "a message after 70 s of silence", [70] * 5)
+
+
+def measure_idle(hosts):
     # The same with nobody there, to know what the lab itself costs.
     began, before = now(), busy_seconds()
     time.sleep(20)
     print(f"figure: nothing: {100 * (busy_seconds() - before) / (now() - began):.2f} %", flush=True)
-    idle_bots(hosts, 100, 60, 120)
+    share, whole = idle_bots(hosts, 100, 60, 120)
+    ratio = slowness()
+    print(f"figure: that is {100 * share / ratio:.2f} % and {100 * whole / ratio:.2f} % of a core of the machine, if all of it is as "
+          f"much slower as a look", flush=True)

@@ -159,6 +159,9 @@ class Host:
     def json(self, *arguments, **options):
         return [json.loads(line) for line in self.spool(*arguments, "--json", **options).splitlines()]
 
+    def user(self, number):
+        return UserOnHost(self, number)
+
     # What may befall it
 
     def processes(self):
@@ -201,6 +204,34 @@ class Host:
         self.start_up()
 
 
+class UserOnHost:
+    """What a user of the group that shares a spool runs on a host. A number is enough: nobody asks for names."""
+    group = 48700
+    program = "/mnt/t/spool"  # where it was built may be closed to others
+
+    def __init__(self, host, number):
+        self.host, self.number = host, number
+        if not os.path.exists(self.program):
+            subprocess.run(["install", "-m", "755", SPOOL, self.program], check=True)
+
+    def become(self, command):
+        if command[0] == SPOOL:
+            command = (self.program, *command[1:])
+        return ("setpriv", "--reuid", str(self.number), "--regid", str(self.number), "--groups", str(self.group), *command)
+
+    def start(self, *command, env=None, **options):
+        return self.host.start(*self.become(command), env={"SPOOL": self.program, **(env or {})}, **options)
+
+    def run(self, *command, env=None, **options):
+        return self.host.run(*self.become(command), env={"SPOOL": self.program, **(env or {})}, **options)
+
+    def shell(self, script):
+        """Whether it went through, in the spool's directory."""
+        return self.run("sh", "-c", f"cd spool && {script}", ok=None).returncode == 0
+
+    start_spool, spool, json = Host.start_spool, Host.spool, Host.json
+
+
 class Hosts:
     def __init__(self):
         self.a, self.b = Host("a"), Host("b")
@@ -216,15 +247,18 @@ class Hosts:
                 host.boot()
             host.kill_processes()
 
-    def fresh(self, *bots, lease=None, durability="relaxed"):
-        """A new spool with these bots; the last one is moved out of the way."""
+    def fresh(self, *bots, lease=None, durability="relaxed", administrator=None):
+        """A new spool with these bots, shared by users if one of them makes it; the last one is moved out of the way."""
         if os.path.exists(f"{SERVED}/spool"):
             os.makedirs(f"{SERVED}/old", exist_ok=True)
             os.rename(f"{SERVED}/spool", f"{SERVED}/old/{time.monotonic_ns()}")
             time.sleep(0.01)
         for host in self:
             host.run("ls", SHARED)  # both know that it is gone
-        self.a.spool("init", f"{SHARED}/spool")
+        if administrator:
+            self.a.user(administrator).spool("init", "--shared", str(UserOnHost.group), f"{SHARED}/spool")
+        else:
+            self.a.spool("init", f"{SHARED}/spool")
         path = f"{SERVED}/spool/spool.json"
         with open(path) as file:
             settings = json.load(file)

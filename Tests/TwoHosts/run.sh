@@ -10,8 +10,10 @@
 #   init.sh           process 1 of that kernel: server, networks; then scenarios.py
 #   lab.py            the hosts as Python sees them: run, start, kill, reboot, cut the network, set the clock
 #   scenarios.py      what is tried, and judged by what the clients saw
-#   figures.py        what is measured; not run by CI:  Tests/TwoHosts/run.sh figures
+#   users.py          the same for a spool that several Unix users share
+#   figures.py        what is measured; not run by CI:  Tests/TwoHosts/run.sh figures [noticed] [idle]
 #   portmap.py        what an NFSv3 server asks before it serves, for a mount whose locks are its own
+#   speed.c           how much slower than the machine's the lab's processor is
 #   clock.c           preloaded, sets a host's wall clock off by $CLOCK_OFF seconds
 #   ptrace-xstate.c   preloaded, lets that kernel run on processors with more state than it knows of
 #
@@ -24,6 +26,12 @@ SPOOL=$(realpath "${SPOOL:-$here/../../.build/release/spool}")
 # Of the debug build, which is linked dynamically: for hosts whose clocks are off.
 DEBUG=$(realpath "${DEBUG:-$here/../../.build/debug/spool}")
 [ -x "$LAB/linux" ] || bash "$here/setup.sh"
+if [ "${1:-}" = figures ]; then
+  gcc -O2 -o "$LAB/speed" "$here/speed.c"
+  empty=$(mktemp -d /dev/shm/nanospool-speed.XXXXXX)
+  SPEED=$("$LAB/speed" "$empty" | tr " " ,)
+  rmdir "$empty"
+fi
 run=$(mktemp -d "$LAB/run.XXXXXX")
 trap 'rm -rf "$run"' EXIT
 truncate -s 600M "$run/disk.img"
@@ -32,7 +40,7 @@ mkfs.ext4 -q -F "$run/disk.img"
 status=0
 TMPDIR=$run LD_PRELOAD="$LAB/ptrace-xstate.so" timeout -k 5 "$((${LIMIT:-240} + 20))" nice "$LAB/linux" \
   "ubd0=$run/disk.img" root=/dev/root rootfstype=hostfs rootflags=/ ro mem="${MEM:-768M}" init="$here/init.sh" \
-  con=null con0=fd:0,fd:1 ssl=null quiet LAB="$LAB" HERE="$here" SPOOL="$SPOOL" DEBUG="$DEBUG" LIMIT="${LIMIT:-240}" OPTIONS="${OPTIONS:-}" ENGINE="$ENGINE" \
+  con=null con0=fd:0,fd:1 ssl=null quiet LAB="$LAB" HERE="$here" SPOOL="$SPOOL" DEBUG="$DEBUG" SPEED="${SPEED:-}" LIMIT="${LIMIT:-240}" OPTIONS="${OPTIONS:-}" ENGINE="$ENGINE" \
   SCENARIOS="$(IFS=,; echo "$*")" </dev/null >"$run/out" 2>&1 || status=$?
 grep -vE 'SELinux|mmapper_init|^sysrq|^reboot|can.t open /etc/exports' "$run/out" | tr -d '\r' || true
 if ! grep -qE '^[0-9]+ passed, 0 failed' "$run/out"; then
