@@ -300,12 +300,14 @@ public final class Directory: Sendable {
     _ name: String, _ body: (UnsafeBufferPointer<UInt8>) -> Void
   ) throws(SystemCallError) -> UInt64? {
     guard let directory = try openedToList(name) else { return nil }
-    let inode = try directory.status().inode
-    try scan(directory, name) {
+    let isThere = try scan(directory, name) {
       body($0)
       return true
     }
-    return inode
+    do throws(SystemCallError) { return isThere ? try directory.status().inode : nil } catch {
+      if isRemote, error.code == ESTALE { return nil }
+      throw error
+    }
   }
 
   /// As `list`, until `body` returns false.
@@ -323,7 +325,6 @@ public final class Directory: Sendable {
     }
   }
 
-  @discardableResult
   private func scan(
     _ directory: borrowing Descriptor, _ name: String, _ body: (UnsafeBufferPointer<UInt8>) -> Bool
   ) throws(SystemCallError) -> Bool {

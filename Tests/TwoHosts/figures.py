@@ -70,7 +70,7 @@ def idle_bots(hosts, count, seconds, settle):
 
 
 def slowness():
-    """How many times longer than on the machine itself a system call and the look of an idle bot take here."""
+    """How many times longer than on the machine itself plain computing and the look of an idle bot take here."""
     os.makedirs("/mnt/t/empty", exist_ok=True)
     output = subprocess.run([f"{LAB}/speed", "/mnt/t/empty"], capture_output=True, text=True, check=True).stdout
     here, machine = map(float, output.split()), map(float, os.environ["SPEED"].split(","))
@@ -79,7 +79,7 @@ def slowness():
     for name, slow, fast in zip(names, here, machine):
         ratios.append(slow / fast)
         print(f"figure: {name}: {slow:.1f} ns of the lab's processor, {fast:.1f} ns of the machine's: {slow / fast:.1f} times", flush=True)
-    return ratios[2]
+    return ratios[0], ratios[2]
 
 
 def measure(hosts, parts):
@@ -102,6 +102,6 @@ def measure_idle(hosts):
     time.sleep(20)
     print(f"figure: nothing: {100 * (busy_seconds() - before) / (now() - began):.2f} %", flush=True)
     share, whole = idle_bots(hosts, 100, 60, 120)
-    ratio = slowness()
-    print(f"figure: that is {100 * share / ratio:.2f} % and {100 * whole / ratio:.2f} % of a core of the machine, if all of it is as "
-          f"much slower as a look", flush=True)
+    least, most = slowness()
+    print(f"figure: that is between {100 * share / most:.2f} and {100 * share / least:.2f} % of a core of the machine in their own time, and "
+          f"between {100 * whole / most:.2f} and {100 * whole / least:.2f} % with the rest: as looks are slower, and as computing is", flush=True)
