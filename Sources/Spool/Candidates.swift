@@ -1,3 +1,4 @@
+import Glibc
 import SpoolFormat
 
 /// The names in an inbox that are worth trying, in order. Of a very full inbox only the most urgent are kept, so that a
@@ -18,7 +19,11 @@ struct Candidates {
   /// Whether nothing can be tried now.
   var isEmpty: Bool { heap.isEmpty }
   /// None of those that were left out comes before this one; nil while there are none.
-  private var bound: Waiting?
+  private var bound: Waiting? { didSet { boundText = bound.map { Array("\($0.name)".utf8.prefix(Self.orderCount)) } } }
+  /// What of its name decides on the order.
+  private var boundText: [UInt8]?
+  /// `U-TIME-RAND`
+  private static let orderCount = 2 + MessageID.textCount
 
   /// Whether there were more delayed ones than are kept: the others are found when the inbox is looked at again.
   private var isDelayedPartial = false
@@ -71,6 +76,26 @@ struct Candidates {
     bound = heap.last
     isPartial = true
   }
+
+  /// Whether a name in the inbox is that of a message which was never claimed, and comes after all that are kept. Most of a
+  /// million are, and what they say in full takes longer to read than to find them.
+  func leavesOut(_ name: UnsafeBufferPointer<UInt8>) -> Bool {
+    guard let boundText, name.count == Self.plainShape.count,
+      memcmp(name.baseAddress!, boundText, Self.orderCount) > 0
+    else { return false }
+    for (place, shape) in Self.plainShape.enumerated() {
+      let byte = name[place]
+      let isRight =
+        switch shape {
+        case UInt8(ascii: "0"): 48...57 ~= byte
+        case UInt8(ascii: "f"): 48...57 ~= byte || 97...102 ~= byte
+        default: byte == shape
+        }
+      if !isRight { return false }
+    }
+    return true
+  }
+  private static let plainShape = Array("0-00000000T000000.000000Z-ffffffffffffffff.json".utf8)
 
   private mutating func push(_ waiting: Waiting) {
     heap.append(waiting)

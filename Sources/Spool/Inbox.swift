@@ -310,6 +310,7 @@ public final class Inbox {
   }
 
   private func sort(_ name: UnsafeBufferPointer<UInt8>) {
+    if isLooking, passedOver.isEmpty, candidates.leavesOut(name) { return }
     if let entry = EntryName(name) {
       guard entry.holder == nil else { return putBack.append(entry) }
       if passedOver.contains(entry) {

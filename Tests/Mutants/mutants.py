@@ -528,7 +528,7 @@ mutant("hosts: a rename whose answer was lost counts as lost", "one holder", "Fa
        LINUX + "Directory+Remote.swift", "if isThere, !isPerhapsThere(old) { return }", "if isThere, !isPerhapsThere(old), !MUTANT { return }",
        scenario="receive of a dropped")
 mutant("hosts: a link whose answer was lost counts as taken", "sent is kept", "FaultTests.FaultTests",
-       LINUX + "Directory+Remote.swift", "file.inode == there.inode\n", "file.inode == there.inode, !MUTANT\n", scenario="publish")
+       LINUX + "Directory+Remote.swift", "file.inode == there.inode\n", "file.inode == there.inode, !MUTANT\n", scenario="send with a key")
 mutant("hosts: what was replaced isn't looked up again", "an answer is yes, no or unknown", "FaultTests.FaultTests",
        LINUX + "Directory+Remote.swift", "case ESTALE where tries < Self.triesMax: break", "case ESTALE where tries < Self.triesMax && !MUTANT: break",
        scenario="publish")

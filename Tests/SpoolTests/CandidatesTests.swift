@@ -35,4 +35,29 @@ import Testing
     candidates.wake(at: now.advanced(bySeconds: 2))
     #expect(candidates.popFirst() == soon)
   }
+
+  @Test func `of a full inbox the names of plain messages past those that are kept are left out, and no others`() {
+    func name(_ number: Int) -> String {
+      "\(EntryName(urgency: 5, id: MessageID(time: Timestamp(microseconds: number), random: 0xabc)))"
+    }
+    func leavesOut(_ candidates: Candidates, _ name: String) -> Bool {
+      var name = name
+      return name.withUTF8 { candidates.leavesOut($0) }
+    }
+    let now = Timestamp(microseconds: 1_000_000_000_000)
+    var candidates = Candidates()
+    let last = 4 * Candidates.countMax
+    #expect(!leavesOut(candidates, name(last)))
+    for number in 0..<(3 * Candidates.countMax) { candidates.insert(EntryName(name(number))!, now: now) }
+    #expect(candidates.isPartial)
+    let plain = name(last)
+    #expect(leavesOut(candidates, plain) && leavesOut(candidates, "6" + name(0).dropFirst()))
+    #expect(!leavesOut(candidates, name(0)) && !leavesOut(candidates, "4" + plain.dropFirst()))
+    let stem = String(plain.dropLast(5))
+    for other in [
+      stem + "~1.json", stem + ".jsonx", "\(stem.dropLast())g.json", "\(stem.dropLast())A.json", "z" + stem, "x.json",
+    ] {
+      #expect(!leavesOut(candidates, other), "\(other)")
+    }
+  }
 }
