@@ -225,10 +225,6 @@ class UserOnHost:
     def run(self, *command, env=None, **options):
         return self.host.run(*self.become(command), env={"SPOOL": self.program, **(env or {})}, **options)
 
-    def shell(self, script):
-        """Whether it went through, in the spool's directory."""
-        return self.run("sh", "-c", f"cd spool && {script}", ok=None).returncode == 0
-
     start_spool, spool, json = Host.start_spool, Host.spool, Host.json
 
 
