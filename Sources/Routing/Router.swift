@@ -43,7 +43,7 @@ public struct Router {
       candidates.append(
         RouteCandidate(
           card: cards[bot]!.card, record: book.team.bots[bot] ?? BotRecord(),
-          standing: RouteCandidate.Standing(try spool.standing(of: bot)), now: now))
+          standing: try spool.standing(of: bot), now: now))
     }
     team = RouteTeam(candidates)
   }
@@ -127,13 +127,5 @@ extension Message {
   public mutating func note(askedFor text: String) {
     extra.removeAll { $0.name == "asked_for" }
     extra.append(Field(name: "asked_for", value: JSONText(string: text)))
-  }
-}
-
-extension RouteCandidate.Standing {
-  init(_ standing: BotStanding) {
-    self.init()
-    (waiting, claimed, oldest, newest) = (standing.waiting, standing.claimed, standing.oldest, standing.newest)
-    (takesMessages, takesTasks, hasDied) = (standing.takesMessages, standing.takesTasks, standing.hasDied)
   }
 }

@@ -121,22 +121,10 @@ private struct CardReader {
     return number
   }
 
-  private mutating func seconds(
-    _ node: JSONNode, _ field: String, _ name: String, _ range: ClosedRange<Double>
-  ) -> Double? {
-    guard let value = check.member(node, name) else { return nil }
-    if let seconds = value.double ?? value.string.flatMap(DurationText.seconds), range.contains(seconds) {
-      return seconds
-    }
-    let shown = String(value.text.description.prefix(40))
-    note(node, field, name, "\(shown) is no such duration", "write seconds, or a text such as \"90s\" or \"5m\"")
-    return nil
-  }
-
   private mutating func limits(_ node: JSONNode, _ field: String, _ card: inout Card) {
-    card.leaseSeconds = seconds(node, field, "lease_seconds", 0.1...1e7) ?? card.leaseSeconds
+    card.leaseSeconds = check.seconds(node, field, "lease_seconds", 0.1...1e7) ?? card.leaseSeconds
     card.attemptsMax = whole(node, field, "attempts_max", 1...EntryName.attemptMax) ?? card.attemptsMax
-    card.timeoutSeconds = seconds(node, field, "timeout_seconds", Card.timeoutRange) ?? card.timeoutSeconds
+    card.timeoutSeconds = check.seconds(node, field, "timeout_seconds", Card.timeoutRange) ?? card.timeoutSeconds
     card.inboxLimits = InboxLimits { whole(node, field, $0, InboxLimits.range) }.overruling(card.inboxLimits)
   }
 

@@ -126,6 +126,19 @@ public struct FileChecker: Sendable {
     return number
   }
 
+  /// A number of seconds, or a text such as `5m`.
+  mutating func seconds(_ object: JSONNode, _ field: String, _ name: String, _ range: ClosedRange<Double>) -> Double? {
+    guard let node = member(object, name) else { return nil }
+    if let seconds = node.double ?? node.string.flatMap(DurationText.seconds), range.contains(seconds) {
+      return seconds
+    }
+    let shown = String(node.text.description.prefix(40))
+    note(
+      node.line, Self.joined(field, name), "\(shown) is no such duration",
+      cure: "write seconds, or a text such as \"90s\" or \"5m\"")
+    return nil
+  }
+
   public mutating func flag(_ object: JSONNode, _ field: String, _ name: String) -> Bool? {
     guard let node = member(object, name) else { return nil }
     if node.bool == nil {

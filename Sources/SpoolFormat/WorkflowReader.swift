@@ -93,8 +93,8 @@ private struct WorkflowReader {
         node, field, "max_attempts", 1...attempts, wanted: "write a number from 1 to \(EntryName.attemptMax)"
       )
       .map { Int($0) }
-    step.timeoutSeconds = seconds(node, field, "timeout", 0.01...1e9)
-    step.retryBackoffSeconds = seconds(node, field, "retry_backoff", 0...1e6)
+    step.timeoutSeconds = check.seconds(node, field, "timeout", 0.01...1e9)
+    step.retryBackoffSeconds = check.seconds(node, field, "retry_backoff", 0...1e6)
     step.context = check.member(node, "context")?.value.text
     return step
   }
@@ -129,18 +129,6 @@ private struct WorkflowReader {
       note(node, field, "due_at", "\"\(text.prefix(40))\" is no time", "write one such as 2026-11-20T23:45:12Z")
     }
     return moment
-  }
-
-  private mutating func seconds(
-    _ node: JSONNode, _ field: String, _ name: String, _ range: ClosedRange<Double>
-  ) -> Double? {
-    guard let value = check.member(node, name) else { return nil }
-    if let seconds = value.double ?? value.string.flatMap(DurationText.seconds), range.contains(seconds) {
-      return seconds
-    }
-    let shown = String(value.text.description.prefix(40))
-    note(node, field, name, "\(shown) is no such duration", "write seconds, or a text such as \"90s\" or \"5m\"")
-    return nil
   }
 
   // MARK: - What steps have to do with each other

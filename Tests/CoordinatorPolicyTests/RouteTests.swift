@@ -34,8 +34,8 @@ import Testing
   private func standing(
     waiting: Int = 0, claimed: Int = 0, oldest: Double? = nil, newest: Double? = nil, runs: Bool = true,
     died: Bool = false
-  ) -> RouteCandidate.Standing {
-    var standing = RouteCandidate.Standing()
+  ) -> BotStanding {
+    var standing = BotStanding()
     (standing.waiting, standing.claimed) = (waiting, claimed)
     standing.oldest = oldest.map { now.advanced(bySeconds: -$0) }
     standing.newest = newest.map { now.advanced(bySeconds: -$0) }
@@ -44,7 +44,7 @@ import Testing
   }
 
   private func candidate(
-    _ card: Card, _ record: BotRecord = BotRecord(), _ standing: RouteCandidate.Standing? = nil
+    _ card: Card, _ record: BotRecord = BotRecord(), _ standing: BotStanding? = nil
   ) -> RouteCandidate {
     RouteCandidate(card: card, record: record, standing: standing ?? self.standing(), now: now)
   }
@@ -84,7 +84,7 @@ import Testing
   // MARK: Whether a bot answers
 
   @Test func `a bot that left a message is passed over, then tried again, ever more seldom`() {
-    func state(_ standing: RouteCandidate.Standing, seen: Double? = nil) -> RouteState {
+    func state(_ standing: BotStanding, seen: Double? = nil) -> RouteState {
       RouteCandidate.state(standing, lastSeen: seen.map { now.advanced(bySeconds: -$0) }, now: now)
     }
     #expect(state(standing()) == .present)

@@ -67,7 +67,7 @@ extension Work {
         record.count(lesson)
       }
     }
-    var standing = RouteCandidate.Standing()
+    var standing = BotStanding()
     standing.takesMessages = true
     standing.waiting = number % 3
     return RouteCandidate(card: card, record: record, standing: standing, now: start.advanced(bySeconds: 60))

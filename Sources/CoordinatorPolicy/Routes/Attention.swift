@@ -56,7 +56,7 @@ extension RouteTeam {
       Attention(
         known[bot]
           ?? RouteCandidate(
-            card: Card(name: bot), record: BotRecord(), standing: RouteCandidate.Standing(), now: now),
+            card: Card(name: bot), record: BotRecord(), standing: BotStanding(), now: now),
         domains: domains, words: words)
     }
     return all.sorted { left, right in

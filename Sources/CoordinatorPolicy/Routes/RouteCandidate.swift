@@ -52,7 +52,7 @@ public struct RouteCandidate: Sendable {
   /// - Parameters:
   ///   - now: the present.
   ///   - standing: what the bot's files say.
-  public init(card: Card, record: BotRecord, standing: Standing, now: Timestamp) {
+  public init(card: Card, record: BotRecord, standing: BotStanding, now: Timestamp) {
     profile = BotProfile(card: card, record: record, now: now)
     state = Self.state(standing, lastSeen: record.lastSeen, now: now)
     load = standing.waiting + standing.claimed
@@ -64,25 +64,11 @@ public struct RouteCandidate: Sendable {
     latencyPart = wait.map { Self.goodWaitMicroseconds / (Self.goodWaitMicroseconds + $0) } ?? 1
   }
 
-  /// What a bot's files say.
-  public struct Standing: Sendable, Hashable {
-    public var waiting = 0
-    public var claimed = 0
-    /// Since when the first and the last of those wait that nobody has taken yet.
-    public var oldest: Timestamp?
-    public var newest: Timestamp?
-    public var takesMessages = false
-    public var takesTasks = false
-    public var hasDied = false
-
-    public init() {}
-  }
-
   /// A bot has stopped answering when a process of it died and none is left that takes its messages, or when a message has
   /// waited for 30 s, it has nothing in hand, and has done nothing since. It is passed over then, and is tried again once a
   /// minute has passed since the last message that it was sent or took; two minutes when it left two, and so on doubling, an
   /// hour at most; before others that are there only when a process of it lives. The state machine is that of a circuit breaker (Nygard, "Release It!", 2007): closed, open, half open.
-  static func state(_ standing: Standing, lastSeen: Timestamp?, now: Timestamp) -> RouteState {
+  static func state(_ standing: BotStanding, lastSeen: Timestamp?, now: Timestamp) -> RouteState {
     let age = { (moment: Timestamp) in now.seconds(since: moment) }
     let hasWaited =
       standing.claimed == 0
