@@ -122,9 +122,11 @@ import Testing
   }
 
   @Test func `what is seen late, or only by who changes something itself, is unfit`() {
-    func cure(_ milliseconds: [Int], here: Int = 0, there: Int = 0) -> String? {
+    func cure(
+      _ milliseconds: [Int], here: Int = 0, there: Int = 0, of change: PeerExamination.Change = .new
+    ) -> String? {
       PeerVerdict.visibility(
-        .new,
+        change,
         PeerVerdict.RoundTrips(
           nanoseconds: milliseconds.map { $0 * 1_000_000 }, overlookedHere: here, overlookedThere: there),
         peer: "hostb"
@@ -136,6 +138,11 @@ import Testing
     #expect(cure(quick, here: 1)?.contains("on this host by NFSv4 and without nocto") == true)
     #expect(cure(quick, there: 2)?.contains("on hostb by NFSv4 and without nocto") == true)
     #expect(cure(quick, here: 1, there: 2)?.contains("this host and hostb") == true)
+    // A sound mount does that now and then.
+    let once = Array(repeating: 240, count: 6) + [2010]
+    #expect(cure(once, here: 1, of: .replaced) == nil && cure(once, here: 1, of: .renamed) != nil)
+    #expect(cure([2010, 2010], here: 2, of: .replaced)?.contains("on this host by NFSv4") == true)
+    #expect(cure([240, 240, 2010, 2010], of: .replaced)?.contains("slow") == true)
   }
 
   @Test func `a race with two winners or with none, and one that was lost after all, is unfit`() {
