@@ -121,6 +121,18 @@ public struct StatusReport: Sendable {
     }
   }
 
+  /// All states, those of which there are none as well.
+  private func write<State: Hashable & CaseIterable & RawRepresentable<String>>(
+    _ counts: [State: Int], to writer: inout JSONWriter
+  ) {
+    writer.beginObject()
+    for state in State.allCases {
+      writer.key(state.rawValue)
+      writer.int(counts[state] ?? 0)
+    }
+    writer.endObject()
+  }
+
   /// The members of a JSON object.
   public func write(to writer: inout JSONWriter) {
     writer.key("components")
@@ -135,19 +147,9 @@ public struct StatusReport: Sendable {
     writer.endObject()
     writer.endObject()
     writer.key("tasks")
-    writer.beginObject()
-    for state in TaskState.allCases {
-      writer.key(state.rawValue)
-      writer.int(tasks[state] ?? 0)
-    }
-    writer.endObject()
+    write(tasks, to: &writer)
     writer.key("groups")
-    writer.beginObject()
-    for state in GroupState.allCases {
-      writer.key(state.rawValue)
-      writer.int(groups[state] ?? 0)
-    }
-    writer.endObject()
+    write(groups, to: &writer)
     if let successRate { writer.member("success_rate", successRate) }
     if let queueAgeSeconds { writer.member("queue_age_seconds", queueAgeSeconds) }
     if let assignmentLatency {

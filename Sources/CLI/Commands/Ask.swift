@@ -1,5 +1,4 @@
 import Coordinator
-import Glibc
 import Linux
 import Spool
 import SpoolFormat
@@ -76,14 +75,12 @@ extension Verb {
 /// How far a request is, on one line of a terminal that is drawn again and again; nothing elsewhere.
 private final class GoalProgress {
   private let spool: Spool
-  private let isTerminal = isatty(2) == 1
-  private var shown = ""
+  private let progress = ProgressLine()
 
   init(_ spool: Spool) { self.spool = spool }
 
   func show(_ request: MessageID) {
-    guard isTerminal else { return }
-    draw((try? line(request)) ?? shown)
+    if progress.isShown, let line = try? line(request) { progress.show(line) }
   }
 
   private func line(_ request: MessageID) throws -> String {
@@ -101,15 +98,5 @@ private final class GoalProgress {
     return "\(bar) \(done)/\(children.count)  \(busy.joined(separator: ", "))"
   }
 
-  private func draw(_ line: String) {
-    shown = line
-    let text = "\r\u{1b}[K" + Output.excerpt(line, 100)
-    let bytes = Array(text.utf8)
-    _ = Glibc.write(2, bytes, bytes.count)
-  }
-
-  func clear() {
-    guard isTerminal, !shown.isEmpty else { return }
-    _ = Glibc.write(2, "\r\u{1b}[K", 4)
-  }
+  func clear() { progress.clear() }
 }

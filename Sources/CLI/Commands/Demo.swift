@@ -83,31 +83,25 @@ struct Demo {
   private func waitForAnswer(_ bots: [DemoBot]) throws -> Message? {
     let inbox = try Inbox(spool, BotName(parsing: DemoRole.asker))
     let deadline = Clock.sinceBoot() + Int(seconds * 1e9)
-    let hasProgress = isatty(2) == 1
+    let progress = ProgressLine()
+    defer { progress.clear() }
     var frame = 0
     while Clock.sinceBoot() < deadline {
       if let claim = try inbox.receive(waiting: 0.1) {
         try spool.ack(claim.bot, claim.name)
-        if hasProgress { progress("") }
         return claim.message
       }
       for bot in bots { try bot.check() }
-      guard hasProgress else { continue }
+      guard progress.isShown else { continue }
       let holders = try DemoRole.allCases.filter { role in
         let counts = try spool.count(BotName(parsing: role.rawValue))
         return counts.waiting + counts.claimed > 0
       }
       frame += 1
       let dots = String(repeating: ".", count: frame % 4)
-      progress("\(holders.first?.rawValue ?? "the bots") at work\(dots)")
+      progress.show("\(holders.first?.rawValue ?? "the bots") at work\(dots)")
     }
-    if hasProgress { progress("") }
     return nil
-  }
-
-  private func progress(_ text: String) {
-    let bytes = Array("\r\u{1b}[K\(text)".utf8)
-    _ = Glibc.write(2, bytes, bytes.count)
   }
 
   private func show(_ answer: Message, _ shared: SharedContext?, _ id: MessageID, _ began: Timestamp) {

@@ -1,4 +1,3 @@
-import Glibc
 import Spool
 import SpoolFormat
 
@@ -106,27 +105,5 @@ extension Verb {
       bad == 0
         ? output.styled("fit for several hosts", .green) : output.styled("not fit for several hosts", .bold))
     if !isTogether { output.line("what holds between two hosts: spool doctor --hosts 2, on both at the same time") }
-  }
-}
-
-/// A line that is written over again and again, on standard error; on anything but a terminal nothing at all.
-private final class ProgressLine {
-  private let isShown = isatty(2) == 1
-  private var last = ""
-
-  func show(_ text: String) {
-    guard isShown, text != last else { return }
-    last = text
-    write("\r\u{1b}[2K\(text)")
-  }
-
-  func clear() {
-    if !last.isEmpty { write("\r\u{1b}[2K") }
-    last = ""
-  }
-
-  private func write(_ text: String) {
-    let bytes = Array(text.utf8)
-    _ = Glibc.write(2, bytes, bytes.count)
   }
 }

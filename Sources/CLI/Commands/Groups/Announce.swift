@@ -1,4 +1,3 @@
-import Glibc
 import Spool
 import SpoolFormat
 
@@ -127,18 +126,12 @@ extension Verb {
 /// How far a group is, on one line of a terminal that is drawn again and again; nothing elsewhere.
 private final class GroupProgress {
   private let spool: Spool
-  private let isTerminal = isatty(2) == 1
-  private var shown = ""
+  private let progress = ProgressLine()
 
   init(_ spool: Spool) { self.spool = spool }
 
   func show(_ group: StoredGroup?) {
-    guard isTerminal else { return }
-    let line = line(group)
-    guard line != shown else { return }
-    shown = line
-    let bytes = Array(("\r\u{1b}[K" + Output.excerpt(line, 100)).utf8)
-    _ = Glibc.write(2, bytes, bytes.count)
+    if progress.isShown { progress.show(line(group)) }
   }
 
   private func line(_ group: StoredGroup?) -> String {
@@ -152,8 +145,5 @@ private final class GroupProgress {
     return "\(group.state.rawValue) \(done)/\(parts.count + (open.isEmpty ? 0 : 1))  \(who)\(looking)"
   }
 
-  func clear() {
-    guard isTerminal, !shown.isEmpty else { return }
-    _ = Glibc.write(2, "\r\u{1b}[K", 4)
-  }
+  func clear() { progress.clear() }
 }
