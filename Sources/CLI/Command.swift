@@ -1,5 +1,5 @@
-/// The verbs, in the order in which help lists them. One is made when it is asked for: to make the others, too, would take as
-/// long as a send. So are names looked for one by one: a switch over texts makes a table first.
+/// The verbs, in the order in which help lists them. One is made when it is asked for: to make all of them was a sixth of
+/// the time of a send. So are names looked for one by one: a switch over texts makes a table first.
 enum Command: String, CaseIterable {
   case
     initialize = "init", register, bots, skills, reputation, send, publish, subscribe, unsubscribe, topics, inbox,
