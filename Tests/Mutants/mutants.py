@@ -539,3 +539,35 @@ mutant("hosts: who was quiet doesn't notice that something came", "noticed in ti
 mutant("hosts: two machines of one name append to one log", "each host has its own log", "RemoteTests",
        SPOOL + "Log/HostIdentity.swift", "guard let owner = try owner(), owner != own else { return wanted }",
        "guard !MUTANT, let owner = try owner(), owner != own else { return wanted }")
+
+# Doctors of several hosts
+
+HOSTS = SPOOL + "Hosts/"
+mutant("doctor: what it made for its peers stays", "leaves nothing", "PeerTests",
+       HOSTS + "PeerChannel.swift", "where prefixes.contains(where: { name.hasPrefix($0) })", "where !MUTANT && prefixes.contains(where: { name.hasPrefix($0) })")
+mutant("doctor: what a dead peer made stays", "leaves nothing", "PeerTests",
+       HOSTS + "PeerChannel.swift", "(isPeerGone ? [peerName(\"\")] : [])", "(isPeerGone && !MUTANT ? [peerName(\"\")] : [])")
+mutant("doctor: one on this very host counts as another host's", "measures between hosts", "PeerTests",
+       HOSTS + "PeerSearch.swift", "guard !peer.isSameHost(as: own) else", "guard MUTANT || !peer.isSameHost(as: own) else")
+mutant("doctor: one that died on this host stays", "leaves nothing", "PeerTests",
+       HOSTS + "PeerSearch.swift", "spool.isGone(holder) {", "spool.isGone(holder), !MUTANT {")
+mutant("doctor: what was overlooked is fit", "unfit storage is found", "PeerTests",
+       HOSTS + "PeerVerdict.swift", "if !overlooking.isEmpty {", "if !MUTANT, !overlooking.isEmpty {")
+mutant("doctor: the storage is fit, however late", "unfit storage is found", "PeerTests",
+       HOSTS + "PeerVerdict.swift", "guard trips.at(min(0.9, 1 - tolerated)) / 2 <=", "guard MUTANT || trips.at(min(0.9, 1 - tolerated)) / 2 <=")
+mutant("doctor: a race may have two winners", "unfit storage is found", "PeerTests",
+       HOSTS + "PeerVerdict.swift", "if race.both > 0 {", "if !MUTANT, race.both > 0 {")
+mutant("doctor: a race may have none", "unfit storage is found", "PeerTests",
+       HOSTS + "PeerVerdict.swift", "if race.neither > 0 {", "if !MUTANT, race.neither > 0 {")
+mutant("doctor: what hosts are told needn't be so", "unfit storage is found", "PeerTests",
+       HOSTS + "PeerVerdict.swift", "if wrong.isEmpty, !isAsSaid {", "if wrong.isEmpty, !isAsSaid, !MUTANT {")
+mutant("doctor: both hosts may have one lock", "unfit storage is found", "PeerTests",
+       HOSTS + "PeerVerdict.swift", "if trials.contains(where: { $0.whileHeld == .taken }) {", "if !MUTANT, trials.contains(where: { $0.whileHeld == .taken }) {")
+mutant("doctor: clocks are judged without what the way leaves open", "fit storage is called fit", "PeerTests",
+       HOSTS + "PeerVerdict.swift", "cure: abs(ahead) - error > ", "cure: abs(ahead) - (MUTANT ? 0 : error) > ")
+mutant("doctor: a slow answer tells the clock as well as a quick one", "fit storage is called fit", "PeerTests",
+       HOSTS + "PeerVerdict.swift", "if let roundTripMicroseconds, roundTripMicroseconds <= took { return }", "if let roundTripMicroseconds, roundTripMicroseconds <= took, !MUTANT { return }")
+mutant("doctor: cloned machines pass", "unfit hosts are found", "PeerTests",
+       HOSTS + "PeerVerdict.swift", "if own.host == peer.host {", "if own.host == peer.host, !MUTANT {")
+mutant("doctor: two hosts of one name pass", "unfit hosts are found", "PeerTests",
+       HOSTS + "PeerVerdict.swift", "if own.wanted == peer.wanted {", "if own.wanted == peer.wanted, !MUTANT {")

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Synchronization
 
 /// The real `spool` executable, as it was built beside these tests.
 public enum SpoolCommand {
@@ -136,32 +137,42 @@ public enum SpoolCommand {
   }
 }
 
-/// A process that was started. `wait` must be called, once.
-public struct Running: Sendable {
+/// A process that was started. `wait` must be called.
+public final class Running: Sendable {
   public let pid: pid_t
-  fileprivate let output: CInt
-  fileprivate let errors: CInt
-  fileprivate let arguments: [String]
+  private let output: CInt
+  private let errors: CInt
+  private let arguments: [String]
+  /// Once it was waited for, its number and its files' may be another's.
+  private let ended = Mutex<Result<SpoolCommand.Outcome, SpoolCommand.Failure>?>(nil)
 
-  public func kill(_ signal: CInt = SIGKILL) { Glibc.kill(pid, signal) }
+  fileprivate init(pid: pid_t, output: CInt, errors: CInt, arguments: [String]) {
+    self.pid = pid
+    self.output = output
+    self.errors = errors
+    self.arguments = arguments
+  }
 
-  /// How it ended; a process that takes longer than that is killed, and is a failure.
+  public func kill(_ signal: CInt = SIGKILL) { if ended.withLock({ $0 == nil }) { Glibc.kill(pid, signal) } }
+
+  /// How it ended; a process that takes longer than that is killed, and is a failure. Waiting again says the same.
   public func wait(seconds: Double) throws -> SpoolCommand.Outcome {
+    if let known = ended.withLock({ $0 }) { return try known.get() }
     let handle = clinux_pidfd_open(pid)
     var entry = pollfd(fd: handle, events: Int16(POLLIN), revents: 0)
     let isOver = clinux_poll(&entry, 1, Int64(seconds * 1e9)) != 0
     if !isOver { kill() }
     var status: CInt = 0
     while waitpid(pid, &status, 0) == -1, errno == EINTR {}
-    defer { for descriptor in [handle, output, errors] { close(descriptor) } }
     let signal = Int(status & 0x7f)
     let outcome = SpoolCommand.Outcome(
       status: signal == 0 ? Int(status >> 8) & 0xff : nil, signal: signal == 0 ? nil : signal,
       output: Self.text(output), error: Self.text(errors))
-    guard isOver else {
-      throw SpoolCommand.Failure(description: "spool \(arguments.joined(separator: " ")) hung: \(outcome)")
-    }
-    return outcome
+    for descriptor in [handle, output, errors] { close(descriptor) }
+    let hung = SpoolCommand.Failure(description: "spool \(arguments.joined(separator: " ")) hung: \(outcome)")
+    let result: Result<SpoolCommand.Outcome, SpoolCommand.Failure> = isOver ? .success(outcome) : .failure(hung)
+    ended.withLock { $0 = result }
+    return try result.get()
   }
 
   private static func text(_ file: CInt) -> String {
