@@ -31,10 +31,12 @@ struct EntryRecovery<Entry: FiledEntry> {
     let state: Entry.State
     let attempt: Int
 
-    init(_ entry: Entry) {
-      state = entry.state
-      attempt = entry.name.attempt
+    init(state: Entry.State, attempt: Int) {
+      self.state = state
+      self.attempt = attempt
     }
+
+    init(_ entry: Entry) { self.init(state: entry.state, attempt: entry.name.attempt) }
   }
 
   private var known: [MessageID: Known] = [:]
@@ -59,6 +61,9 @@ struct EntryRecovery<Entry: FiledEntry> {
     removed.remove(id)
     var task = known[id] ?? Known(entry: entry, time: event.time, part: position.segment.host)
     task.earlier[Standing(task.entry)] = task.number
+    if let origin = Entry.origin(event) {
+      task.earlier[Standing(state: origin.state, attempt: origin.attempt)] = task.number
+    }
     task.earlier[Standing(entry)] = nil
     task.entry = entry
     task.time = event.time
@@ -217,7 +222,8 @@ struct EntryRecovery<Entry: FiledEntry> {
     let logged = try places.first { $0 == known?.entry }.flatMap { entry throws -> Entry? in
       try readable.contains(entry) || body(id) != nil ? entry : nil
     }
-    let kept = logged ?? readable.first { known?.earlier[Standing($0)] == nil } ?? readable.first ?? places[0]
+    func stoodUntil(_ entry: Entry) -> Int { known?.earlier[Standing(entry)] ?? .max }
+    let kept = logged ?? readable.max { stoodUntil($0) < stoodUntil($1) } ?? places[0]
     for place in places where place != kept {
       report.add(place.path, "is there twice", "removed: it is \(kept.state.rawValue)")
       if mending { try root.clear(place.path) }

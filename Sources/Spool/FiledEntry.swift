@@ -6,6 +6,8 @@ protocol FiledEntry: Hashable, Sendable {
   init(state: State, name: EntryName)
   /// Where it stood after an event; nil when the event is about something else.
   init?(_ event: LogEvent)
+  /// Where it stood before an event, as far as that tells: the line of what had brought it there may be lost.
+  static func origin(_ event: LogEvent) -> (state: State, attempt: Int)?
   var state: State { get }
   var name: EntryName { get }
   /// Relative to the spool.
@@ -37,6 +39,17 @@ extension TaskEntry: FiledEntry {
     self = entry
   }
 
+  static func origin(_ event: LogEvent) -> (state: TaskState, attempt: Int)? {
+    guard let entry = event.entry, let state = event.text("from").flatMap(TaskState.init(rawValue:)) else { return nil }
+    // The other way round than `Spool.entry(after:)` counts.
+    let isTaken = [.assigned, .inProgress].contains(entry.state)
+    switch state {
+    case .pending where isTaken: return (state, entry.attempt - 1)
+    case .assigned where !isTaken: return (state, entry.attempt + 1)
+    default: return (state, entry.attempt)
+    }
+  }
+
   static var kind: EntryName.Kind { .task }
   var isSettled: Bool { state == .completed }
   static func directory(_ state: TaskState) -> String { Layout.tasks(state) }
@@ -55,6 +68,13 @@ extension GroupEntry: FiledEntry {
   init?(_ event: LogEvent) {
     guard let entry = event.group else { return nil }
     self = entry
+  }
+
+  static func origin(_ event: LogEvent) -> (state: GroupState, attempt: Int)? {
+    guard let entry = event.group, let state = event.text("from").flatMap(GroupState.init(rawValue:)) else {
+      return nil
+    }
+    return (state, entry.name.attempt)
   }
 
   /// What a hand brings back from there is active again.

@@ -571,3 +571,8 @@ mutant("doctor: cloned machines pass", "unfit hosts are found", "PeerTests",
        HOSTS + "PeerVerdict.swift", "if own.host == peer.host {", "if own.host == peer.host, !MUTANT {")
 mutant("doctor: two hosts of one name pass", "unfit hosts are found", "PeerTests",
        HOSTS + "PeerVerdict.swift", "if own.wanted == peer.wanted {", "if own.wanted == peer.wanted, !MUTANT {")
+
+# Recovery of tasks whose lines were lost
+
+mutant("recovery: where a line says that a task came from is passed over", "what the log has last counts", "TaskRecoveryTests",
+       SPOOL + "EntryRecovery.swift", "if let origin = Entry.origin(event) {", "if !MUTANT, let origin = Entry.origin(event) {")

@@ -12,13 +12,16 @@ import Testing
     let path = try scratch.makeSpool(bots: [], settings: ["lease_seconds": 0.5])
     let first = try SpoolCommand.start(["coordinate"], in: path)
     try #require(eventually { leaders(path).contains { $0.contains(".\(first.pid).") } })
-    let second = try SpoolCommand.start(["coordinate"], in: path)
+    let output = "\(scratch.path)/second"
+    try Scratch.write("", to: output)
+    let second = try SpoolCommand.start(["coordinate", "--json"], in: path, output: .file(output))
     // Its presence says that it is there.
     #expect(eventually { Scratch.names("\(path)/bots/coordinator/presence").count { !$0.hasSuffix("leases") } == 2 })
     #expect(leaders(path).contains { $0.contains(".\(first.pid).") })
     first.kill()
     _ = try first.wait(seconds: 20)
-    #expect(eventually { leaders(path).contains { $0.contains(".\(second.pid).") } })
+    // Only from then on does it stop: replaced before, it had never begun, and stands by.
+    try #require(eventually { Scratch.text(output).contains("\"leading\"") })
     // As when it was stopped for longer than its lease, and somebody of another host took over.
     let name = try #require(leaders(path).first)
     let term = try #require(name.split(separator: "~").first.flatMap { Int($0) })

@@ -120,19 +120,25 @@ import Testing
     #expect(fixture.files("tasks") == before)
   }
 
-  @Test func `what the log has last counts, though its file is damaged and an older one is whole that the log lost`()
-    throws
-  {
+  @Test(arguments: [true, false])
+  func `what the log has last counts, though its file is damaged or gone and an older one is whole that the log lost`(
+    isGone: Bool
+  ) throws {
     let fixture = try Fixture("coder")
     let (spool, bot) = (fixture.spool, try fixture.bot())
-    let begun = try #require(try spool.start(try spool.addTask(TaskRecord(title: "x")), bot: bot, worker: nil))
+    let added = try spool.addTask(TaskRecord(title: "x"))
+    let begun = try #require(try spool.start(added, bot: bot, worker: nil))
     let bytes = try Plain.read("\(fixture.path)/\(begun.path)")
     let blocked = try #require(try spool.block(begun, reason: "a person is needed"))
     let before = fixture.files("tasks")
     let segment = try fixture.lastSegment()
     try Plain.write(segment, try Plain.text(segment).replacing("task.started", with: "task.sXarted"))
-    try Plain.write("\(fixture.path)/\(blocked.path)", "")
-    try Plain.write("\(fixture.path)/\(begun.path)", bytes)
+    if isGone {
+      unlink("\(fixture.path)/\(blocked.path)")
+    } else {
+      try Plain.write("\(fixture.path)/\(blocked.path)", "")
+    }
+    for path in isGone ? [added.path, begun.path] : [begun.path] { try Plain.write("\(fixture.path)/\(path)", bytes) }
     _ = try fixture.rebooted()
     #expect(fixture.files("tasks") == before)
   }
