@@ -102,12 +102,13 @@ struct Invocation {
   let operands: [String]
   /// What follows `--`.
   let rest: [String]?
-  private let values: [String: [String]]
+  /// In the order in which they were given. A dictionary's type takes the runtime longer to look up than all else here.
+  private let values: [(option: String, value: String)]
 
   init(_ verb: Verb, _ arguments: [String], _ output: Output) throws(UsageError) {
     self.output = output
     var operands: [String] = []
-    var values: [String: [String]] = [:]
+    var values: [(option: String, value: String)] = []
     var rest: [String]?
     var index = 0
     while index < arguments.count {
@@ -127,12 +128,12 @@ struct Invocation {
       }
       if option.value == nil {
         guard parts.count == 1 else { throw UsageError("\(option.name) takes no value") }
-        values[option.name, default: []].append("")
+        values.append((option.name, ""))
       } else if parts.count == 2 {
-        values[option.name, default: []].append(parts[1])
+        values.append((option.name, parts[1]))
       } else {
         guard index < arguments.count else { throw UsageError("\(option.name) needs a value (\(option.value!))") }
-        values[option.name, default: []].append(arguments[index])
+        values.append((option.name, arguments[index]))
         index += 1
       }
     }
@@ -149,9 +150,9 @@ struct Invocation {
     return UsageError("no option \(name.escapedForTerminal())\(hint)\(hint.isEmpty ? text : "")")
   }
 
-  func has(_ name: String) -> Bool { values[name] != nil }
-  func value(_ name: String) -> String? { values[name]?.last }
-  func all(_ name: String) -> [String] { values[name] ?? [] }
+  func has(_ name: String) -> Bool { values.contains { $0.option == name } }
+  func value(_ name: String) -> String? { values.last { $0.option == name }?.value }
+  func all(_ name: String) -> [String] { values.filter { $0.option == name }.map { $0.value } }
   var isJSON: Bool { has("--json") }
 
   /// The operand at a place.

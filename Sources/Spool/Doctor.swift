@@ -142,7 +142,7 @@ public struct Doctor {
     remarks.append(
       "file system: \(system.name)\(system.isNetwork ? " (network: other hosts' changes are found by polling)" : "")")
     remarks += try sharingRemarks()
-    if case .failure(let error) = spool.writer { remarks.append("cannot write: \(error)") }
+    if case .refused(let error) = spool.logAccess { remarks.append("cannot write: \(error)") }
     let watcher = try? DirectoryWatcher(spool.root)
     if let watcher, watcher.mechanism != .inotify {
       remarks.append(

@@ -299,7 +299,7 @@ public final class Inbox {
       if inode == nil, try spool.root.status(Layout.bot(bot)) == nil { try spool.require(bot) }
       if isWatching, inode != watchedInode { isWatching = false }
     }
-    if case .success(let log) = spool.writer { log.cutAbandonedRoom() }
+    if case .granted(let log) = spool.logAccess { log.cutAbandonedRoom() }
     let end = Clock.sinceBoot()
     lastLook = now
     // A huge inbox takes long to look at: most of the time must be left for what was found.

@@ -126,7 +126,7 @@ extension Spool {
     if isComplete { isComplete = (try? root.renameIfPresent(parcel.temporary, to: target)) ?? true }  // visible
     // Stopped for longer than a lease, we may have been taken for dead, and our file with us; but the log has it.
     if !isComplete { try? finish(parcel) }
-    if receipt.hasRotated, case .success(let log) = writer { log.noteCheckpoint() }
+    if receipt.hasRotated, case .granted(let log) = logAccess { log.noteCheckpoint() }
   }
 
   private func link(_ parcel: Parcel, _ fileName: String, to recipient: BotName) -> Bool {

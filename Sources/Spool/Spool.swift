@@ -20,18 +20,18 @@ public final class Spool: Sendable {
   /// The directory below `log/` that this process appends to: its host's and, where users share the spool, its user's.
   let part: String
   let process: ProcessIdentity
-  let writer: Result<LogWriter, SpoolError>
+  let logAccess: LogAccess
   /// Whether this process has a directory below `tasks/moving/`.
   let hasMovingDirectory = Atomic(false)
   let lastClaim = Mutex<FreshClaim?>(nil)
   /// How much may wait in the inboxes that this process sends to.
-  let knownLimits = Mutex<[BotName: KnownLimits]>([:])
+  let knownLimits = Mutex(KnownInboxes())
   /// How far the clock of a shared file system is ahead of this host's since boot, and when it was asked; nanoseconds.
   let remoteClock = Mutex<(ahead: Int, asked: Int)?>(nil)
-  let rememberedStates = Mutex<[StateKey: RememberedState]>([:])
+  let rememberedStates = Mutex<RememberedStates?>(nil)
 
   /// A claim that was just made, and until when its lease can't have run out; nanoseconds since boot.
-  /// A class, since a process that claims nothing would spend as much time on letting go of no struct as on a write.
+  /// A class, as is what else few processes need: to let go of none, the runtime looks up no type.
   final class FreshClaim: Sendable {
     let bot: BotName
     let name: EntryName
@@ -42,6 +42,13 @@ public final class Spool: Sendable {
       self.name = name
       self.end = end
     }
+  }
+
+  /// Whether this process can write to the log. No `Result`: looking up a type whose parameters must conform to something
+  /// takes the runtime as long as opening six files.
+  enum LogAccess {
+    case granted(LogWriter)
+    case refused(SpoolError)
   }
 
   /// Opens a spool. After a reboot, or in a copy, the first to open it repairs it before this returns.
@@ -67,10 +74,10 @@ public final class Spool: Sendable {
       let opened = try LogOpening(
         root: root, host: host, part: part, user: sharing?.user, process: process, settings: settings
       ).open()
-      writer = .success(opened.writer)
+      logAccess = .granted(opened.writer)
       recovery = opened.report
     } catch let error as SpoolError where error.code == .notPermitted {
-      writer = .failure(error)
+      logAccess = .refused(error)
       recovery = nil
     }
   }
@@ -173,10 +180,17 @@ public final class Spool: Sendable {
   /// A holder behind which no process stands: the claim lasts for its lease, whoever made it.
   public func detachedHolder() -> Holder { Holder(host: host, pid: 0, start: UInt64.random(in: 1...0xffff_ffff)) }
 
-  var log: LogWriter { get throws { try writer.get() } }
+  var log: LogWriter {
+    get throws {
+      switch logAccess {
+      case .granted(let log): return log
+      case .refused(let error): throw error
+      }
+    }
+  }
 
   /// Why this process can't write to the spool; nil when it can.
-  public var logProblem: String? { if case .failure(let error) = writer { error.description } else { nil } }
+  public var logProblem: String? { if case .refused(let error) = logAccess { error.description } else { nil } }
 
   /// What the spool lies on.
   public func fileSystem() throws -> FileSystem {

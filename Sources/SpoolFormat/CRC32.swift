@@ -4,19 +4,27 @@ import CChecksum
 public enum CRC32 {
   private static let polynomial: UInt32 = 0xEDB8_8320
 
-  /// Sixteen tables of 256: the entry `[k * 256 + b]` is what byte `b` does to the checksum when `k` bytes follow it.
-  /// Made at the first use.
-  private static let tables: [UInt32] = {
-    [UInt32](unsafeUninitializedCapacity: 16 * 256) { tables, count in
-      // The table is linear: the powers of two, from the highest bit down, give the other entries.
-      tables[0] = 0
+  /// What a byte does to the checksum.
+  private static let table: [UInt32] = {
+    [UInt32](unsafeUninitializedCapacity: 256) { table, count in
+      // It is linear: the powers of two, from the highest bit down, give the other entries.
+      table[0] = 0
       var value: UInt32 = 1
       var power = 128
       while power > 0 {
         value = value & 1 == 0 ? value >> 1 : value >> 1 ^ polynomial
-        for multiple in stride(from: 0, to: 256, by: 2 * power) { tables[multiple + power] = tables[multiple] ^ value }
+        for multiple in stride(from: 0, to: 256, by: 2 * power) { table[multiple + power] = table[multiple] ^ value }
         power >>= 1
       }
+      count = 256
+    }
+  }()
+
+  /// Sixteen tables of 256: the entry `[k * 256 + b]` is what byte `b` does to the checksum when `k` bytes follow it.
+  /// Made at the first use, and not for the few bytes that folding leaves: it takes as long as half a dozen lines do.
+  private static let tables: [UInt32] = {
+    [UInt32](unsafeUninitializedCapacity: 16 * 256) { tables, count in
+      for index in 0..<256 { tables[index] = table[index] }
       for index in 256..<(16 * 256) {
         let before = tables[index - 256]
         tables[index] = before >> 8 ^ tables[Int(before & 0xFF)]
@@ -32,9 +40,13 @@ public enum CRC32 {
   /// - Parameter continuing: the checksum of the bytes before these, so that parts can be taken one after another.
   public static func checksum(_ bytes: UnsafeBufferPointer<UInt8>, continuing: UInt32 = 0) -> UInt32 {
     guard let base = bytes.baseAddress else { return continuing }
-    let folded = canFold && bytes.count >= foldedBytesMin ? bytes.count & ~15 : 0
-    let value = folded > 0 ? ~cchecksum_fold(~continuing, base, folded) : continuing
-    return byTables(UnsafeBufferPointer(rebasing: bytes[folded...]), continuing: value)
+    guard canFold, bytes.count >= foldedBytesMin else { return byTables(bytes, continuing: continuing) }
+    let folded = bytes.count & ~15
+    var value = cchecksum_fold(~continuing, base, folded)
+    table.withUnsafeBufferPointer { table in
+      for position in folded..<bytes.count { value = value &>> 8 ^ table[Int((value ^ UInt32(base[position])) & 0xFF)] }
+    }
+    return ~value
   }
 
   /// The same, with nothing that not every processor has.

@@ -63,7 +63,7 @@ import Testing
     for number in 1...8 { try fixture.send("\(number)", to: "bea") }
     for _ in 1...20 {
       let text = error { try fixture.send("all", to: "team") }
-      #expect(text.contains("1 of 3 inboxes are full, and nothing was sent to anybody: bea (8 messages wait"))
+      #expect(text.contains("1 of 3 inboxes is full, and nothing was sent to anybody: bea (8 messages wait"))
     }
     #expect(fixture.names("inbox", of: "ann").isEmpty)
     #expect(try fixture.events(.messageSent).count == 8)

@@ -15,6 +15,32 @@ struct KnownLimits: Sendable {
   var readAt: Int
 }
 
+/// What a process knows of the inboxes that it sends to. The first, which for most is the only one, is kept without a
+/// dictionary, whose type a process that sends one message would look up for longer than it writes.
+struct KnownInboxes {
+  private var first: (bot: BotName, known: KnownLimits)?
+  private var others: Others?
+
+  private final class Others {
+    var all: [BotName: KnownLimits] = [:]
+  }
+
+  /// Of more it forgets all.
+  private static let countMax = 20_000
+
+  subscript(bot: BotName) -> KnownLimits? {
+    get { first?.bot == bot ? first!.known : others?.all[bot] }
+    set {
+      if first == nil || first!.bot == bot {
+        first = newValue.map { (bot, $0) }
+        return
+      }
+      if others == nil || others!.all.count >= Self.countMax { others = Others() }
+      others!.all[bot] = newValue
+    }
+  }
+}
+
 /// Backpressure: whoever sends is refused while too much waits. Nothing is counted on most sends: a count gives credit for a
 /// part of what is free, and that is used up first. What is brought back into an inbox (by a nack, by recovery) and what
 /// is dropped by hand is never refused, and counts.
@@ -26,8 +52,6 @@ extension Spool {
   private static let grantedPart = 4
   /// When so many counts in a row show an inbox that others are just filling up, it counts as full.
   private static let countsMax = 5
-  /// Inboxes whose limits a process remembers.
-  private static let knownLimitsMax = 20_000
 
   /// Takes room for one message in each inbox.
   /// - Throws: `.tryAgain`, naming those that are full; nothing is taken then.
@@ -93,10 +117,7 @@ extension Spool {
       // Where the page that all share can't be had, each process counts for itself: a limit is one all the same.
       known.credit = (try? credit(for: bot)) ?? (try? SendingCredit())
     }
-    knownLimits.withLock { all in
-      if all.count >= Self.knownLimitsMax { all = [:] }
-      all[bot] = known
-    }
+    knownLimits.withLock { $0[bot] = known }
     return known
   }
 
@@ -199,10 +220,11 @@ extension Spool {
     }
     let shown = full.prefix(8).map { "\($0.bot) (\($0.limits.excess($0.count, bytes)))" }.joined(separator: ", ")
     let more = full.count > 8 ? ", and \(full.count - 8) more" : ""
+    let areFull = full.count == 1 ? "is full" : "are full"
     let what =
       recipients == 1
       ? "the inbox of \(first) is full: \(full[0].limits.excess(full[0].count, bytes)); nothing was sent"
-      : "\(full.count) of \(recipients) inboxes are full, and nothing was sent to anybody: \(shown)\(more)"
+      : "\(full.count) of \(recipients) inboxes \(areFull), and nothing was sent to anybody: \(shown)\(more)"
     let isRun = !((try? presence(of: first)) ?? []).isEmpty
     let cure =
       isRun

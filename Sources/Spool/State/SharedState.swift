@@ -191,20 +191,25 @@ extension Spool {
     let file: FileStatus
   }
 
+  final class RememberedStates {
+    var all: [StateKey: RememberedState] = [:]
+  }
+
   /// The most keys whose last value is remembered.
   private static let rememberedMax = 256
 
   private func remember(_ value: StateValue, _ token: StateToken, _ file: FileStatus) {
     let new = RememberedState(token: token, value: value, file: file)
     rememberedStates.withLock { states in
-      if states.count >= Self.rememberedMax, states[value.key] == nil { states.removeAll() }
-      states[value.key] = new
+      if states == nil { states = RememberedStates() }
+      if states!.all.count >= Self.rememberedMax, states!.all[value.key] == nil { states!.all.removeAll() }
+      states!.all[value.key] = new
     }
   }
 
   /// As it was remembered, if it may be so still; only once, so that who was wrong looks the next time.
   private func remembered(_ key: StateKey) throws(SystemCallError) -> RememberedState? {
-    guard let last = rememberedStates.withLock({ $0.removeValue(forKey: key) }),
+    guard let last = rememberedStates.withLock({ $0?.all.removeValue(forKey: key) }),
       let file = try root.status(Layout.value(key)), file.inode == last.file.inode,
       file.modified == last.file.modified, file.size == last.file.size
     else { return nil }
