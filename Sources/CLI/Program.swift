@@ -71,7 +71,8 @@ enum Program {
       return output.finish(arguments.count == 1 ? .usage : .done)
     }
     guard let action = verb.actions.first(where: { $0.action == arguments[1] }) else {
-      let (names, near) = (verb.actions.map(\.action), verb.otherWords[arguments[1]].map { [$0] })
+      let names = verb.actions.map(\.action)
+      let near = verb.otherWords.first { $0.key == arguments[1] }.map { [$0.value] }
       return unknown(arguments[1], among: names, "no command \(name)", "spool \(name) --help", near)
     }
     return run(action, Array(arguments.dropFirst(2)), output)

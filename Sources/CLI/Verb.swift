@@ -16,8 +16,8 @@ struct Verb: Sendable {
   var notes = ""
   /// A noun's: what can be done with it, each with a name such as `task add`.
   var actions: [Verb] = []
-  /// What others call its actions: for whoever types that, the name here.
-  var otherWords: [String: String] = [:]
+  /// What others call its actions: for whoever types that, the name here. Once more no dictionary.
+  var otherWords: KeyValuePairs<String, String> = [:]
   let run: @Sendable (Invocation) throws -> Exit
 
   /// What stands after the noun.
@@ -26,7 +26,7 @@ struct Verb: Sendable {
   /// A noun with its actions. Its `run` is never reached: a command line without an action ends before.
   static func noun(
     _ name: String, summary: String, example: String, exits: String, notes: String, _ actions: [Verb],
-    otherWords: [String: String] = [:]
+    otherWords: KeyValuePairs<String, String> = [:]
   ) -> Verb {
     Verb(
       name: name, summary: summary, usage: "ACTION …          spool \(name) ACTION --help tells more", example: example,
@@ -102,7 +102,7 @@ struct Invocation {
   let operands: [String]
   /// What follows `--`.
   let rest: [String]?
-  /// In the order in which they were given. A dictionary's type takes the runtime longer to look up than all else here.
+  /// In the order in which they were given. Not a dictionary: see `Spool.LogAccess`.
   private let values: [(option: String, value: String)]
 
   init(_ verb: Verb, _ arguments: [String], _ output: Output) throws(UsageError) {

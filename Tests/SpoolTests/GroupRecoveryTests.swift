@@ -28,7 +28,7 @@ import Testing
     return entry
   }
 
-  private enum Damage: CaseIterable { case missing, empty, cut, behind }
+  private enum Damage: CaseIterable { case missing, empty, cut, behind, behindUnseen }
 
   @Test(arguments: GroupState.allCases)
   func `a group whose file a power cut took or damaged is made again where it was`(state: GroupState) throws {
@@ -41,15 +41,20 @@ import Testing
       case .missing: #expect(unlink(file) == 0)
       case .empty: try Plain.write(file, "")
       case .cut: try Plain.write(file, try Plain.read(file).dropLast(20))
-      case .behind:
+      case .behind, .behindUnseen:
         guard state == .active else { continue }
         // The power cut took the last rename, and the file is as it was.
         let record = try #require(try fixture.spool.record(of: entry))
         try Plain.write("\(fixture.path)/\(GroupEntry(state: .forming, name: entry.name).path)", record.encoded)
         #expect(unlink(file) == 0)
+        guard damage == .behindUnseen else { break }
+        // Nor does the log know any more that it was there, but for the line that says from where it went.
+        let segment = try fixture.lastSegment()
+        try Plain.write(segment, try Plain.text(segment).replacing("group.announced", with: "group.anXounced"))
       }
       let spool = try fixture.rebooted()
       #expect(fixture.files("groups") == before, "\(state) \(damage)")
+      if damage == .behindUnseen { continue }
       #expect(spool.recovery?.count == 1)
       #expect(try fixture.rebooted().recovery?.count == 0)
     }

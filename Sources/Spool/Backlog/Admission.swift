@@ -16,7 +16,7 @@ struct KnownLimits: Sendable {
 }
 
 /// What a process knows of the inboxes that it sends to. The first, which for most is the only one, is kept without a
-/// dictionary, whose type a process that sends one message would look up for longer than it writes.
+/// dictionary, whose type would have to be looked up: see `Spool.LogAccess`.
 struct KnownInboxes {
   private var first: (bot: BotName, known: KnownLimits)?
   private var others: Others?
