@@ -132,14 +132,14 @@ extension Message {
         return true
       }
     case 4:
-      if key.equals("from") { return try set(\.from, value, "from") }
+      if key.equals("from") { return try Self.set(&from, value, "from") }
       if key.equals("type") { return try setType(value, "type") }
       if key.equals("data") {
         data = value.text
         return true
       }
     case 5 where key.equals("agent"):
-      return try from == nil && set(\.from, value, "agent")
+      return try from == nil && Self.set(&from, value, "agent")
     case 6 where key.equals("action"):
       return try type == nil && setType(value, "action")
     case 7:
@@ -155,27 +155,27 @@ extension Message {
     case 8 where key.equals("priority"):
       return try setPriority(value)
     case 9:
-      if key.equals("sender_id") { return try from == nil && set(\.from, value, "sender_id") }
-      if key.equals("timestamp") { return try createdAt == nil && set(\.createdAt, value, "timestamp") }
+      if key.equals("sender_id") { return try from == nil && Self.set(&from, value, "sender_id") }
+      if key.equals("timestamp") { return try createdAt == nil && Self.set(&createdAt, value, "timestamp") }
     case 10:
-      if key.equals("created_at") { return try set(\.createdAt, value, "created_at") }
-      if key.equals("not_before") { return try set(\.notBefore, value, "not_before") }
-      if key.equals("expires_at") { return try set(\.expiresAt, value, "expires_at") }
+      if key.equals("created_at") { return try Self.set(&createdAt, value, "created_at") }
+      if key.equals("not_before") { return try Self.set(&notBefore, value, "not_before") }
+      if key.equals("expires_at") { return try Self.set(&expiresAt, value, "expires_at") }
     case 11 where key.equals("in_reply_to"):
-      return try set(\.inReplyTo, value, "in_reply_to")
+      return try Self.set(&inReplyTo, value, "in_reply_to")
     case 12:
-      if key.equals("conversation") { return try set(\.conversation, value, "conversation") }
+      if key.equals("conversation") { return try Self.set(&conversation, value, "conversation") }
       if key.equals("message_type") { return try type == nil && setType(value, "message_type") }
       if key.equals("recipient_id"), to.isEmpty {
         to = try Self.recipients(value)
         return true
       }
     case 14 where key.equals("response_to_id"):
-      return try inReplyTo == nil && set(\.inReplyTo, value, "response_to_id")
+      return try inReplyTo == nil && Self.set(&inReplyTo, value, "response_to_id")
     case 15:
-      if key.equals("idempotency_key") { return try set(\.idempotencyKey, value, "idempotency_key") }
+      if key.equals("idempotency_key") { return try Self.set(&idempotencyKey, value, "idempotency_key") }
       if key.equals("conversation_id") {
-        return try conversation == nil && set(\.conversation, value, "conversation_id")
+        return try conversation == nil && Self.set(&conversation, value, "conversation_id")
       }
     default: break
     }
@@ -191,25 +191,21 @@ extension Message {
     return names.contains { key.equals($0) }
   }
 
-  private mutating func set(_ field: WritableKeyPath<Message, String?>, _ value: JSONSlice, _ name: String) throws
-    -> Bool
-  {
-    guard let text = value.string, text.utf8.count <= Self.labelBytesMax else {
-      throw Self.wrong(name, "a text of at most \(Self.labelBytesMax) bytes")
+  private static func set(_ field: inout String?, _ value: JSONSlice, _ name: String) throws -> Bool {
+    guard let text = value.string, text.utf8.count <= labelBytesMax else {
+      throw wrong(name, "a text of at most \(labelBytesMax) bytes")
     }
-    self[keyPath: field] = text
+    field = text
     return true
   }
 
-  private mutating func set(
-    _ field: WritableKeyPath<Message, Timestamp?>, _ value: JSONSlice, _ name: String
-  ) throws -> Bool {
+  private static func set(_ field: inout Timestamp?, _ value: JSONSlice, _ name: String) throws -> Bool {
     if let seconds = value.double {
-      self[keyPath: field] = Timestamp(microseconds: 0).advanced(bySeconds: seconds)
+      field = Timestamp(microseconds: 0).advanced(bySeconds: seconds)
     } else if let moment = value.string.flatMap(Timestamp.init(rfc3339:)) {
-      self[keyPath: field] = moment
+      field = moment
     } else {
-      throw Self.wrong(name, "a time such as 2026-11-20T23:45:12Z")
+      throw wrong(name, "a time such as 2026-11-20T23:45:12Z")
     }
     return true
   }
