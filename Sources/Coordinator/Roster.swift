@@ -18,6 +18,8 @@ struct Roster {
   private(set) var members: [BotName: Member] = [:]
   private var presences = PresenceObservations()
   private var nextRound = 0
+  /// When the last look began; nanoseconds since boot.
+  private(set) var lookedAt = Int.min
 
   /// What became of a bot as far as tasks are concerned.
   enum Change {
@@ -59,6 +61,7 @@ struct Roster {
       members[bot] = nil
     }
     let end = Clock.sinceBoot()
+    lookedAt = began
     nextRound = end + max(Self.roundNanoseconds, (end - began) * 200)
     return changes
   }

@@ -110,6 +110,17 @@ import Testing
     #expect(try play.hears("ada", .groupReject).content == "too late, and nothing was changed: it is failed")
   }
 
+  @Test func `who came a moment before an announcement that must not wait is asked all the same`() throws {
+    let play = try Play(["ada": "ml:expert"])
+    let first = try play.announce("sql") { $0.ifUncovered = .fail }
+    // With that the hub has just looked who is there.
+    try play.require("it failed") { try play.state(first) == .failed }
+    let inbox = try Inbox(
+      play.spool, try play.stage.bot("bea", skills: ["sql:expert"], capacity: 1, negotiates: true))
+    _ = try play.announce("sql") { $0.ifUncovered = .fail }
+    try play.require("bea is asked") { try inbox.claim()?.message.type == .skillQuery }
+  }
+
   @Test func `an offer in another's name, or beyond a card, doesn't count`() throws {
     let play = try Play(["ada": "ml:novice", "bea": "ml:expert"])
     let id = try play.announce("ml:advanced")

@@ -91,16 +91,19 @@ import Testing
       eventually { isRunning(stage, "ada-bot") && isRunning(stage, "bob-bot") && isRunning(stage, "coordinator") })
     let honest = try stage.run(.eve, ["announce", "count", "--skill", "sql:expert", "--deadline", "20s", "--wait"])
     #expect(honest.isDone, "\(honest)")
-    let id = try stage.run(
-      .eve, ["announce", "predict", "--skill", "ml:expert", "--deadline", "20s", "--if-uncovered", "fail"]
-    ).line
+    let announced = try stage.run(
+      .eve, ["announce", "predict", "--skill", "ml:expert", "--deadline", "20s", "--if-uncovered", "fail"])
+    #expect(announced.isDone, "\(announced)")
+    let id = announced.line
     func messages(_ type: String) throws -> [[String: Any]] {
       try stage.objects(.bob, ["thread", id]).compactMap {
         ($0["data"] as? [String: Any])?["message"] as? [String: Any]
       }
       .filter { $0["type"] as? String == type }
     }
-    #expect(try eventually { try !messages("skill_query").isEmpty })
+    let isAsked = try eventually { try !messages("skill_query").isEmpty }
+    let log = try stage.run(.eve, ["log"]).output
+    #expect(isAsked, "\(log)")
     let query = try messages("skill_query").first?["id"] as? String ?? ""
     let forged =
       #"{"from":"ada-bot","to":"hub","type":"skill_offer","performative":"propose","conversation":"\#(id)","#

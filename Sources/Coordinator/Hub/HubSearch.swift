@@ -16,7 +16,7 @@ extension Hub {
       return
     }
     group.queuedUntil = nil
-    group.search = HubGroup.Search(until: now, end: end)
+    group.search = HubGroup.Search(until: now, began: now, end: end)
     // A replacement may be known from before.
     if group.offers.isEmpty { ask(group, now) } else { choose(group, now) }
   }
@@ -97,8 +97,12 @@ extension Hub {
     group.record.rounds += 1
     guard !bots.isEmpty else {
       group.search = search
-      if group.record.announcement.ifUncovered == .fail { return giveUp(group) }
-      return pause(group, now)
+      guard group.record.announcement.ifUncovered == .fail else { return pause(group, now) }
+      // Judged by who is there now: somebody may have come since the last look.
+      if roster.lookedAt >= search.began { return giveUp(group) }
+      pause(group, now)
+      group.search?.until = now
+      return
     }
     search.phase = .asking
     search.waiting = Set(bots)
