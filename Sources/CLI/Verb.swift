@@ -16,7 +16,8 @@ struct Verb: Sendable {
   var notes = ""
   /// A noun's: what can be done with it, each with a name such as `task add`.
   var actions: [Verb] = []
-  /// What others call its actions: for whoever types that, the name here. Once more no dictionary.
+  /// What others call its actions: for whoever types that, the name here. Not a dictionary either:
+  /// see `Spool.LogAccess`.
   var otherWords: KeyValuePairs<String, String> = [:]
   let run: @Sendable (Invocation) throws -> Exit
 

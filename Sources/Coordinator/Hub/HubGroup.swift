@@ -52,6 +52,7 @@ final class HubGroup {
     /// Whose answers are waited for, and until when; nanoseconds since boot.
     var waiting: Set<BotName> = []
     var until = 0
+    /// When the search began; nanoseconds since boot.
     let began: Int
     /// When somebody must have been found.
     let end: Int

@@ -191,6 +191,7 @@ extension Spool {
     let file: FileStatus
   }
 
+  /// A class, so that a process that sets no value looks up no dictionary's type: see `LogAccess`.
   final class RememberedStates {
     var all: [StateKey: RememberedState] = [:]
   }
