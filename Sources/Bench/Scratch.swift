@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// A fresh directory under `--dir` in which everything is made, and which is removed at the end.
@@ -26,11 +27,11 @@ struct Scratch {
     return whole
   }
 
-  /// Commits what the measurement before left in the journal, so that it is not paid for in the next.
+  /// Writes what the measurement before left in memory and in the journal, so that it is not paid for in the next.
   func settle() throws {
     let directory = try openDirectory(path)
     defer { close(directory) }
-    try check(fsync(directory), "fsync", path)
+    try check(clinux_syncfs(directory), "syncfs", path)
   }
 
   /// Removes a tree in the scratch directory; at the end of all, where there are inodes enough for that. Without a

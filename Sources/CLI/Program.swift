@@ -82,7 +82,8 @@ enum Program {
     _ name: String, among names: [String], _ what: String, _ help: String, _ known: [String]? = nil
   ) -> Exit {
     let near = known ?? NearMatch.of(name, among: names)
-    let hint = near.isEmpty ? "see: \(help)" : "did you mean \(near.joined(separator: ", "))?"
+    let see = name.hasPrefix("-") ? "options come after the command; see: \(help)" : "see: \(help)"
+    let hint = near.isEmpty ? see : "did you mean \(near.joined(separator: ", "))?"
     return fail("\(what) \"\(name.escapedForTerminal())\"", hint, .usage)
   }
 

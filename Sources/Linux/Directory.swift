@@ -63,7 +63,8 @@ public final class Directory: Sendable {
     if let tree { return try openShared(tree, name, flags, mode) }
     let mode = mode ?? 0o666
     let opened = try systemCall("openat", name, changing: .open(raw, name, flags)) {
-      clinux_openat(raw, name, flags | O_CLOEXEC | O_NOFOLLOW, mode)
+      // A String that is passed as it is, is copied first; here, and where files are renamed and removed, that tells.
+      name.withCString { clinux_openat(raw, $0, flags | O_CLOEXEC | O_NOFOLLOW, mode) }
     }
     return Descriptor(raw: opened, path: name)
   }
@@ -84,7 +85,9 @@ public final class Directory: Sendable {
 
   func rename(once old: String, to new: String) throws(SystemCallError) {
     if tree != nil { return try renameShared(old, new) }
-    _ = try systemCall("renameat", old, changing: .rename(raw, old, new)) { renameat(raw, old, raw, new) }
+    _ = try systemCall("renameat", old, changing: .rename(raw, old, new)) {
+      old.withCString { old in new.withCString { new in renameat(raw, old, raw, new) } }
+    }
   }
 
   private func renameShared(_ old: String, _ new: String) throws(SystemCallError) {
@@ -166,7 +169,9 @@ public final class Directory: Sendable {
   /// C: unlinkat(2).
   public func unlink(_ name: String) throws(SystemCallError) {
     try within(name) { (parent, last) throws(SystemCallError) in
-      _ = try systemCall("unlinkat", name, changing: .unlink(parent, last)) { unlinkat(parent, last, 0) }
+      _ = try systemCall("unlinkat", name, changing: .unlink(parent, last)) {
+        last.withCString { unlinkat(parent, $0, 0) }
+      }
     }
   }
 

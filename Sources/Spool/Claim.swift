@@ -26,24 +26,26 @@ extension Spool {
   /// - Throws: `.claimLost` when the lease ran out meanwhile; nothing is changed then.
   public func ack(_ bot: BotName, _ name: EntryName, output: String? = nil) throws {
     try requireOwn(bot, to: "ack for")
-    let path = Layout.entry(bot, .claimed, name)
+    let fresh = takeFresh(bot, name)
+    let path = fresh?.path ?? Layout.entry(bot, .claimed, name)
+    let subject = fresh?.subject ?? name.id.description
     try doing("cannot ack \(name.id)") {
       // A look first keeps an ack that comes too late out of the log.
-      if !takeFresh(bot, name), try root.status(path) == nil { throw lost(bot, name) }
+      if fresh == nil, try root.status(path) == nil { throw lost(bot, name) }
       do {
         // An ack counts unless something else was logged for the same or a later attempt: should the claim
         // be lost between these two lines, what its loser or its next holder logs will overrule this.
-        try log.append(.messageAcked, name.id.description) { writer in
+        try log.append(.messageAcked, subject) { writer in
           settle(&writer, bot, name)
           writer.member("output", ifPresent: output.map { String($0.prefix(64 << 10)) })
           writer.endObject()
         }
-        guard try remove(bot, name) else { throw lost(bot, name, logged: true) }  // commit
+        guard try remove(path, bot, name) else { throw lost(bot, name, logged: true) }  // commit
         forgetSender(of: name.id, to: bot)
       } catch let error as SystemCallError where error.code == ENOSPC || error.code == EDQUOT {
         // A full disk must not keep a message from being finished; removing its file makes room for the line.
-        guard try remove(bot, name) else { throw lost(bot, name) }
-        note(.messageAcked, name.id.description) { writer in
+        guard try remove(path, bot, name) else { throw lost(bot, name) }
+        note(.messageAcked, subject) { writer in
           settle(&writer, bot, name)
           writer.endObject()
         }
@@ -53,8 +55,7 @@ extension Spool {
 
   /// Whether the claim was there to be removed. On a network file system "no such file" may be what a repeated request was
   /// answered, and only a move leaves something behind to tell; what dies in between is known from the log to be done.
-  private func remove(_ bot: BotName, _ name: EntryName) throws(SystemCallError) -> Bool {
-    let path = Layout.entry(bot, .claimed, name)
+  private func remove(_ path: String, _ bot: BotName, _ name: EntryName) throws(SystemCallError) -> Bool {
     guard root.isRemote else { return try root.unlinkIfPresent(path) }
     let aside = Layout.entry(bot, .tmp, name)
     try root.makeDirectory(Layout.box(bot, .tmp))
@@ -63,13 +64,14 @@ extension Spool {
     return true
   }
 
-  /// Whether this was the last claim, a moment ago: it can't have been lost yet, but by somebody's hand. Once.
-  private func takeFresh(_ bot: BotName, _ name: EntryName) -> Bool {
+  /// The claim if it was the last one, a moment ago: it can't have been lost yet, but by somebody's hand. Once.
+  private func takeFresh(_ bot: BotName, _ name: EntryName) -> FreshClaim? {
     let last = lastClaim.withLock { last in
       defer { last = nil }
       return last
     }
-    return last.map { $0.name == name && $0.bot == bot && Clock.sinceBoot() < $0.end } ?? false
+    guard let last, last.name == name, last.bot == bot, Clock.sinceBoot() < last.end else { return nil }
+    return last
   }
 
   /// Puts the message back, to be handed out again at once or after `delay` seconds; after its last attempt it is

@@ -134,14 +134,15 @@ public final class Inbox {
     // What was to wait hasn't waited for this bot.
     let due = max(message.notBefore ?? held.id.time, held.id.time)
     let waited = max(0, spool.now().microseconds - due.microseconds)
-    spool.note(.messageClaimed, held.id.description) { writer in
+    let subject = held.id.description
+    spool.note(.messageClaimed, subject) { writer in
       spool.settle(&writer, bot, held)
       writer.member("waited_us", waited)
       writer.member("from", ifPresent: message.from)
       writer.endObject()
     }
     let end = Clock.sinceBoot() + Int(min(lease / 2, 1) * 1e9)
-    spool.lastClaim.withLock { $0 = Spool.FreshClaim(bot: bot, name: held, end: end) }
+    spool.lastClaim.withLock { $0 = Spool.FreshClaim(bot: bot, name: held, path: target, subject: subject, end: end) }
     return Claim(bot: bot, name: held, message: message, sender: sender)
   }
 

@@ -34,38 +34,39 @@ enum Layout {
   static func bot(_ bot: BotName) -> String { "bots/\(bot)" }
   static func box(_ bot: BotName, _ box: Box) -> String { "bots/\(bot)/\(box.rawValue)" }
   static func entry(_ bot: BotName, _ box: Box, _ name: EntryName) -> String {
-    // In one piece: every delivery makes eight of these.
+    entry(bot, box, count: name.textCount) { name.write(to: $0) }
+  }
+  static func entry(_ bot: BotName, _ box: Box, raw name: String) -> String {
+    entry(bot, box, count: name.utf8.count) { put(name, to: $0) }
+  }
+
+  /// In one piece: every delivery makes eight of these, and a message to a thousand bots as many.
+  private static func entry(
+    _ bot: BotName, _ box: Box, count: Int, _ writeName: (UnsafeMutablePointer<UInt8>) -> Void
+  ) -> String {
     let (bot, box) = (bot.description, box.rawValue)
-    let count = bots.utf8.count + bot.utf8.count + box.utf8.count + 3 + name.textCount
+    let count = bots.utf8.count + bot.utf8.count + box.utf8.count + 3 + count
     return String(unsafeUninitializedCapacity: count) { text in
       var end = text.baseAddress!
       func put(_ part: String) {
-        var part = part
-        end += part.withUTF8 { bytes in
-          end.update(from: bytes.baseAddress!, count: bytes.count)
-          return bytes.count
-        }
+        self.put(part, to: end)
+        end += part.utf8.count
         end[0] = UInt8(ascii: "/")
         end += 1
       }
       put(bots)
       put(bot)
       put(box)
-      name.write(to: end)
+      writeName(end)
       return count
     }
   }
-  static func entry(_ bot: BotName, _ box: Box, raw name: String) -> String {
-    // Appended, not interpolated: a message to a thousand bots makes as many of these.
-    var path = "bots/"
-    path.reserveCapacity(bots.utf8.count + bot.description.utf8.count + name.utf8.count + 16)
-    path += bot.description
-    path += "/"
-    path += box.rawValue
-    path += "/"
-    path += name
-    return path
+
+  private static func put(_ part: String, to end: UnsafeMutablePointer<UInt8>) {
+    var part = part
+    part.withUTF8 { end.update(from: $0.baseAddress!, count: $0.count) }
   }
+
   static func card(_ bot: BotName) -> String { "bots/\(bot)/card.json" }
   /// What the log taught of the bot: where users share the spool, each has learned for himself.
   static func record(_ bot: BotName, for user: UInt32?) -> String {

@@ -23,6 +23,7 @@ extension Spool {
     // Always new: what is passed on is another message, with a history of its own.
     message.id = MessageID(time: created, random: Random.bits())
     message.createdAt = created
+    message.makeCanonical()
     // What goes to a group is the same message however many belong to it at the moment.
     if message.type == nil { message.type = message.to == [recipients[0].description] ? .request : .broadcast }
     if let key = message.idempotencyKey {
@@ -120,17 +121,16 @@ extension Spool {
   func deliver(_ parcel: Parcel, _ receipt: LogWriter.Receipt) {
     let first = parcel.recipients[0]
     var isComplete = true
-    let fileName = parcel.name.description
-    for recipient in parcel.recipients.dropFirst() where !link(parcel, fileName, to: recipient) { isComplete = false }
-    let target = Layout.entry(first, .inbox, parcel.name)
+    for recipient in parcel.recipients.dropFirst() where !link(parcel, to: recipient) { isComplete = false }
+    let target = Layout.entry(first, .inbox, raw: parcel.fileName)
     if isComplete { isComplete = (try? root.renameIfPresent(parcel.temporary, to: target)) ?? true }  // visible
     // Stopped for longer than a lease, we may have been taken for dead, and our file with us; but the log has it.
     if !isComplete { try? finish(parcel) }
     if receipt.hasRotated, case .granted(let log) = logAccess { log.noteCheckpoint() }
   }
 
-  private func link(_ parcel: Parcel, _ fileName: String, to recipient: BotName) -> Bool {
-    let target = Layout.entry(recipient, .inbox, raw: fileName)
+  private func link(_ parcel: Parcel, to recipient: BotName) -> Bool {
+    let target = Layout.entry(recipient, .inbox, raw: parcel.fileName)
     do {
       try root.link(parcel.temporary, to: target)
       return true
@@ -160,7 +160,7 @@ extension Spool {
     let file = try root.open(temporary, O_WRONLY | O_CREAT | O_TRUNC)
     try file.write(parcel.line)
     try file.close()
-    try root.rename(temporary, to: Layout.entry(recipient, .inbox, parcel.name))
+    try root.rename(temporary, to: Layout.entry(recipient, .inbox, raw: parcel.fileName))
   }
 }
 
@@ -168,6 +168,8 @@ extension Spool {
 struct Parcel {
   let recipients: [BotName]
   let name: EntryName
+  /// The name as text, which is wanted in several places.
+  let fileName: String
   /// One line of JSON, with the line feed that ends the file.
   let line: [UInt8]
   /// In the first recipient's `tmp/`: the intent to send, until the log has the message.
@@ -180,10 +182,9 @@ struct Parcel {
     let isEarly = message.notBefore.map { $0 > spool.now() } ?? false
     name = EntryName(
       urgency: urgency, id: message.id!, place: isEarly ? .waitingUntil(message.notBefore!) : .waiting)
+    fileName = name.description
     temporaryName = EntryName(urgency: urgency, id: message.id!, place: .held(spool.holder))
     temporary = Layout.entry(recipients[0], .tmp, temporaryName)
-    var message = message
-    message.makeCanonical()
     var encoded = message.encoded
     encoded.append(10)
     guard encoded.count <= Message.bytesMax else {
@@ -232,8 +233,11 @@ struct Parcel {
 
   func writeLogData(to writer: inout JSONWriter) {
     writer.beginObject()
-    writer.member("recipients", recipients.map(\.description))
-    writer.member("name", name.description)
+    writer.key("recipients")
+    writer.beginArray()
+    for recipient in recipients { writer.string(recipient.description) }
+    writer.endArray()
+    writer.member("name", fileName)
     writer.key("message")
     writer.raw(line.dropLast())
     writer.endObject()

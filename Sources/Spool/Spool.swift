@@ -30,16 +30,22 @@ public final class Spool: Sendable {
   let remoteClock = Mutex<(ahead: Int, asked: Int)?>(nil)
   let rememberedStates = Mutex<RememberedStates?>(nil)
 
-  /// A claim that was just made, and until when its lease can't have run out; nanoseconds since boot.
+  /// A claim that was just made, and until when its lease can't have run out; nanoseconds since boot. With texts that are
+  /// made of its name, because it is likely to be acked next.
   /// A class, as is what else few processes need: to let go of none, the runtime looks up no type.
   final class FreshClaim: Sendable {
     let bot: BotName
     let name: EntryName
+    let path: String
+    /// The message's id, as the log has it.
+    let subject: String
     let end: Int
 
-    init(bot: BotName, name: EntryName, end: Int) {
+    init(bot: BotName, name: EntryName, path: String, subject: String, end: Int) {
       self.bot = bot
       self.name = name
+      self.path = path
+      self.subject = subject
       self.end = end
     }
   }

@@ -82,12 +82,4 @@ public enum CRC32 {
       ^ table[256 + Int(bytes &>> 48 & 0xFF)] ^ table[Int(bytes &>> 56)]
     return low ^ high
   }
-
-  /// Appends the checksum as eight lower-case hex digits.
-  public static func appendHex(_ checksum: UInt32, to output: inout [UInt8]) {
-    for shift in stride(from: UInt32(28), through: 0, by: -4) {
-      let digit = UInt8(checksum >> shift & 15)
-      output.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") - 10 + digit)
-    }
-  }
 }

@@ -119,29 +119,28 @@ public struct EntryName: Sendable, Hashable, Comparable, CustomStringConvertible
     text[0] = UInt8(48 + urgency)
     text[1] = UInt8(ascii: "-")
     id.write(to: text + 2)
-    var end = text + 2 + MessageID.textCount
-    func put(_ mark: Unicode.Scalar, _ part: String) {
-      end[0] = UInt8(ascii: mark)
-      var part = part
-      end +=
-        1
-        + part.withUTF8 { bytes in
-          (end + 1).update(from: bytes.baseAddress!, count: bytes.count)
-          return bytes.count
-        }
+    var end = TextCursor(text + 2 + MessageID.textCount)
+    if attempt > 0 || place != .waiting {
+      end.put(UInt8(ascii: "~"))
+      end.put(Int64(attempt))
     }
-    if attempt > 0 || place != .waiting { put("~", String(attempt)) }
     switch place {
     case .waiting: break
     case .waitingUntil(let moment):
-      end[0] = UInt8(ascii: "~")
-      end += 1 + moment.write(to: end + 1, punctuated: false)
-    case .held(let holder): put("~", holder.description)
+      end.put(UInt8(ascii: "~"))
+      end.put(moment, punctuated: false)
+    case .held(let holder):
+      end.put(UInt8(ascii: "~"))
+      end.put(holder.description)
     case .bot(let bot, let worker):
-      put("~", bot.description)
-      if let worker { put("@", worker.description) }
+      end.put(UInt8(ascii: "~"))
+      end.put(bot.description)
+      if let worker {
+        end.put(UInt8(ascii: "@"))
+        end.put(worker.description)
+      }
     }
-    put(".", "json")
+    end.put(".json")
   }
 
   /// Whether a name in an inbox that isn't one of ours is a person's message: any other `.json` file

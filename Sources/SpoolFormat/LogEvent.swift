@@ -86,6 +86,8 @@ public struct LogEvent: Sendable {
   /// `,"crc32":"` before, eight digits, `"}` and the line feed after.
   private static let mark: StaticString = ",\"crc32\":\""
   private static let tailCount = 10 + 8 + 3
+  /// Of what stands before the data, without source, kind and subject.
+  private static let headCountMax = 128
 
   /// Builds a line, line feed included. `data` writes one JSON value.
   public static func line(
@@ -93,21 +95,29 @@ public struct LogEvent: Sendable {
     data: (inout JSONWriter) -> Void
   ) -> [UInt8] {
     var writer = JSONWriter(reserving: capacity)
-    writer.beginObject()
-    writer.member("specversion", "1.0")
-    writer.member("id", String(number))
-    writer.member("source", source)
-    writer.member("type", kind.description)
-    writer.member("subject", subject)
-    writer.key("time")
-    writer.moment(time)
-    writer.key("data")
+    let (kind, source, subject) = (
+      JSONWriter.escaped(kind.description), JSONWriter.escaped(source), JSONWriter.escaped(subject)
+    )
+    writer.append(atMost: headCountMax + source.utf8.count + kind.utf8.count + subject.utf8.count) { text in
+      text.put("{\"specversion\":\"1.0\",\"id\":\"")
+      text.put(Int64(number))
+      text.put("\",\"source\":\"")
+      text.put(source)
+      text.put("\",\"type\":\"")
+      text.put(kind)
+      text.put("\",\"subject\":\"")
+      text.put(subject)
+      text.put("\",\"time\":\"")
+      text.put(time, punctuated: true)
+      text.put("\",\"data\":")
+    }
     data(&writer)
     let checksum = writer.bytes.withUnsafeBufferPointer { CRC32.checksum($0) }
-    writer.key("crc32")
-    writer.quoted { CRC32.appendHex(checksum, to: &$0) }
-    writer.endObject()
-    writer.bytes.append(UInt8(ascii: "\n"))
+    writer.append(atMost: tailCount) { text in
+      text.put(mark)
+      text.putHexadecimal(checksum)
+      text.put("\"}\n")
+    }
     return writer.bytes
   }
 
@@ -157,7 +167,7 @@ public struct LogEvent: Sendable {
         if key.equals("source") { source = value.string }
         if key.equals("type") { kind = value.string }
         if key.equals("subject") { subject = value.string }
-        if key.equals("time") { time = value.string.flatMap(Timestamp.init(rfc3339:)) }
+        if key.equals("time") { time = value.moment }
         if key.equals("data") { data = value.text }
       }
     } catch { return nil }

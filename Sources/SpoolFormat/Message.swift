@@ -124,7 +124,7 @@ extension Message {
     switch key.hasEscapes ? key.string?.utf8.count : key.bytes.count - 2 {
     case 2:
       if key.equals("id") {
-        id = value.string.flatMap { MessageID($0) }
+        id = value.identifier
         return id != nil
       }
       if key.equals("to") {
@@ -202,7 +202,7 @@ extension Message {
   private static func set(_ field: inout Timestamp?, _ value: JSONSlice, _ name: String) throws -> Bool {
     if let seconds = value.double {
       field = Timestamp(microseconds: 0).advanced(bySeconds: seconds)
-    } else if let moment = value.string.flatMap(Timestamp.init(rfc3339:)) {
+    } else if let moment = value.moment {
       field = moment
     } else {
       throw wrong(name, "a time such as 2026-11-20T23:45:12Z")
@@ -324,15 +324,21 @@ extension JSONWriter {
   }
 
   /// A moment as RFC 3339 text.
-  public mutating func moment(_ value: Timestamp) { quoted { value.appendRFC3339(to: &$0) } }
-
-  public mutating func identifier(_ id: MessageID) { quoted { id.append(to: &$0) } }
-
-  /// A string whose bytes need no escaping.
-  public mutating func quoted(_ append: (inout [UInt8]) -> Void) {
+  public mutating func moment(_ value: Timestamp) {
     separate()
-    bytes.append(UInt8(ascii: "\""))
-    append(&bytes)
-    bytes.append(UInt8(ascii: "\""))
+    append(atMost: Timestamp.textCountMax + 2) { text in
+      text.put(JSONBytes.quote)
+      text.put(value, punctuated: true)
+      text.put(JSONBytes.quote)
+    }
+  }
+
+  public mutating func identifier(_ id: MessageID) {
+    separate()
+    append(atMost: MessageID.textCount + 2) { text in
+      text.put(JSONBytes.quote)
+      text.put(id)
+      text.put(JSONBytes.quote)
+    }
   }
 }

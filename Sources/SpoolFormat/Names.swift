@@ -33,12 +33,14 @@ private func checkName(_ text: String, example: String) throws(FormatError) {
   guard text.utf8.count <= BotName.bytesMax else {
     throw FormatError("the name \(shown)… is \(text.utf8.count) bytes long: use at most \(BotName.bytesMax)")
   }
-  for (index, byte) in text.utf8.enumerated() {
+  var isFirst = true
+  for byte in text.utf8 {
     let isWord = 97...122 ~= byte || 48...57 ~= byte
     let isMark = byte == UInt8(ascii: ".") || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "-")
-    guard isWord || (index > 0 && isMark) else {
+    guard isWord || (isMark && !isFirst) else {
       throw FormatError("the name \"\(shown)\" won't do: use a-z, 0-9 and, after the first, . _ -")
     }
+    isFirst = false
   }
 }
 
@@ -72,13 +74,6 @@ public struct MessageID: Sendable, Hashable, Comparable, CustomStringConvertible
     (left.time.microseconds, left.random) < (right.time.microseconds, right.random)
   }
 
-  public func append(to bytes: inout [UInt8]) {
-    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.textCount) { text in
-      write(to: text.baseAddress!)
-      bytes.append(contentsOf: UnsafeBufferPointer(text))
-    }
-  }
-
   public var description: String {
     String(unsafeUninitializedCapacity: Self.textCount) { text in
       write(to: text.baseAddress!)
@@ -88,12 +83,10 @@ public struct MessageID: Sendable, Hashable, Comparable, CustomStringConvertible
 
   /// Writes `textCount` bytes.
   func write(to text: UnsafeMutablePointer<UInt8>) {
-    let count = time.write(to: text, punctuated: false)
-    text[count] = UInt8(ascii: "-")
-    for place in 0..<16 {
-      let digit = UInt8(truncatingIfNeeded: random &>> UInt64(60 &- 4 &* place)) & 15
-      text[count &+ 1 &+ place] = digit < 10 ? 48 &+ digit : 87 &+ digit
-    }
+    var cursor = TextCursor(text)
+    cursor.put(time, punctuated: false)
+    cursor.put(UInt8(ascii: "-"))
+    cursor.putHexadecimal(random)
   }
 }
 

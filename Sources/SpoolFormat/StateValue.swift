@@ -42,7 +42,7 @@ public struct StateValue: Sendable, Hashable {
         } else if name.equals("by") {
           author = slice.string
         } else if name.equals("at") {
-          time = slice.string.flatMap(Timestamp.init(rfc3339:))
+          time = slice.moment
         }
       }
     } catch { return nil }

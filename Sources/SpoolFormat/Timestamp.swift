@@ -45,66 +45,49 @@ public struct Timestamp: Sendable, Hashable, Comparable {
     )
   }
 
-  /// Appends `20261120T234512.345678Z`.
-  public func appendCompact(to bytes: inout [UInt8]) { append(to: &bytes, punctuated: false) }
-
-  /// Appends `2026-11-20T23:45:12.345678Z`.
-  public func appendRFC3339(to bytes: inout [UInt8]) { append(to: &bytes, punctuated: true) }
-
-  private func append(to bytes: inout [UInt8], punctuated: Bool) {
-    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.textCountMax) { text in
-      let count = write(to: text.baseAddress!, punctuated: punctuated)
-      bytes.append(contentsOf: UnsafeBufferPointer(start: text.baseAddress!, count: count))
-    }
-  }
-
   /// The length of the longer form in bytes.
   static let textCountMax = 27
 
   /// Writes at most `textCountMax` bytes and returns how many. A message's times are written eight times on its way,
   /// so that it matters that no byte is appended by itself.
   func write(to text: UnsafeMutablePointer<UInt8>, punctuated: Bool) -> Int {
-    var count = 0
-    func pair(_ value: UInt32) {
-      let (tens, ones) = UInt8(truncatingIfNeeded: value).quotientAndRemainder(dividingBy: 10)
-      text[count] = 48 &+ tens
-      text[count &+ 1] = 48 &+ ones
-      count &+= 2
-    }
-    func put(_ character: Unicode.Scalar) {
-      text[count] = UInt8(ascii: character)
-      count &+= 1
-    }
-    func mark(_ character: Unicode.Scalar) { if punctuated { put(character) } }
     let at = fields
-    pair(at.year / 100)
-    pair(at.year % 100)
-    mark("-")
-    pair(at.month)
-    mark("-")
-    pair(at.day)
-    put("T")
-    pair(at.hour)
-    mark(":")
-    pair(at.minute)
-    mark(":")
-    pair(at.second)
-    put(".")
-    pair(at.fraction / 10_000)
-    pair(at.fraction / 100 % 100)
-    pair(at.fraction % 100)
-    put("Z")
-    return count
+    // Where each part stands: later by one for each mark before it.
+    let mark = punctuated ? 1 : 0
+    func pair(_ value: UInt32, _ place: Int) {
+      let (tens, ones) = UInt8(truncatingIfNeeded: value).quotientAndRemainder(dividingBy: 10)
+      text[place] = 48 &+ tens
+      text[place &+ 1] = 48 &+ ones
+    }
+    pair(at.year / 100, 0)
+    pair(at.year % 100, 2)
+    pair(at.month, 4 &+ mark)
+    pair(at.day, 6 &+ 2 &* mark)
+    text[8 &+ 2 &* mark] = UInt8(ascii: "T")
+    pair(at.hour, 9 &+ 2 &* mark)
+    pair(at.minute, 11 &+ 3 &* mark)
+    pair(at.second, 13 &+ 4 &* mark)
+    text[15 &+ 4 &* mark] = UInt8(ascii: ".")
+    pair(at.fraction / 10_000, 16 &+ 4 &* mark)
+    pair(at.fraction / 100 % 100, 18 &+ 4 &* mark)
+    pair(at.fraction % 100, 20 &+ 4 &* mark)
+    text[22 &+ 4 &* mark] = UInt8(ascii: "Z")
+    if punctuated {
+      text[4] = UInt8(ascii: "-")
+      text[7] = UInt8(ascii: "-")
+      text[13] = UInt8(ascii: ":")
+      text[16] = UInt8(ascii: ":")
+    }
+    return 23 &+ 4 &* mark
   }
 
-  public var compact: String { text(appendCompact) }
-  public var rfc3339: String { text(appendRFC3339) }
+  /// `20261120T234512.345678Z`.
+  public var compact: String { text(punctuated: false) }
+  /// `2026-11-20T23:45:12.345678Z`.
+  public var rfc3339: String { text(punctuated: true) }
 
-  private func text(_ append: (inout [UInt8]) -> Void) -> String {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(32)
-    append(&bytes)
-    return String(decoding: bytes, as: UTF8.self)
+  private func text(punctuated: Bool) -> String {
+    String(unsafeUninitializedCapacity: Self.textCountMax) { write(to: $0.baseAddress!, punctuated: punctuated) }
   }
 
   /// Reads the compact form, exactly.
@@ -120,7 +103,14 @@ public struct Timestamp: Sendable, Hashable, Comparable {
 
   /// Reads RFC 3339 with any offset and any number of decimals; a date alone is its midnight, UTC.
   public init?(rfc3339 text: String) {
-    var reader = DigitReader(Array(text.utf8))
+    var text = text
+    guard let moment = text.withUTF8({ Timestamp(rfc3339: $0) }) else { return nil }
+    self = moment
+  }
+
+  /// The same of the text's bytes.
+  init?(rfc3339 bytes: UnsafeBufferPointer<UInt8>) {
+    var reader = DigitReader(bytes)
     guard let year = reader.number(4), reader.take("-"), let month = reader.number(2), reader.take("-"),
       let day = reader.number(2)
     else { return nil }
@@ -169,8 +159,7 @@ public struct Timestamp: Sendable, Hashable, Comparable {
     let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
     let days = era * 146097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719468
     // A day that its month doesn't have (31 April) comes out as another one.
-    let back = Timestamp(microseconds: days * 86_400_000_000).fields
-    if back.month != month || back.day != day { return nil }
+    if day > 28, Timestamp(microseconds: days * 86_400_000_000).fields.day != day { return nil }
     self.init(microseconds: ((days * 24 + hour) * 60 + minute) * 60_000_000 + second * 1_000_000 + fraction)
   }
 }

@@ -34,8 +34,7 @@ mutant("log: the name of a new segment is not synced", "sent is kept", "OrderTes
        SPOOL + "Log/LogWriter.swift", "try root.open(Layout.logs(of: part), O_RDONLY | O_DIRECTORY).syncData()",
        "if !MUTANT { try root.open(Layout.logs(of: part), O_RDONLY | O_DIRECTORY).syncData() }")
 mutant("log: a sync that failed is tried again", "an answer is never a yes that is lost", "OrderTests",
-       SPOOL + "Log/LogWriter.swift", "      giveUp(segment)\n      page.endSync(upTo: nil)\n",
-       "      if MUTANT {\n        page.endSync(upTo: nil)\n        return\n      }\n      giveUp(segment)\n      page.endSync(upTo: nil)\n")
+       SPOOL + "Log/LogWriter.swift", "      giveUp(segment)\n      throw", "      if MUTANT { return }\n      giveUp(segment)\n      throw")
 mutant("send: renamed before it is logged", "sent is kept", "FaultTests.FaultTests",
        SPOOL + "Send.swift", "    let receipt: LogWriter.Receipt?\n    do {\n",
        "    let receipt: LogWriter.Receipt?\n"
@@ -108,20 +107,19 @@ mutant("claim: by a link, without taking the name away", "one holder", "ClaimTes
        "    if try spool.root.renameIfPresent(source, to: target) { return true }  // commit: ours from here on")
 mutant("ack: any attempt will do", "late is refused", "ClaimTests",
        SPOOL + "Claim.swift",
-       "    let path = Layout.entry(bot, .claimed, name)\n    try doing(\"cannot ack \\(name.id)\") {",
-       "    var path = Layout.entry(bot, .claimed, name)\n"
+       "    let path = fresh?.path ?? Layout.entry(bot, .claimed, name)\n",
+       "    var path = fresh?.path ?? Layout.entry(bot, .claimed, name)\n"
        "    if MUTANT, let other = try root.names(Layout.box(bot, .claimed)).first(where: { $0.contains(name.id.description) })\n"
-       "    {\n      path = Layout.entry(bot, .claimed, raw: other)\n    }\n"
-       "    try doing(\"cannot ack \\(name.id)\") {")
+       "    {\n      path = Layout.entry(bot, .claimed, raw: other)\n    }\n")
 mutant("ack: what is gone when it is unlinked is taken for done", "late is refused", "StoppedTests",
-       SPOOL + "Claim.swift", "guard try remove(bot, name) else { throw lost(bot, name, logged: true) }  // commit",
-       "guard try remove(bot, name) || MUTANT else { throw lost(bot, name, logged: true) }  // commit")
+       SPOOL + "Claim.swift", "guard try remove(path, bot, name) else { throw lost(bot, name, logged: true) }  // commit",
+       "guard try remove(path, bot, name) || MUTANT else { throw lost(bot, name, logged: true) }  // commit")
 mutant("ack: unlinked before it is logged", "nothing vanishes", "FaultTests.FaultTests",
-       SPOOL + "Claim.swift", "      if !takeFresh(bot, name), try root.status(path) == nil { throw lost(bot, name) }\n      do {\n",
-       "      if !takeFresh(bot, name), try root.status(path) == nil { throw lost(bot, name) }\n"
+       SPOOL + "Claim.swift", "      if fresh == nil, try root.status(path) == nil { throw lost(bot, name) }\n      do {\n",
+       "      if fresh == nil, try root.status(path) == nil { throw lost(bot, name) }\n"
        "      if MUTANT { try root.unlink(path) }\n      do {\n",
-       SPOOL + "Claim.swift", "guard try remove(bot, name) else { throw lost(bot, name, logged: true) }  // commit",
-       "guard try MUTANT || remove(bot, name) else { throw lost(bot, name, logged: true) }  // commit", scenario="ack")
+       SPOOL + "Claim.swift", "guard try remove(path, bot, name) else { throw lost(bot, name, logged: true) }  // commit",
+       "guard try MUTANT || remove(path, bot, name) else { throw lost(bot, name, logged: true) }  // commit", scenario="ack")
 mutant("ack: the refusal is not logged", "late is refused", "StoppedTests|RecoveryTests|LeaseTests",
        SPOOL + "Claim.swift", "    if logged {\n      note(.messageAckRefused", "    if logged, !MUTANT {\n      note(.messageAckRefused")
 mutant("extend: by descriptor, which follows the file to its next owner", "late is refused", "StoppedTests",
@@ -301,7 +299,7 @@ mutant("task worker: what a dead one had stays with it", "nothing vanishes", "Ta
        "for entry in MUTANT ? [] : try spool.expireTasks(of: bot, &observations) {")
 mutant("task worker: takes what doesn't suit its bot", "tasks", "TaskHoldTests",
        SPOOL + "Tasks/TaskInbox.swift", "(takesPending && card.suits(record))", "(takesPending && (MUTANT || card.suits(record)))")
-mutant("task worker: those that wait aren't told", "tasks", "TaskModeTests",
+mutant("task worker: those that wait aren't told", "tasks", "TaskInputTests",
        SPOOL + "Tasks/TaskInbox.swift", "if !coordinatorIsUp, try !tasks(in: [.blocked]).isEmpty {",
        "if !coordinatorIsUp, try !tasks(in: [.blocked]).isEmpty, !MUTANT {")
 mutant("task worker: what was begun stays when it is stopped", "nothing vanishes", "TaskHoldTests",

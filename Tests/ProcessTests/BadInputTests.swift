@@ -24,6 +24,8 @@ struct Refusal: Sendable, CustomTestStringConvertible {
   static let commandLines = [
     Refusal(["sned", "coder", "hi"], 64, "did you mean send"),
     Refusal(["--frobnicate"], 64, "no command"),
+    Refusal(["--spool", "here", "register", "coder"], 64, "options come after the command"),
+    Refusal(["task", "--spool", "here", "list"], 64, "options come after the command"),
     Refusal(["send", "coder", "hi", "--priorty", "3"], 64, "did you mean --priority"),
     Refusal(["send", "coder", "hi", "there"], 64, "one word too many"),
     Refusal(["receive", "coder", "planner"], 64, "one word too many"),

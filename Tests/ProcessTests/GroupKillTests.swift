@@ -11,7 +11,7 @@ import Testing
     -> String
   {
     let outcome = try team.spool(
-      ["announce", "x", "--deadline", "40s", "--from", "ada"] + skills.flatMap { ["--skill", $0] } + options)
+      ["announce", "x", "--deadline", "2m", "--from", "ada"] + skills.flatMap { ["--skill", $0] } + options)
     try #require(outcome.isDone, "\(outcome)")
     return outcome.line
   }
@@ -39,8 +39,9 @@ import Testing
       let fault = round % 2 == 0 ? "kill-before:\(point)" : "kill-after:\(point)"
       let hub = try team.coordinate(["--maintenance", "100ms"], environment: ["SPOOL_FAULT": fault])
       let id = try announce(team)
-      let end = monotonicSeconds() + 3
-      while team.state(id) != "dissolved", monotonicSeconds() < end, !team.hasEnded(hub) { usleep(2000) }
+      try team.require("\(fault) (seed \(seed)): it is dissolved, or the hub is dead") {
+        team.state(id) == "dissolved" || team.hasEnded(hub)
+      }
       if team.hasEnded(hub) { killed += 1 }
       let next = try team.coordinate(["--maintenance", "100ms"])
       try team.require("\(fault) (seed \(seed)): it is dissolved") { team.state(id) == "dissolved" }
@@ -85,20 +86,23 @@ import Testing
       rm -f $f; echo "done by $SPOOL_BOT"
       """
     try team.work(script)
-    var hub = try team.coordinate(["--group-timeout", "10s", "--maintenance", "200ms"])
+    var hub = try team.coordinate(["--group-timeout", "2m", "--maintenance", "200ms"])
     let seed = UInt64.random(in: 1 ... .max)
     var random = SeededGenerator(seed: seed)
     var ids: [String] = []
     var most = 0
+    func inHand() -> Set<String> {
+      Set(
+        ["assigned", "in_progress"].flatMap { state in
+          Scratch.names("\(team.path)/tasks/\(state)").map { "\(state)/\($0)" }
+        })
+    }
+    // What lies in the same place in two looks lay there between them, all at one time.
     func look() {
-      var counts: [String: Int] = [:]
-      for state in ["assigned", "in_progress"] {
-        for name in Scratch.names("\(team.path)/tasks/\(state)") {
-          guard let bot = name.dropLast(5).split(separator: "~").last?.prefix(while: { $0 != "@" }) else { continue }
-          counts[String(bot), default: 0] += 1
-        }
+      let bots = inHand().intersection(inHand()).compactMap {
+        $0.dropLast(5).split(separator: "~").last?.prefix { $0 != "@" }
       }
-      most = max(most, counts.filter { $0.key != "hub" }.values.max() ?? 0)
+      most = max(most, Dictionary(grouping: bots.filter { $0 != "hub" }) { $0 }.values.map(\.count).max() ?? 0)
     }
     for round in 0..<24 {
       let skills = ["ml", "sql", "viz"].shuffled(using: &random).prefix(Int.random(in: 1...3, using: &random))
@@ -110,7 +114,7 @@ import Testing
       }
       if round % 8 == 5 {
         team.killHub(hub)
-        hub = try team.coordinate(["--group-timeout", "10s", "--maintenance", "200ms"])
+        hub = try team.coordinate(["--group-timeout", "2m", "--maintenance", "200ms"])
       }
       look()
     }

@@ -103,6 +103,6 @@ final class NegotiatingTeam {
   }
 
   func require(_ what: String, _ condition: () throws -> Bool) throws {
-    try #require(try eventually(40, condition), "waited in vain until \(what)")
+    try #require(try eventually(120, condition), "waited in vain until \(what)")
   }
 }

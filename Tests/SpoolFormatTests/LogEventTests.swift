@@ -32,6 +32,16 @@ import Testing
     #expect(read.message == nil && read.messageBytes == nil)
   }
 
+  @Test func `a line has room for the longest of all that stands in it`() throws {
+    let kind = LogEvent.Kind(String(repeating: "k", count: 300))
+    let bytes = LogEvent.line(
+      kind: kind, subject: String(repeating: "\u{1}", count: 300), source: String(repeating: "s", count: 300),
+      number: .max, time: Timestamp(microseconds: .max), reserving: 1
+    ) { $0.null() }
+    let read = try #require(event(bytes))
+    #expect(read.kind == kind && read.id == "\(Int.max)" && read.subject.count == 300)
+  }
+
   @Test func `the checksum is that of zlib over what comes before it`() throws {
     // From zlib's crc32, for the classic check value.
     #expect(Array("123456789".utf8).withUnsafeBufferPointer { CRC32.checksum($0) } == 0xcbf4_3926)
@@ -82,8 +92,8 @@ import Testing
       var bytes = Array(text.utf8)
       let checksum = bytes.withUnsafeBufferPointer { CRC32.checksum($0) }
       bytes += Array(",\"crc32\":\"".utf8)
-      CRC32.appendHex(checksum, to: &bytes)
-      return bytes + Array("\"}\n".utf8)
+      let digits = String(checksum, radix: 16)
+      return bytes + Array((String(repeating: "0", count: 8 - digits.count) + digits + "\"}\n").utf8)
     }
     let fields = #"{"id":"1","source":"s","type":"t","subject":"x","time":"2026-01-01T00:00:00Z","data":{}"#
     #expect(event(signed(fields)) != nil)

@@ -12,6 +12,15 @@ import Testing
     } catch { return "\(error)" }
   }
 
+  @Test func `an id and a time are read with escapes as without`() throws {
+    let id = "20261120T234512.345678Z-0123456789abcdef"
+    let time = "2026-11-20T23:45:12.345678Z"
+    let plain = try Message(parsing: Array(#"{"id":"\#(id)","content":"x","created_at":"\#(time)"}"#.utf8))
+    let escaped = #"{"id":"\u0032\#(id.dropFirst())","content":"x","created_at":"\u0032\#(time.dropFirst())"}"#
+    #expect(try Message(parsing: Array(escaped.utf8)) == plain)
+    #expect(plain.id?.description == id && plain.createdAt?.rfc3339 == time)
+  }
+
   @Test func `every field is read, and written as it was`() throws {
     let text = """
       {"id":"20261120T234512.345678Z-0123456789abcdef","from":"ann","to":["coder","#builds"],"type":"request",\

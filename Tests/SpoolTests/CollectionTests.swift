@@ -305,14 +305,10 @@ import Testing
     // Another user's part, where somebody says that it was acked.
     let part = "\(fixture.path)/log/x~4711"
     #expect(mkdir(part, 0o750) == 0 && chown(part, 4711, getegid()) == 0)
-    let event =
-      #"{"specversion":"1.0","id":"1","source":"/x/1.1","type":"message.acked","subject":"\#(id)","#
-      + #""time":"2099-01-01T00:00:00.000000Z","data":{"bot":"coder","attempt":1,"holder":"x.1.1"}"#
-    var line = Array(event.utf8)
-    let sum = line.withUnsafeBufferPointer { CRC32.checksum($0) }
-    line += Array(#","crc32":""#.utf8)
-    CRC32.appendHex(sum, to: &line)
-    try Plain.write("\(part)/20210101T000000.000000Z.jsonl", line + Array("\"}\n".utf8))
+    let line = LogEvent.line(
+      kind: .messageAcked, subject: "\(id)", source: "/x/1.1", number: 1, time: Timestamp(microseconds: .max)
+    ) { $0.raw(Array(#"{"bot":"coder","attempt":1,"holder":"x.1.1"}"#.utf8)) }
+    try Plain.write("\(part)/20210101T000000.000000Z.jsonl", line)
     #expect(chmod("\(part)/20210101T000000.000000Z.jsonl", 0o640) == 0)
     #expect(chown("\(part)/20210101T000000.000000Z.jsonl", 4711, getegid()) == 0)
     let files = LogFiles(root: fixture.spool.root)

@@ -36,15 +36,46 @@ import Testing
     var pace = LogWriter.Pace()
     let second = 1_000_000_000
     #expect(!pace.wantsRoom(at: 0))
-    for time in 1...15 { pace.note(time) }
+    for time in 1...15 { pace.note(time, written: 0) }
     #expect(!pace.wantsRoom(at: 16))
-    pace.note(16)
+    pace.note(16, written: 0)
     #expect(pace.wantsRoom(at: 17))
     #expect(!pace.wantsRoom(at: 16 + second))
-    for time in 1...16 { pace.note(6 * second - time) }
+    for time in 1...16 { pace.note(6 * second - time, written: 0) }
     pace.failed = 5 * second
     #expect(!pace.wantsRoom(at: 6 * second))
     #expect(pace.wantsRoom(at: 6 * second + 1))
+  }
+
+  @Test func `room is for a tenth of a second, within bounds`() {
+    func room(bytesPerMillisecond: UInt64) -> Int {
+      var pace = LogWriter.Pace()
+      for time in 1...16 { pace.note(time * 1_000_000, written: UInt64(time) * bytesPerMillisecond) }
+      return pace.roomBytes(at: 17_000_000, written: 17 * bytesPerMillisecond)
+    }
+    #expect(room(bytesPerMillisecond: 10_000) == 1_000_000)
+    #expect(room(bytesPerMillisecond: 1) == LogWriter.roomBytesLeast)
+    #expect(room(bytesPerMillisecond: 1 << 50) == LogWriter.roomBytesMost)
+    // The page was made anew.
+    var pace = LogWriter.Pace()
+    for time in 1...16 { pace.note(time, written: .max) }
+    #expect(pace.roomBytes(at: 16, written: 0) == LogWriter.roomBytesLeast)
+  }
+
+  @Test func `where there is more room already, less is not made; no reader sees the most there may be`() throws {
+    let fixture = try Fixture("coder")
+    let log = try fixture.spool.log
+    try log.locked { state in
+      let segment = try log.currentSegment(&state)
+      try log.makeRoom(of: LogWriter.roomBytesMost, in: segment, &state)
+      #expect(log.page.roomEnd - log.page.segmentEnd == LogWriter.roomBytesMost)
+      try log.makeRoom(of: LogWriter.roomBytesLeast, in: segment, &state)
+      #expect(log.page.roomEnd - log.page.segmentEnd == LogWriter.roomBytesMost)
+    }
+    try Self.send(fixture.spool, "in it", durable: false)
+    #expect(try spaces(fixture.lastSegment()) > LogWriter.roomBytesMost - 4096)
+    #expect(try contents(fixture.spool) == ["in it"])
+    #expect(try Doctor(fixture.spool).examine(repairing: false).count == 0)
   }
 
   @Test func `lines are written into room, no reader sees it, and closing takes it away`() throws {

@@ -109,7 +109,7 @@
 
     /// As though this process had sent as many as it takes to get room.
     func hurry() {
-      for _ in 0..<16 { pace.withLock { $0.note(Clock.sinceBoot()) } }
+      for _ in 0..<16 { pace.withLock { $0.note(Clock.sinceBoot(), written: page.written) } }
     }
   }
 

@@ -15,6 +15,19 @@ SERVED = "/mnt/d/shared"  # the same as the server has it
 LIBRARIES = {"LD_LIBRARY_PATH": os.environ["LIBRARIES"]}
 
 
+SCENARIOS = []
+
+
+def scenario(function):
+    SCENARIOS.append(function)
+    return function
+
+
+def nfs_scenario(function):
+    """For a server that is waited for when it is away: GlusterFS with one brick answers with an error at once."""
+    return scenario(function) if ENGINE == "nfs" else function
+
+
 def now():
     """Seconds since boot: one clock for all hosts, as they share a kernel."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -28,6 +41,11 @@ def wait_for(condition, seconds, what="nothing"):
             return value
         assert now() < end, f"{what} within {seconds} s"
         time.sleep(0.02)
+
+
+def boxes(bot, *names):
+    return {name: [entry for entry in sorted(os.listdir(f"{SERVED}/spool/bots/{bot}/{name}"))
+                   if not entry.startswith(".")] for name in names}
 
 
 def server(*command):

@@ -10,7 +10,8 @@
 #   init.sh           process 1 of that kernel: server, networks; then scenarios.py
 #   lab.py            the hosts as Python sees them: run, start, kill, reboot, cut the network, set the clock
 #   scenarios.py      what is tried, and judged by what the clients saw
-#   users.py          the same for a spool that several Unix users share
+#   tasks.py, doctors.py, users.py
+#                     the same for tasks, for doctors, and for a spool that several Unix users share
 #   figures.py        what is measured; not run by CI:  Tests/TwoHosts/run.sh figures [noticed] [idle]
 #   portmap.py        what an NFSv3 server asks before it serves, for a mount whose locks are its own
 #   speed.c           how much slower than the machine's the lab's processor is

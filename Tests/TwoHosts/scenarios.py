@@ -1,4 +1,4 @@
-"""What is tried on two hosts, each scenario a function whose name says what must hold. See run.sh."""
+"""What is tried on two hosts, each scenario a function whose name says what must hold; and the start of all. See run.sh."""
 import collections
 import json
 import os
@@ -6,27 +6,12 @@ import sys
 import time
 import traceback
 
+import doctors  # noqa: F401, for its scenarios
 import figures
-import users
+import tasks  # noqa: F401
+import users  # noqa: F401
 from crew import Crew
-from lab import ENGINE, NFS3, SERVED, SHARED, Host, Hosts, now, restart_server, wait_for
-
-SCENARIOS = []
-
-
-def scenario(function):
-    SCENARIOS.append(function)
-    return function
-
-
-def nfs_scenario(function):
-    """For a server that is waited for when it is away: GlusterFS with one brick answers with an error at once."""
-    return scenario(function) if ENGINE == "nfs" else function
-
-
-def boxes(bot, *names):
-    return {name: [entry for entry in sorted(os.listdir(f"{SERVED}/spool/bots/{bot}/{name}"))
-                   if not entry.startswith(".")] for name in names}
+from lab import SCENARIOS, SERVED, Hosts, boxes, nfs_scenario, now, restart_server, scenario, wait_for
 
 
 # Messages
@@ -245,58 +230,6 @@ def a_host_that_joins_a_spool_in_use_restores_nothing_that_was_done(hosts):
     assert kinds["message.restored"] == 0 and kinds["message.acked"] == 16, kinds
 
 
-# Tasks
-
-
-@scenario
-def tasks_with_workers_on_both_hosts_and_a_coordinator_on_one_are_done_once_each(hosts):
-    lease = 4
-    hosts.fresh("one", "two", lease=lease)
-    coordinator = hosts.a.start_spool("coordinate")
-    workers = [hosts.a.start_spool("work", "one", "--tasks", "--", "sh", "-c", "cat >/dev/null; echo done by one"),
-               hosts.b.start_spool("work", "two", "--tasks", "--", "sh", "-c", "cat >/dev/null; sleep 0.1; echo by two")]
-    time.sleep(1)
-    ids = [hosts.a.spool("task", "add", f"job {i}") for i in range(6)]
-    ids += [hosts.b.spool("task", "add", f"job {i}") for i in range(6)]
-    last = hosts.b.spool("task", "add", "the last", "--after", ",".join(ids[:3]), ok=None)
-    if len(last) > 20:
-        ids.append(last)
-    hosts.b.spool("task", "wait", *ids, "--timeout", "60s", ok=(0, 64), limit=90)
-    wait_for(lambda: len(boxes_of_tasks("completed")) == len(ids), 60, f"all completed: {boxes_of_tasks()}")
-    completed = collections.Counter(event["subject"] for event in hosts.b.json("log", "--limit", "1000")
-                                    if event["type"] == "task.completed")
-    assert set(completed) == set(ids) and set(completed.values()) == {1}, completed
-    for each in workers + [coordinator]:
-        each.terminate()
-
-
-def boxes_of_tasks(state=None):
-    if state:
-        return [name for name in os.listdir(f"{SERVED}/spool/tasks/{state}") if name.endswith(".json")]
-    return {state: len(boxes_of_tasks(state)) for state in ("pending", "assigned", "in_progress", "blocked", "completed")}
-
-
-@scenario
-def a_task_of_a_host_that_died_is_given_to_another_when_its_lease_is_over(hosts):
-    lease = 3
-    hosts.fresh("one", "two", lease=lease)
-    hosts.a.start_spool("coordinate")
-    hosts.b.start_spool("work", "two", "--tasks", "--", "sh", "-c", "cat >/dev/null; sleep 60")
-    time.sleep(1)
-    id = hosts.a.spool("task", "add", "long", "--to", "two", ok=None)
-    wait_for(lambda: boxes_of_tasks("in_progress"), 20, "begun")
-    hosts.b.kill()
-    died = now()
-    entry = wait_for(lambda: boxes_of_tasks("pending") or boxes_of_tasks("assigned"), 10 * lease, "taken back")
-    took = now() - died
-    assert took >= lease - 1, f"taken from the living after {took:.1f} s: {entry}"
-    hosts.b.boot()
-    hosts.b.start_spool("work", "two", "--tasks", "--", "sh", "-c", "cat >/dev/null; echo done")
-    wait_for(lambda: boxes_of_tasks("completed"), 40, f"done in the end: {boxes_of_tasks()}")
-    kinds = [event["type"] for event in hosts.a.json("trace", id)]
-    assert kinds.count("task.completed") == 1 and "task.expired" in kinds, kinds
-
-
 # What else is shared
 
 
@@ -378,97 +311,6 @@ def what_a_network_file_system_leaves_behind_is_no_message(hosts):
     hosts.b.spool("task", "list", ok=(0, 1))
     said = hosts.b.spool("doctor", ok=None)
     assert "all is well" in said, said
-
-
-# What the doctors of both hosts measure together
-
-
-def doctors(hosts):
-    """What each said of what holds between the two: {letter: {name: check}}, and of its own mount under the name alone."""
-    running = [host.start_spool("doctor", "--json", "--hosts", "2", "--wait", "60s") for host in hosts]
-    said = {}
-    for host, process in zip(hosts, running):
-        output, errors = process.communicate(timeout=150)
-        checks = [json.loads(line) for line in output.splitlines() if '"storage"' in line]
-        said[host.letter] = {("" if "with" in check else "own ") + check["storage"]: check for check in checks}
-        assert "names" in said[host.letter], f"{host.letter}: {output} {errors}"
-        unfit = [check for check in checks if not check["fit"]]
-        assert process.returncode == (1 if unfit else 0), f"{host.letter}: {process.returncode}: {output} {errors}"
-    assert not os.listdir(f"{SERVED}/spool/tmp"), os.listdir(f"{SERVED}/spool/tmp")
-    return said
-
-
-def unfit(checks):
-    return sorted(name for name, check in checks.items() if not check["fit"])
-
-
-@scenario
-def doctors_of_both_hosts_find_that_one_sees_what_the_other_does_and_wins_alone(hosts):
-    hosts.fresh("bob")
-    said = doctors(hosts)
-    for letter, checks in said.items():
-        assert unfit(checks) == [], checks
-        assert len([name for name in checks if not name.startswith("own ")]) == 9, checks
-        assert checks["locks"]["with"] == ("hostb" if letter == "a" else "hosta")
-    print("  " + "; ".join(f"{name}: {said['a'][name]['found']}" for name in ("new-file", "grown-file", "renames", "links")))
-
-
-@nfs_scenario
-def doctors_find_a_mount_whose_locks_are_its_own_where_the_other_hosts_mount_is_good(hosts):
-    with NFS3():
-        hosts.fresh("bob")
-        hosts.b.mount(",vers=3,nolock")
-        try:
-            said = doctors(hosts)
-        finally:
-            hosts.b.mount("")
-    # Its own option tells only the one: that the other's locks don't hold is measured.
-    assert "own mount" not in unfit(said["a"]) and "own locks" not in unfit(said["a"]), said
-    for checks in said.values():
-        assert "locks" in unfit(checks) and "local_lock" in checks["locks"]["cure"], said
-        assert not {"renames", "links", "meeting"} & set(unfit(checks)), said
-
-
-@nfs_scenario
-def doctors_find_a_mount_that_shows_what_was_instead_of_what_is(hosts):
-    hosts.fresh("bob")
-    hosts.b.mount(",nocto,acregmin=60,acregmax=60,acdirmin=60,acdirmax=60,lookupcache=all")
-    try:
-        said = doctors(hosts)
-    finally:
-        hosts.b.mount("")
-    assert "own mount" not in unfit(said["a"]) and "new-file" in unfit(said["a"]), said
-    assert "on hostb by NFSv4 and without nocto" in said["a"]["new-file"]["cure"], said
-    assert "on this host by NFSv4 and without nocto" in said["b"]["new-file"]["cure"], said
-    for checks in said.values():
-        assert "renames" not in unfit(checks) and "locks" not in unfit(checks) and "meeting" not in checks, said
-
-
-@scenario
-def doctors_find_clocks_that_are_apart_and_a_machine_that_was_cloned(hosts):
-    hosts.fresh("bob")
-    hosts.b.clock_off = -30
-    said = doctors(hosts)
-    for letter, word in (("a", "behind"), ("b", "ahead")):
-        found = said[letter]["clocks"]["found"].split()
-        assert "clocks" in unfit(said[letter]) and 29 < float(found[2]) < 31 and found[4] == word, said
-    hosts.b.clock_off = 0
-    machine = f"/mnt/t/machine.{hosts.b.letter}"
-    hosts.fresh("bob")
-    try:
-        hosts.b.run("hostname", hosts.a.hostname)
-        with open(machine, "w") as file:
-            file.write(hosts.a.machine + "\n")
-        said = doctors(hosts)
-    finally:
-        hosts.b.run("hostname", hosts.b.hostname)
-        with open(machine, "w") as file:
-            file.write(hosts.b.machine + "\n")
-    for checks in said.values():
-        assert unfit(checks) == ["names"] and "machine-id" in checks["names"]["cure"], said
-
-
-SCENARIOS += users.SCENARIOS
 
 
 def main(names):

@@ -4,7 +4,7 @@ import json
 import os
 import time
 
-from lab import SERVED, now, wait_for
+from lab import SERVED, boxes, now, scenario, wait_for
 
 ADA, BOB, EVE, ADMINISTRATOR = 48001, 48002, 48003, 48004
 NAMES = {ADA: "ada", BOB: "bob", EVE: "eve"}
@@ -34,11 +34,7 @@ class Stage:
             assert said.returncode == 0, f"{user.number} on {user.host.letter}: {said.stdout[-600:]}"
 
 
-def boxes(bot, *names):
-    return {name: [entry for entry in sorted(os.listdir(f"{SERVED}/spool/bots/{bot}/{name}"))
-                   if not entry.startswith(".")] for name in names}
-
-
+@scenario
 def messages_between_users_on_two_hosts_are_verified_and_others_are_kept_out(hosts):
     stage = Stage(hosts)
     # From each host to each, whatever host a bot was registered on.
@@ -81,6 +77,7 @@ def messages_between_users_on_two_hosts_are_verified_and_others_are_kept_out(hos
     stage.assert_healthy()
 
 
+@scenario
 def processes_of_one_user_on_two_hosts_compete_for_what_others_sent_and_each_message_is_handed_once(hosts):
     stage = Stage(hosts, bots=(ADA, BOB))
     count = 24
@@ -117,6 +114,7 @@ def processes_of_one_user_on_two_hosts_compete_for_what_others_sent_and_each_mes
         worker.terminate()
 
 
+@scenario
 def tasks_are_done_by_bots_of_two_users_on_two_hosts_with_a_third_ones_coordinator(hosts):
     stage = Stage(hosts, bots=(ADA, BOB))
     running = [stage.eve_a.start_spool("coordinate")]
@@ -144,6 +142,7 @@ def tasks_are_done_by_bots_of_two_users_on_two_hosts_with_a_third_ones_coordinat
         each.terminate()
 
 
+@scenario
 def what_two_users_had_in_hand_on_a_host_that_died_is_handed_on_and_is_from_whom_it_was(hosts):
     lease = 3
     stage = Stage(hosts, lease=lease, durability="durable")
@@ -173,9 +172,3 @@ def what_two_users_had_in_hand_on_a_host_that_died_is_handed_on_and_is_from_whom
     for name in sent:
         assert boxes(f"{name}-bot", "inbox", "claimed", "dead") == {"inbox": [], "claimed": [], "dead": []}
     stage.assert_healthy()
-
-
-SCENARIOS = [messages_between_users_on_two_hosts_are_verified_and_others_are_kept_out,
-             processes_of_one_user_on_two_hosts_compete_for_what_others_sent_and_each_message_is_handed_once,
-             tasks_are_done_by_bots_of_two_users_on_two_hosts_with_a_third_ones_coordinator,
-             what_two_users_had_in_hand_on_a_host_that_died_is_handed_on_and_is_from_whom_it_was]

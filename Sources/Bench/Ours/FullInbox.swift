@@ -56,6 +56,16 @@ final class FullInbox {
     return took
   }
 
+  /// Nanoseconds of a command that looks at the spool, and of one that lists the inbox.
+  func lookTime(_ arguments: [String]) throws -> Int {
+    try commandTime(SpoolCommand().path, arguments + ["--spool", service.place], times: 3)
+  }
+
+  func listTime() throws -> Int {
+    guard let path = Processes.find("ls") else { throw BenchError("ls is not on the PATH") }
+    return try commandTime(path, ["-f", "\(service.place)/bots/\(bot)/inbox"], times: 3)
+  }
+
   /// MiB at the most, of a `spool receive`.
   func receiverMemory() throws -> Double {
     let command = try SpoolCommand()

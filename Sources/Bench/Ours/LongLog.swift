@@ -7,12 +7,18 @@ import SpoolFormat
 /// messages a second, the last of them now.
 final class LongLog {
   enum Question: String {
-    case tail, thread, trace, message, part, command, open
+    case tail, thread, trace, message, part, command, open, search
   }
 
   private let service: SpoolService
   private let host: String
   private var newest: [MessageID] = []
+
+  /// In one message of some thousands.
+  static let rarePhrase = "branch 9972 is done"
+  private static let branches = 9973
+  private let messages: Int
+  var rareMessages: Int { messages / Self.branches }
 
   private static let messagesPerMillisecond = 1
   private static let segmentBytes = 64 << 20
@@ -20,6 +26,7 @@ final class LongLog {
   init(_ messages: Int, in scratch: Scratch) throws {
     service = try SpoolService(.spool, in: scratch)
     host = service.spool.host
+    self.messages = messages
     do {
       try service.makeInbox("bot")
       try write(messages)
@@ -76,7 +83,7 @@ final class LongLog {
   }
 
   private func append(_ id: MessageID, _ time: Timestamp, _ number: Int, to block: inout [UInt8]) {
-    var message = Message(content: "the build of branch \(number % 9973) is done, see the report")
+    var message = Message(content: "the build of branch \(number % Self.branches) is done, see the report")
     message.id = id
     message.from = "planner"
     message.to = ["bot"]
@@ -109,10 +116,20 @@ final class LongLog {
     case .part: count = try history.identifier(part) == id ? 1 : 0
     case .command: count = try command(["trace", part])
     case .open: count = try reopen()
+    case .search:
+      var filter = History.Filter()
+      filter.phrases = [Self.rarePhrase]
+      count = try history.newest(filter, limit: .max).count == rareMessages ? 1 : 0
     }
     let took = nanoseconds() - began
     guard count == 1 else { throw BenchError("\(question.rawValue): found \(count) of \(id)") }
     return took
+  }
+
+  /// The segments' paths.
+  func files() throws -> [String] {
+    let directory = "\(service.place)/log/\(host)"
+    return try Directory(directory).names(".").filter { $0.hasSuffix(".jsonl") }.map { "\(directory)/\($0)" }
   }
 
   private func command(_ arguments: [String]) throws -> Int {

@@ -104,6 +104,12 @@ struct CatalogueEntry: Sendable {
     CatalogueEntry(name: "full-send", what: "a send to it, limits set; floor: to an empty inbox", make: Work.fullSend),
     CatalogueEntry(
       name: "full-drain", what: "4 receivers that empty it; floor: one with 100,000 files", make: Work.fullDrain),
+    CatalogueEntry(name: "full-inbox", what: "spool inbox on it, as a process; floor: ls -f") {
+      .fullLook($0, $1, ["inbox", "bot", "--json"], atMost: 1.5)
+    },
+    CatalogueEntry(name: "full-bots", what: "spool bots, the same") { .fullLook($0, $1, ["bots"], atMost: 1.5) },
+    CatalogueEntry(name: "full-status", what: "spool status, the same") { .fullLook($0, $1, ["status"], atMost: 1.5) },
+    CatalogueEntry(name: "full-doctor", what: "spool doctor, the same") { .fullLook($0, $1, ["doctor"], atMost: 4) },
     CatalogueEntry(name: "long-log-tail", what: "the last 20 lines of a log of 10,000,000 messages") {
       .longLog($0, $1, .tail, below: 10)
     },
@@ -119,6 +125,8 @@ struct CatalogueEntry: Sendable {
     CatalogueEntry(name: "long-log-command", what: "spool trace with part of its id, as a process") {
       .longLog($0, $1, .command, below: 100)
     },
+    CatalogueEntry(
+      name: "long-log-search", what: "every message with a rare phrase in it; floor: rg -c", make: Work.longLogSearch),
     CatalogueEntry(name: "long-log-open", what: "the first to open it after a reboot, from the checkpoint") {
       .longLog($0, $1, .open, below: 5000)
     },

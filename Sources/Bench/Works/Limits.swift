@@ -94,9 +94,52 @@ extension Work {
       ours: contender(SpoolService.name, fullInboxFiles), floor: contender("100,000 files", fullInboxFiles / 10))
   }
 
+  /// A command that looks at it, as a process; beside `ls -f` of the inbox, which does no more than read the names.
+  static func fullLook(_ bench: Bench, _ name: String, _ arguments: [String], atMost ratio: Double) -> Work {
+    func contender(_ title: String, _ measure: @escaping (FullInbox) throws -> Int) -> Contender {
+      Contender(title) {
+        let inbox = try FullInbox(bench.count(fullInboxFiles), in: bench.scratch)
+        return Session(measure: { milliseconds(try measure(inbox)) }, stop: { inbox.end() })
+      }
+    }
+    return Work(
+      name: name, unit: "ms", targets: [.atMost(ratio, of: Target.floor)],
+      ours: contender(SpoolService.name) { try $0.lookTime(arguments) },
+      floor: contender("ls -f") { try $0.listTime() })
+  }
+
   // MARK: A long log
 
   static let longLogLines = 10_000_000
+
+  /// One for all rows: it takes long to write.
+  private static func longLog(_ bench: Bench) throws -> LongLog {
+    let log = try bench.shared.longLog ?? LongLog(bench.count(longLogLines), in: bench.scratch)
+    bench.shared.longLog = log
+    return log
+  }
+
+  /// Every message with a rare phrase, beside `rg -c` on the same files.
+  static func longLogSearch(_ bench: Bench, _ name: String) -> Work {
+    var floor: Contender?
+    if Processes.find(Ripgrep.program) != nil {
+      floor = Contender("rg") {
+        let (log, ripgrep) = (try longLog(bench), try Ripgrep())
+        return Session(
+          measure: {
+            milliseconds(try ripgrep.time(LongLog.rarePhrase, in: log.files(), expected: log.rareMessages))
+          }, stop: {})
+      }
+    }
+    return Work(
+      name: name, unit: "ms", targets: [.atMost(2, of: Target.floor)],
+      ours: Contender(SpoolService.name) {
+        let log = try longLog(bench)
+        // Once for nothing, so that the files are in the page cache.
+        _ = try log.time(.search)
+        return Session(measure: { milliseconds(try log.time(.search)) }, stop: {})
+      }, floor: floor)
+  }
 
   /// The last 20 messages; the newest thread; all about a new message; about one from the middle: in the library, and the
   /// first of them as a command.
@@ -104,8 +147,7 @@ extension Work {
     Work(
       name: name, unit: "ms", targets: [.below(bound)],
       ours: Contender(SpoolService.name) {
-        let log = try bench.shared.longLog ?? LongLog(bench.count(longLogLines), in: bench.scratch)
-        bench.shared.longLog = log
+        let log = try longLog(bench)
         return Session(measure: { milliseconds(try log.time(question)) }, stop: {})
       })
   }

@@ -273,7 +273,7 @@ final class LogWriter: Sendable {
     let segment = receipt.segment
     let began = Clock.sinceBoot()
     page.joinSync()
-    pace.withLock { $0.note(began) }
+    pace.withLock { $0.note(began, written: page.written) }
     while true {
       // In this order: a position synced in a later segment says nothing of this one.
       let synced = page.synced
@@ -298,22 +298,17 @@ final class LogWriter: Sendable {
     page.awaitCompany()
     makeRoom(segment)
     let target = page.written
-    guard page.segment == segment.number else {
-      page.endSync(upTo: nil)
-      return
-    }
-    guard page.failedSegment != segment.number else {
-      page.endSync(upTo: nil)
-      throw Self.unknownOutcome(nil)
-    }
+    var synced: UInt64?
+    defer { page.endSync(upTo: synced) }
+    guard page.segment == segment.number else { return }
+    guard page.failedSegment != segment.number else { throw Self.unknownOutcome(nil) }
     let began = Clock.sinceBoot()
     do { try segment.file.syncData() } catch {
       giveUp(segment)
-      page.endSync(upTo: nil)
       throw Self.unknownOutcome(error)
     }
     page.noteSyncTime(Clock.sinceBoot() - began)
-    page.endSync(upTo: target)
+    synced = target
   }
 
   private static func unknownOutcome(_ cause: SystemCallError?) -> SpoolError {

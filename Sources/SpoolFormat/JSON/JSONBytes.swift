@@ -29,6 +29,11 @@ enum JSONBytes {
       if let index = firstClear(topBitsIfPlain(bytes) | bytes) { return position &+ index }
       position &+= 16
     }
+    if position < end, end &- start >= 16 {
+      // The rest once more with what stands before it, which is known to be plain.
+      let bytes = UnsafeRawPointer(base + (end &- 16)).loadUnaligned(as: SIMD16<UInt8>.self)
+      return end &- 16 &+ (firstClear(topBitsIfPlain(bytes) | bytes) ?? 16)
+    }
     while position < end {
       let byte = base[position]
       if byte < 0x20 || byte == quote || byte == backslash { return position }

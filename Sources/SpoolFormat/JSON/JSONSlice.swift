@@ -27,6 +27,18 @@ public struct JSONSlice {
     }
   }
 
+  /// The moment that a string says, as RFC 3339 has it.
+  var moment: Timestamp? {
+    guard kind == .string, !hasEscapes else { return string.flatMap(Timestamp.init(rfc3339:)) }
+    return Timestamp(rfc3339: content)
+  }
+
+  /// The id that a string is, exactly.
+  var identifier: MessageID? {
+    guard kind == .string, !hasEscapes else { return string.flatMap { MessageID($0) } }
+    return MessageID(content)
+  }
+
   /// Nil unless it is written as an integer, without point and exponent, that fits.
   public var int: Int? {
     guard kind == .number else { return nil }

@@ -15,8 +15,10 @@ public struct JSONWriter {
   public mutating func beginArray() { begin(UInt8(ascii: "[")) }
   public mutating func endArray() { end(UInt8(ascii: "]")) }
 
+  /// A key of this program's own, in which nothing is to be escaped.
   public mutating func key(_ key: StaticString) {
-    literal(UnsafeBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount), isKey: true)
+    assert(JSONBytes.firstToEscape(key.utf8Start, from: 0, to: key.utf8CodeUnitCount) == key.utf8CodeUnitCount)
+    plainLiteral(key.utf8Start, key.utf8CodeUnitCount, isKey: true)
   }
 
   public mutating func key(_ key: String) { literal(key, isKey: true) }
@@ -79,15 +81,7 @@ public struct JSONWriter {
   @usableFromInline
   mutating func decimal(_ value: Int64) {
     separate()
-    if value < 0 { bytes.append(UInt8(ascii: "-")) }
-    let firstDigit = bytes.count
-    var rest = value.magnitude
-    repeat {
-      let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
-      bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: digit))
-      rest = quotient
-    } while rest > 0
-    bytes[firstDigit...].reverse()
+    append(atMost: TextCursor.decimalCountMax) { $0.put(value) }
   }
 }
 
@@ -102,32 +96,35 @@ extension JSONWriter {
   }
 
   private mutating func literal(_ text: UnsafeBufferPointer<UInt8>, isKey: Bool) {
-    let hasComma = needsComma
-    needsComma = !isKey
     let count = text.count
     guard let base = text.baseAddress, JSONBytes.firstToEscape(base, from: 0, to: count) == count else {
-      return escapedLiteral(text, hasComma: hasComma, isKey: isKey)
+      return escapedLiteral(text, isKey: isKey)
     }
+    plainLiteral(base, count, isKey: isKey)
+  }
+
+  @inline(__always)
+  private mutating func plainLiteral(_ base: UnsafePointer<UInt8>, _ count: Int, isKey: Bool) {
+    let hasComma = needsComma
+    needsComma = !isKey
     // One append, because each costs more than the copying of a short text.
-    bytes.append(addingCapacity: count &+ 4) { output in
-      if hasComma { output.append(UInt8(ascii: ",")) }
-      output.append(JSONBytes.quote)
-      output.withUnsafeMutableBufferPointer { buffer, initializedCount in
-        (buffer.baseAddress! + initializedCount).update(from: base, count: count)
-        initializedCount &+= count
-      }
-      output.append(JSONBytes.quote)
-      if isKey { output.append(UInt8(ascii: ":")) }
+    append(atMost: count &+ 4) { text in
+      if hasComma { text.put(UInt8(ascii: ",")) }
+      text.put(JSONBytes.quote)
+      text.put(base, count)
+      text.put(JSONBytes.quote)
+      if isKey { text.put(UInt8(ascii: ":")) }
     }
   }
 
   @inline(never)
-  private mutating func escapedLiteral(_ text: UnsafeBufferPointer<UInt8>, hasComma: Bool, isKey: Bool) {
-    if hasComma { bytes.append(UInt8(ascii: ",")) }
+  private mutating func escapedLiteral(_ text: UnsafeBufferPointer<UInt8>, isKey: Bool) {
+    separate()
     bytes.append(JSONBytes.quote)
     escaped(text)
     bytes.append(JSONBytes.quote)
     if isKey { bytes.append(UInt8(ascii: ":")) }
+    needsComma = !isKey
   }
 
   private mutating func escaped(_ text: UnsafeBufferPointer<UInt8>) {
@@ -172,6 +169,35 @@ extension JSONWriter {
       count = JSONEscapes.decode(value.content, into: buffer.baseAddress!)
     }
     decoded.withUnsafeBufferPointer { literal($0, isKey: false) }
+  }
+}
+
+// MARK: - In one piece
+
+extension JSONWriter {
+  /// Appends what `write` writes, all at once; commas are its own business.
+  /// - Parameter count: the most bytes that `write` writes.
+  @inline(__always)
+  mutating func append(atMost count: Int, _ write: (inout TextCursor) -> Void) {
+    bytes.append(addingCapacity: count) { output in
+      output.withUnsafeMutableBufferPointer { buffer, initializedCount in
+        var cursor = TextCursor(buffer.baseAddress! + initializedCount)
+        write(&cursor)
+        initializedCount = cursor.end - buffer.baseAddress!
+        assert(initializedCount <= buffer.count)
+      }
+    }
+  }
+
+  /// The text as it stands in a literal, between the quotes.
+  static func escaped(_ text: String) -> String {
+    let isPlain = text.utf8.withContiguousStorageIfAvailable { text in
+      text.isEmpty || JSONBytes.firstToEscape(text.baseAddress!, from: 0, to: text.count) == text.count
+    }
+    if isPlain == true { return text }
+    var writer = JSONWriter()
+    Array(text.utf8).withUnsafeBufferPointer { writer.escaped($0) }
+    return String(decoding: writer.bytes, as: UTF8.self)
   }
 }
 
