@@ -121,6 +121,11 @@ static inline int clinux_mutex_lock_within(pthread_mutex_t *mutex, int seconds) 
   return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &limit);
 }
 
+// The low bits of the word that the kernel looks at when a thread dies.
+static inline int clinux_mutex_holder(pthread_mutex_t *mutex) {
+  return __atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED) & 0x3fffffff;
+}
+
 // Shared futexes: the word lies in a page that several processes map.
 static inline int clinux_futex_wait(uint32_t *word, uint32_t expected, int64_t nanoseconds) {
   struct timespec timeout = {nanoseconds / 1000000000, nanoseconds % 1000000000};

@@ -23,22 +23,27 @@ public struct ProcessIdentity: Sendable, Hashable {
   public var isAlive: Bool {
     switch Self.state(of: pid) {
     case .gone: false
-    case .started(let start): start == started
+    case .started(let start, _): start == started
     case .unknown: kill(pid_t(pid), 0) == 0 || errno != ESRCH
     }
   }
 
+  /// Whether the process or thread with this number was stopped, by a signal or a debugger.
+  public static func isStopped(_ number: Int) -> Bool {
+    if case .started(_, let isStopped) = state(of: number) { isStopped } else { false }
+  }
+
   private enum State {
-    case started(UInt64)
+    case started(UInt64, isStopped: Bool)
     case gone
     case unknown
   }
 
   private static func startTime(of pid: Int) -> UInt64? {
-    if case .started(let start) = state(of: pid) { start } else { nil }
+    if case .started(let start, _) = state(of: pid) { start } else { nil }
   }
 
-  /// Field 22 of proc_pid_stat(5).
+  /// Fields 3 and 22 of proc_pid_stat(5).
   private static func state(of pid: Int) -> State {
     guard 1...Int(Int32.max) ~= pid else { return .gone }
     let text: [UInt8]
@@ -52,7 +57,11 @@ public struct ProcessIdentity: Sendable, Hashable {
     guard let end = text.lastIndex(of: UInt8(ascii: ")")) else { return .unknown }
     let fields = text[(end + 1)...].split(separator: UInt8(ascii: " "))
     guard fields.count > 19, let start = UInt64(String(decoding: fields[19], as: UTF8.self)) else { return .unknown }
-    return fields[0] == [UInt8(ascii: "Z")][...] ? .gone : .started(start)
+    return switch fields[0].first {
+    case UInt8(ascii: "Z"): .gone
+    case UInt8(ascii: "T"), UInt8(ascii: "t"): .started(start, isStopped: true)
+    default: .started(start, isStopped: false)
+    }
   }
 }
 

@@ -86,6 +86,9 @@ public struct RobustLock: Sendable {
   }
 
   public func unlock() { pthread_mutex_unlock(mutex) }
+
+  /// The number of the thread that has it; 0 when nobody has. C: set_robust_list(2), gettid(2).
+  public var holder: Int { Int(clinux_mutex_holder(mutex)) }
 }
 
 /// A 32-bit word that processes wait on. C: futex(2).

@@ -107,6 +107,21 @@
       #expect(stage.leftovers == [])
     }
 
+    @Test func `who waits for a process that was stopped with the lock in hand is told which`() throws {
+      let send = try #require(Command.all.first)
+      let traced = try Stopped(send, at: nil)
+      #expect(try traced.end().isDone)
+      let calls = try String(contentsOfFile: traced.trace, encoding: .utf8).split(separator: "\n")
+      // Its line is the last that it writes.
+      let stage = try Stopped(send, at: #require(calls.lastIndex(of: "write")) + 1)
+      #expect(stage.waitUntilStopped())
+      let error = #expect(throws: SpoolError.self) { try stage.sendAnother() }
+      #expect(error?.code == .tryAgain)
+      #expect(error?.description.contains("process \(stage.pid) was stopped") == true, "\(String(describing: error))")
+      #expect(try stage.end().isDone)
+      try stage.sendAnother()
+    }
+
     private struct Results {
       var found: [String] = []
       var (stopped, late) = (0, 0)
@@ -194,6 +209,14 @@
         return state == "T" || state == "Z"
       }
       return state == "T"
+    }
+
+    var pid: Int { Int(running.pid) }
+
+    func sendAnother() throws {
+      var message = Message(content: "another")
+      message.to = ["b"]
+      try bystander.send(message, durability: .relaxed)
     }
 
     var leftovers: [String] { Scratch.names("\(path)/bots/a/tmp").filter { $0.hasSuffix(".json") } }

@@ -85,9 +85,11 @@ import Testing
     _ = try held.readEnd.read(maximum: 1)
     let error = #expect(throws: SystemCallError.self) { try lock.lock(seconds: 1) }
     #expect(error?.code == ETIMEDOUT)
+    #expect(Plain.exists("/proc/self/task/\(lock.holder)"))
     try release.writeEnd.write([1])
     #expect(try !lock.lock(seconds: 20))
     lock.unlock()
+    #expect(lock.holder == 0)
     _ = try held.readEnd.read(maximum: 1)
     withExtendedLifetime(page) {}
   }

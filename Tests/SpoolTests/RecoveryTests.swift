@@ -85,6 +85,7 @@ import Testing
     (["claimed 1", "acked 1", "requeued 1"], true), (["claimed 1", "requeued 1", "claimed 2", "acked 2"], false),
     (["claimed 1", "requeued 1", "claimed 2", "acked 1"], true), (["claimed 1", "acked 1", "claimed 2"], true),
     (["claimed 1", "claimed 2", "acked 2", "requeued 1"], false), (["claimed 1", "acked 1", "acked 1"], false),
+    (["claimed 1", "claimed 2", "acked 2", "acked 1", "ack_refused 1"], false),
     (["claimed 1", "acked 1", "dead 1"], true), (["claimed 1", "dead 1", "claimed 2", "acked 2"], false),
     (["claimed 1", "dead 1"], true), (["claimed 1", "dead 1", "discarded 1"], false),
     (["claimed 1", "dead 1", "revived 1", "claimed 1", "acked 1"], false),

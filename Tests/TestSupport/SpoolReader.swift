@@ -77,18 +77,19 @@ public struct SpoolReader {
 
   /// The attempt whose ack counts: nothing else was logged for the same or a later one.
   public func ackedAttempt(_ id: String, by bot: String) -> Int? {
+    let events = (histories[id] ?? []).filter { $0.bot == bot }
+    let revived = events.lastIndex { $0.type == "message.revived" }.map { $0 + 1 } ?? 0
     var acked: Int?
-    for event in histories[id] ?? [] where event.bot == bot {
+    var overruled = 0  // the last attempt that no ack counts for
+    for event in events[revived...] {
       switch event.type {
-      case "message.acked": acked = event.attempt
-      case "message.claimed": if let known = acked, event.attempt > known { acked = nil }
-      case "message.requeued", "message.ack_refused", "message.dead":
-        if let known = acked, event.attempt >= known { acked = nil }
-      case "message.revived": acked = nil
+      case "message.acked": acked = max(acked ?? 0, event.attempt)
+      case "message.claimed": overruled = max(overruled, event.attempt - 1)
+      case "message.requeued", "message.ack_refused", "message.dead": overruled = max(overruled, event.attempt)
       default: break
       }
     }
-    return acked
+    return acked.flatMap { $0 > overruled ? $0 : nil }
   }
 
   // MARK: Judging

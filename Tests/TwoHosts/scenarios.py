@@ -11,7 +11,7 @@ import figures
 import tasks  # noqa: F401
 import users  # noqa: F401
 from crew import Crew
-from lab import SCENARIOS, SERVED, Hosts, boxes, nfs_scenario, now, restart_server, scenario, wait_for
+from lab import SCENARIOS, SERVED, SHARED, Hosts, boxes, nfs_scenario, now, restart_server, scenario, wait_for
 
 
 # Messages
@@ -161,6 +161,25 @@ def a_host_dies_in_the_middle_and_clients_of_both_see_what_they_should(hosts):
     assert not faults, "; ".join(map(str, faults[:10]))
     assert counts["acked"] > 20, "too little happened"
     assert_healthy(hosts)
+
+
+@nfs_scenario
+def senders_wait_for_what_was_granted_to_a_host_that_died_and_none_fails(hosts):
+    """It may keep what it has read, until the server takes that back, when the host's lease is over (10 s here)."""
+    hosts.fresh("alice", "bob")
+    hosts.a.spool("send", "bob", "first")
+    log = f"{SHARED}/spool/log/{hosts.a.hostname}"
+    hosts.b.run("sh", "-c", f"cat {log}/*.jsonl >/dev/null")
+    hosts.b.kill()
+    began = now()
+    senders = [hosts.a.start_spool("send", "bob", str(number), "--from", "alice") for number in range(4)]
+    for sender in senders:
+        error = sender.communicate(timeout=60)[1]
+        assert sender.returncode == 0, error
+    print(f"  four senders waited {now() - began:.1f} s")
+    assert now() - began > 5, "nothing was granted, and nothing tried"
+    hosts.b.boot()
+    assert len(boxes("bob", "inbox")["inbox"]) == 5
 
 
 @nfs_scenario

@@ -107,7 +107,7 @@ extension LogWriter {
   /// On closing: whoever made it last takes it away.
   func leaveRoom() {
     guard pace.withLock({ $0.hasMadeRoom }), page.hasRoom, page.roomMaker == process else { return }
-    _ = try? locked(seconds: 1) { state in cutRoom(&state) }
+    _ = try? locked { state in cutRoom(&state) }
   }
 
   /// On opening, and from time to time: whoever made it was killed, or has stopped sending.

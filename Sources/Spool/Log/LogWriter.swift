@@ -37,8 +37,11 @@ final class LogWriter: Sendable {
     var checked = 0
   }
 
-  /// The longest that anyone waits for the lock: it is held for one write, so its holder must have been stopped.
-  static let lockSecondsMax = 5
+  /// The lock is held for one write. Whoever has it for longer was stopped, or waits for the disk or a server.
+  private static let lockSeconds = 5
+  /// The longest that anyone waits for it. An NFS server that was started anew, or has to take back what it granted to a
+  /// host that died, makes others wait for 90 s and more.
+  private static let lockNanosecondsMax = 300_000_000_000
   /// After so long the process that was syncing is taken for dead, and the waiter syncs for itself.
   private static let syncNanosecondsMax = 200_000_000
   /// How often to look whether somebody removed the segment.
@@ -84,6 +87,7 @@ final class LogWriter: Sendable {
     let line = LogEvent.line(
       kind: kind, subject: subject, source: source, number: Self.nextNumber(),
       time: time ?? Timestamp(microseconds: Clock.wall()), reserving: capacity, data: data)
+    try openSegment()
     let receipt = try locked { state -> Receipt? in
       if let decide, try decide() { return nil }
       return try self.append(line, &state)
@@ -120,10 +124,8 @@ final class LogWriter: Sendable {
   /// After a segment was begun, once in many thousand lines: only how long a recovery takes depends on it.
   func noteCheckpoint() { try? LogFiles(root: root).noteCheckpoint(of: part) }
 
-  func locked<Result>(
-    seconds: Int = LogWriter.lockSecondsMax, _ body: (inout State) throws -> Result
-  ) throws -> Result {
-    if try page.lock.lock(seconds: seconds) { page.hasTornTail = true }
+  func locked<Result>(_ body: (inout State) throws -> Result) throws -> Result {
+    if try lock() { page.hasTornTail = true }
     defer { page.lock.unlock() }
     return try state.withLock { state in
       if page.hasTornTail {
@@ -131,6 +133,29 @@ final class LogWriter: Sendable {
         page.hasTornTail = false
       }
       return try body(&state)
+    }
+  }
+
+  /// True when its last holder died with it in hand.
+  /// - Throws: `.tryAgain` when its holder was stopped.
+  private func lock() throws -> Bool {
+    let began = Clock.sinceBoot()
+    while true {
+      do throws(SystemCallError) { return try page.lock.lock(seconds: Self.lockSeconds) } catch {
+        guard error.code == ETIMEDOUT else { throw error }
+        let holder = page.lock.holder
+        if ProcessIdentity.isStopped(holder) {
+          throw SpoolError(
+            .tryAgain, "process \(holder) was stopped with the lock of the log in hand, and nothing was written",
+            hint: "kill -CONT \(holder), or kill it: nothing is lost by that", cause: error)
+        }
+        if Clock.sinceBoot() - began > Self.lockNanosecondsMax {
+          throw SpoolError(
+            .tryAgain, "process \(holder) has had the lock of the log for minutes, and nothing was written",
+            hint: "see what it waits for; if there is no such process, end all that use the spool on this host, and "
+              + "remove log/\(part)/commit", cause: error)
+        }
+      }
     }
   }
 
@@ -176,9 +201,21 @@ final class LogWriter: Sendable {
     }
   }
 
+  /// Without the lock: a network file system may take long, and all would wait for it one after the other.
+  private func openSegment() throws {
+    let (number, start) = (page.segment, page.segmentStart)
+    if state.withLock({ $0.segment?.number == number }) || start.microseconds == 0 { return }
+    guard let file = try root.openIfPresent(Layout.segment(of: part, start), O_WRONLY | O_APPEND) else { return }
+    let segment = Segment(number: number, start: start, file: file)
+    state.withLock { state in
+      state.segment = segment
+      state.checked = Clock.sinceBoot()
+    }
+  }
+
   func currentSegment(_ state: inout State) throws(SystemCallError) -> Segment {
     let now = Clock.sinceBoot()
-    if let segment = state.segment, segment.number == page.segment {
+    if let segment = state.segment, segment.number == page.segment, segment.start == page.segmentStart {
       if now - state.checked < Self.checkNanoseconds { return segment }
       state.checked = now
       if page.hasRoom, now - page.roomUsed > Self.roomIdleNanoseconds { cutRoom(&state) }
