@@ -113,6 +113,15 @@ static inline void clinux_pause(void) {
 #endif
 }
 
+// How many this process may run on; 1 when that can't be told.
+static inline int clinux_processors(void) {
+  unsigned long sets[128];
+  long bytes = syscall(SYS_sched_getaffinity, 0, sizeof sets, sets);
+  int count = 0;
+  for (long i = 0; i < bytes / (long)sizeof *sets; i++) count += __builtin_popcountl(sets[i]);
+  return count > 0 ? count : 1;
+}
+
 // Not by the wall clock, which may be set while somebody waits.
 static inline int clinux_mutex_lock_within(pthread_mutex_t *mutex, int seconds) {
   struct timespec limit;

@@ -71,7 +71,7 @@ public struct RobustLock: Sendable {
     // It is held for a few microseconds; going to sleep and being woken takes ten times as long.
     var spins = 0
     while code == EBUSY, spins < Self.spinsMax {
-      clinux_pause()
+      Thread.pause()
       spins += 1
       if spins % 8 == 0 { code = pthread_mutex_trylock(mutex) }
     }

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// A thread of one's own, for calls that block.
@@ -30,6 +31,12 @@ public enum Thread {
 
   /// Lets others run first. C: sched_yield(2).
   public static func yield() { sched_yield() }
+
+  /// How many processors this process may use. C: sched_getaffinity(2).
+  public static let processors = Int(clinux_processors())
+
+  /// A moment, some tens of nanoseconds, in a loop that waits for another processor; the other half of the core can work.
+  public static func pause() { clinux_pause() }
 
   /// Runs the bodies side by side, and returns when all have ended.
   public static func run(_ bodies: [@Sendable () -> Void]) throws(SystemCallError) {

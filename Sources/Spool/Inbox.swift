@@ -43,6 +43,7 @@ public final class Inbox {
   private var lastLook = 0
   private var nextLeaseRound = 0
   /// When an event last told of something here, or a message was last there.
+  private var spinPace = SpinPace()
   private var lastActivity = 0
 
   /// How often the whole inbox is looked at even though no event said so.
@@ -342,9 +343,28 @@ public final class Inbox {
       let now = Clock.sinceBoot()
       if let deadline, now >= deadline { return nil }
       let until = min(deadline ?? .max, nextWake())
-      let ready = try Poll.wait([watchedDescriptor, interruption].compactMap { $0 }, nanoseconds: until - now)
+      let ready = try wait([watchedDescriptor, interruption].compactMap { $0 }, nanoseconds: until - now, since: now)
       if interruption != nil, ready.last == true { return nil }
     }
+  }
+
+  private func wait(_ descriptors: [CInt], nanoseconds: Int, since began: Int) throws -> [Bool] {
+    guard hasEvents else { return try Poll.wait(descriptors, nanoseconds: nanoseconds) }
+    if spinPace.isWorthwhile {
+      let end = began + min(nanoseconds, SpinPace.nanoseconds)
+      while Clock.sinceBoot() < end {
+        let ready = try Poll.wait(descriptors, nanoseconds: 0)
+        if ready.contains(true) {
+          spinPace.noteSpin(hasCome: true)
+          return ready
+        }
+        Thread.pause()
+      }
+      spinPace.noteSpin(hasCome: false)
+    }
+    let ready = try Poll.wait(descriptors, nanoseconds: nanoseconds)
+    spinPace.noteSleep(Clock.sinceBoot() - began)
+    return ready
   }
 
   /// Starts watching, so that `watchedDescriptor` tells of messages; for an event loop of one's own.
