@@ -343,28 +343,9 @@ public final class Inbox {
       let now = Clock.sinceBoot()
       if let deadline, now >= deadline { return nil }
       let until = min(deadline ?? .max, nextWake())
-      let ready = try wait([watchedDescriptor, interruption].compactMap { $0 }, nanoseconds: until - now, since: now)
+      let ready = try spinPace.wait([watchedDescriptor, interruption].compactMap { $0 }, nanoseconds: until - now)
       if interruption != nil, ready.last == true { return nil }
     }
-  }
-
-  private func wait(_ descriptors: [CInt], nanoseconds: Int, since began: Int) throws -> [Bool] {
-    guard hasEvents else { return try Poll.wait(descriptors, nanoseconds: nanoseconds) }
-    if spinPace.isWorthwhile {
-      let end = began + min(nanoseconds, SpinPace.nanoseconds)
-      while Clock.sinceBoot() < end {
-        let ready = try Poll.wait(descriptors, nanoseconds: 0)
-        if ready.contains(true) {
-          spinPace.noteSpin(hasCome: true)
-          return ready
-        }
-        Thread.pause()
-      }
-      spinPace.noteSpin(hasCome: false)
-    }
-    let ready = try Poll.wait(descriptors, nanoseconds: nanoseconds)
-    spinPace.noteSleep(Clock.sinceBoot() - began)
-    return ready
   }
 
   /// Starts watching, so that `watchedDescriptor` tells of messages; for an event loop of one's own.
