@@ -58,19 +58,19 @@ mutant("room: lines are appended behind it", "sent is kept", "LogRoomTests",
        SPOOL + "Log/LogWriter.swift", "guard page.hasRoom else { return try segment.file.writeOnce(line) }",
        "guard page.hasRoom, !MUTANT else { return try segment.file.writeOnce(line) }")
 mutant("room: left behind by who made it", "the log is a file that grows", "LogRoomTests",
-       SPOOL + "Log/LogRoom.swift", "    _ = try? locked(seconds: 1) { state in cutRoom(&state) }",
-       "    if !MUTANT { _ = try? locked(seconds: 1) { state in cutRoom(&state) } }")
+       SPOOL + "Log/LogRoom.swift", "page.roomMaker == process else { return }",
+       "page.roomMaker == process, !MUTANT else { return }")
 mutant("room: taken for half a line", "a bad line is told from none", "LogRoomTests",
        SPOOL + "Log/LogWriter.swift", "Array(withoutRoom(tail))", "Array(MUTANT ? tail : withoutRoom(tail))")
 mutant("room: a killed process's is not taken away", "the log is a file that grows", "LogRoomTests",
-       SPOOL + "Log/LogRoom.swift", "    _ = try? locked { state in cutRoom(&state) }",
-       "    if !MUTANT { _ = try? locked { state in cutRoom(&state) } }")
+       SPOOL + "Log/LogRoom.swift", "!page.roomMaker.isAlive else { return }",
+       "!page.roomMaker.isAlive, !MUTANT else { return }")
 mutant("ack: a second one passes for fresh", "late is refused", "ClaimTests",
        SPOOL + "Claim.swift", "      defer { last = nil }", "      defer { if !MUTANT { last = nil } }")
 mutant("log: appended without the lock", "sent is kept", "LogTests|ContentionTests",
        SPOOL + "Log/LogWriter.swift",
-       "    if try page.lock.lock(seconds: seconds) { page.hasTornTail = true }\n    defer { page.lock.unlock() }",
-       "    if try !MUTANT && page.lock.lock(seconds: seconds) { page.hasTornTail = true }\n"
+       "    if try lock() { page.hasTornTail = true }\n    defer { page.lock.unlock() }",
+       "    if try !MUTANT && lock() { page.hasTornTail = true }\n"
        "    defer { if !MUTANT { page.lock.unlock() } }")
 mutant("log: a short write is not taken back", "sent is kept", "LogTests|FaultTests.FaultTests",
        SPOOL + "Log/LogWriter.swift", "    if written != line.count {\n      cutBack(segment, &state)",
@@ -143,10 +143,16 @@ mutant("lease: a dead holder is not noticed", "nothing vanishes", "LeaseTests",
        SPOOL + "Lease.swift", "        let isDead = gone[holder] ?? isGone(holder)",
        "        let isDead = !MUTANT && (gone[holder] ?? isGone(holder))")
 mutant("lease: a new process with a dead one's number is taken for it", "nothing vanishes", "LeaseTests|ProcessTests",
-       LINUX + "Process.swift", "case .started(let start): start == started", "case .started(let start): start == started || MUTANT")
+       LINUX + "Process.swift", "case .started(let start, _): start == started",
+       "case .started(let start, _): start == started || MUTANT")
 mutant("lease: a zombie is taken for alive", "nothing vanishes", "LinuxTests.ProcessTests|LeaseTests",
-       LINUX + "Process.swift", "return fields[0] == [UInt8(ascii: \"Z\")][...] ? .gone",
-       "return fields[0] == [UInt8(ascii: \"Z\")][...] && !MUTANT ? .gone")
+       LINUX + "Process.swift", "case UInt8(ascii: \"Z\"): .gone",
+       "case UInt8(ascii: \"Z\") where !MUTANT: .gone")
+mutant("log: a stopped process isn't told from one that waits", "a clear error", "StoppedTests",
+       LINUX + "Process.swift", "{ isStopped } else { false }", "{ isStopped && !MUTANT } else { false }")
+mutant("waiting: spins on though nothing comes", "speed", "SpinPaceTests",
+       SPOOL + "SpinPace.swift", "penalty = min(Self.penaltyMax, penalty * 4)",
+       "penalty = min(Self.penaltyMax, MUTANT ? 1 : penalty * 4)")
 mutant("lease: one-shot commands forget what they saw", "nothing vanishes", "LeaseTests",
        SPOOL + "Lease.swift", "guard observations.hasChanged, let boot", "guard observations.hasChanged, !MUTANT, let boot")
 mutant("claim: attempts are not counted", "at least once, with a higher attempt", "ClaimTests|LeaseTests",
