@@ -20,6 +20,14 @@ def doctors(hosts):
     return said
 
 
+def doctors_with_b_mounted(hosts, options):
+    hosts.b.mount(options)
+    try:
+        return doctors(hosts)
+    finally:
+        hosts.b.mount("")
+
+
 def unfit(checks):
     return sorted(name for name, check in checks.items() if not check["fit"])
 
@@ -39,11 +47,7 @@ def doctors_of_both_hosts_find_that_one_sees_what_the_other_does_and_wins_alone(
 def doctors_find_a_mount_whose_locks_are_its_own_where_the_other_hosts_mount_is_good(hosts):
     with NFS3():
         hosts.fresh("bob")
-        hosts.b.mount(",vers=3,nolock")
-        try:
-            said = doctors(hosts)
-        finally:
-            hosts.b.mount("")
+        said = doctors_with_b_mounted(hosts, ",vers=3,nolock")
     # Its own option tells only the one: that the other's locks don't hold is measured.
     assert "own mount" not in unfit(said["a"]) and "own locks" not in unfit(said["a"]), said
     for checks in said.values():
@@ -54,11 +58,8 @@ def doctors_find_a_mount_whose_locks_are_its_own_where_the_other_hosts_mount_is_
 @nfs_scenario
 def doctors_find_a_mount_that_shows_what_was_instead_of_what_is(hosts):
     hosts.fresh("bob")
-    hosts.b.mount(",nocto,acregmin=60,acregmax=60,acdirmin=60,acdirmax=60,lookupcache=all")
-    try:
-        said = doctors(hosts)
-    finally:
-        hosts.b.mount("")
+    options = ",nocto,acregmin=60,acregmax=60,acdirmin=60,acdirmax=60,lookupcache=all"
+    said = doctors_with_b_mounted(hosts, options)
     assert "own mount" not in unfit(said["a"]) and "new-file" in unfit(said["a"]), said
     assert "on hostb by NFSv4 and without nocto" in said["a"]["new-file"]["cure"], said
     assert "on this host by NFSv4 and without nocto" in said["b"]["new-file"]["cure"], said

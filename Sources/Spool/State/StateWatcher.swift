@@ -9,7 +9,6 @@ public final class StateWatcher {
   private let watcher: DirectoryWatcher
   /// When to look for what other hosts did.
   private var pace = LookPace(atMost: LookPace.readerNanosecondsMax)
-  private var spinPace = SpinPace()
   private var isWatching = false
   private var known: [StateKey: StateValue] = [:]
   private var changes: [StateValue] = []
@@ -50,7 +49,7 @@ public final class StateWatcher {
       let now = Clock.sinceBoot()
       if let deadline, now >= deadline { return nil }
       let until = min(deadline ?? .max, nextLook)
-      let ready = try spinPace.wait([watcher.descriptor, interruption].compactMap { $0 }, nanoseconds: until - now)
+      let ready = try Poll.wait([watcher.descriptor, interruption].compactMap { $0 }, nanoseconds: until - now)
       if interruption != nil, ready.last == true { return nil }
       try look()
     }
