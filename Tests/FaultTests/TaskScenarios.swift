@@ -127,7 +127,7 @@ extension Scenario {
         let states = stage.reader.tasks(stage.id).map(\.state)
         if states != [to] { found.append("done again, it is \(states): \(again)") }
       }
-      try Doctor(stage.bystander).examine(repairing: true)
+      _ = try Doctor(stage.bystander).examine(repairing: true)
       return found + atLast(stage, stage.reader)
     }
   }

@@ -121,7 +121,7 @@ public struct SpoolReader {
       if entry.box != "inbox" { found.append("\(entry.path) has no proper name") }
       return found
     }
-    let hasTime = entry.third.map { $0.wholeMatch(of: #/\d{8}T\d{6}\.\d{6}Z/#) != nil } ?? false
+    let hasTime = entry.third.map { $0.wholeMatch(of: Self.moment) != nil } ?? false
     switch entry.box {
     case "claimed":
       if entry.third == nil || hasTime { found.append("\(entry.path) is claimed by nobody") }
@@ -173,6 +173,13 @@ public struct SpoolReader {
 
   // MARK: Reading
 
+  // Made once: that takes longer than reading a whole spool of a test.
+  nonisolated(unsafe) static let properName =
+    #/([0-9])-(\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{16})(?:~(\d+)(?:~(.+))?)?\.json/#
+  nonisolated(unsafe) private static let moment = #/\d{8}T\d{6}\.\d{6}Z/#
+  nonisolated(unsafe) private static let keyName = #/[0-9a-f]{32}/#
+  nonisolated(unsafe) private static let keyOwner = #/\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{16} [A-Za-z0-9._-]+\n/#
+
   private mutating func readBox(_ bot: String, _ box: String) {
     let directory = "\(path)/bots/\(bot)/\(box)"
     let names = Scratch.names(directory)
@@ -182,8 +189,7 @@ public struct SpoolReader {
         problems.append("bots/\(bot)/\(box)/\(name) is no name of this format")
         continue
       }
-      let pattern = #/([0-9])-(\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{16})(?:~(\d+)(?:~(.+))?)?\.json/#
-      let parts = name.wholeMatch(of: pattern)
+      let parts = name.wholeMatch(of: Self.properName)
       let bytes = FileManager.default.contents(atPath: "\(directory)/\(name)")
       let message = bytes.flatMap { try? JSONSerialization.jsonObject(with: $0) as? [String: Any] }
       let entry = Entry(
@@ -197,8 +203,7 @@ public struct SpoolReader {
   /// It may be empty after a power cut, and counts for nothing then.
   private mutating func readKey(_ name: String) {
     let text = FileManager.default.contents(atPath: "\(path)/keys/\(name)").map { String(decoding: $0, as: UTF8.self) }
-    let pattern = #/\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{16} [A-Za-z0-9._-]+\n/#
-    if name.wholeMatch(of: #/[0-9a-f]{32}/#) == nil || (text != "" && text?.wholeMatch(of: pattern) == nil) {
+    if name.wholeMatch(of: Self.keyName) == nil || (text != "" && text?.wholeMatch(of: Self.keyOwner) == nil) {
       problems.append("keys/\(name) is no key: \(text ?? "")")
     }
   }

@@ -29,17 +29,17 @@ extension SpoolReader {
   ]
 
   /// The bot and the process that may follow the attempt, in each state.
+  nonisolated(unsafe) private static let thirdParts: [String: Regex<Substring>] = {
+    let holder = #/[a-z0-9][a-z0-9._-]{0,63}(?:@[A-Za-z0-9_-][A-Za-z0-9._-]*\.\d+\.[0-9a-f]{1,16})?/#
+    return [
+      "pending": #/(?:\d{8}T\d{6}\.\d{6}Z)?/#, "assigned": #/[a-z0-9][a-z0-9._-]{0,63}/#, "in_progress": holder,
+      "blocked": #/(?:)/#,
+    ]
+  }()
+  nonisolated(unsafe) private static let botOrNobody = #/(?:[a-z0-9][a-z0-9._-]{0,63})?/#
+
   private static func isProper(_ third: String?, in state: String) -> Bool {
-    let bot = "[a-z0-9][a-z0-9._-]{0,63}"
-    let pattern: String
-    switch state {
-    case "pending": pattern = #"(\d{8}T\d{6}\.\d{6}Z)?"#
-    case "assigned": pattern = bot
-    case "in_progress": pattern = bot + #"(@[A-Za-z0-9_-][A-Za-z0-9._-]*\.\d+\.[0-9a-f]{1,16})?"#
-    case "blocked": pattern = ""
-    default: pattern = "(\(bot))?"
-    }
-    return (third ?? "").range(of: "^(\(pattern))$", options: .regularExpression) != nil
+    (third ?? "").wholeMatch(of: thirdParts[state] ?? botOrNobody) != nil
   }
 
   public func tasks(_ id: String) -> [TaskFile] { taskFiles.filter { $0.id == id } }
@@ -152,8 +152,7 @@ extension SpoolReader {
   }
 
   private static func taskFile(_ root: String, _ path: String, _ state: String, _ name: String) -> TaskFile {
-    let pattern = #/([0-9])-(\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{16})(?:~(\d+)(?:~(.+))?)?\.json/#
-    let parts = name.wholeMatch(of: pattern)
+    let parts = name.wholeMatch(of: SpoolReader.properName)
     let bytes = FileManager.default.contents(atPath: "\(root)/\(path)")
     return TaskFile(
       state: state, fileName: name, id: parts.map { String($0.output.2) },
