@@ -43,8 +43,8 @@ public final class Inbox {
   private var lastLook = 0
   private var nextLeaseRound = 0
   /// When an event last told of something here, or a message was last there.
-  private var spinPace = SpinPace()
   private var lastActivity = 0
+  private var spinPace = SpinPace()
 
   /// How often the whole inbox is looked at even though no event said so.
   private static let lookNanoseconds = 5_000_000_000
