@@ -274,8 +274,8 @@ func forEachMatch(
 ) rethrows -> Bool {
   var position = 0
   while let match = search.firstMatch(in: lines, from: position) {
-    let start = lines[..<match].lastIndex(of: 10).map { $0 + 1 } ?? 0
-    let end = lines[match...].firstIndex(of: 10).map { $0 + 1 } ?? lines.count
+    let start = lines.lastFeed(before: match).map { $0 + 1 } ?? 0
+    let end = lines.firstFeed(from: match).map { $0 + 1 } ?? lines.count
     guard try body(UnsafeBufferPointer(rebasing: lines[start..<end])) else { return false }
     position = end
   }

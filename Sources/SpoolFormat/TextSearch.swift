@@ -107,39 +107,47 @@ public struct TextSearch: Sendable {
   }
 }
 
-/// A byte in each lane, and how to compare it.
+/// Sixteen bytes. As two lanes, because the wider a lane the less it costs where this isn't compiled to vectors.
+private typealias PackedBytes = SIMD2<UInt64>
+
+extension PackedBytes {
+  @inline(__always)
+  fileprivate init(each byte: UInt8) { self.init(repeating: UInt64(byte) &* 0x0101_0101_0101_0101) }
+}
+
+/// A byte of what is sought, and how to compare it.
 private struct PackedByte {
-  let byte: SIMD16<UInt8>
-  let caseBit: SIMD16<UInt8>
+  let byte: PackedBytes
+  let caseBit: PackedBytes
 
   init(_ byte: UInt8, _ caseBit: UInt8) {
-    self.byte = SIMD16(repeating: byte)
-    self.caseBit = SIMD16(repeating: caseBit)
+    self.byte = PackedBytes(each: byte)
+    self.caseBit = PackedBytes(each: caseBit)
   }
 
   /// Zero where the text has the byte.
   @inline(__always)
-  func difference(_ text: UnsafeRawPointer, _ offset: Int) -> SIMD16<UInt8> {
-    (text.loadUnaligned(fromByteOffset: offset, as: SIMD16<UInt8>.self) | caseBit) ^ byte
+  func difference(_ text: UnsafeRawPointer, _ offset: Int) -> PackedBytes {
+    (text.loadUnaligned(fromByteOffset: offset, as: PackedBytes.self) | caseBit) ^ byte
   }
 }
 
-/// Clears the top bit of the lanes where both bytes are found. Arithmetic, because Swift compiles the comparisons of
-/// small lanes to a loop over the lanes.
+/// Clears the top bit of the bytes where both are found.
 @inline(__always)
 private func topBitsUnlessEqual(
   _ one: PackedByte, _ ones: UnsafeRawPointer, _ two: PackedByte, _ twos: UnsafeRawPointer, _ offset: Int
-) -> SIMD16<UInt8> {
-  let difference: SIMD16<UInt8> = one.difference(ones, offset) | two.difference(twos, offset)
-  return (difference &+ SIMD16(repeating: 0x7F)) | difference
+) -> PackedBytes {
+  let difference: PackedBytes = one.difference(ones, offset) | two.difference(twos, offset)
+  let allButTops = PackedBytes(each: 0x7F)
+  // Without the top bits no sum is carried from one byte to the next.
+  return ((difference & allButTops) &+ allButTops) | difference
 }
 
 private let topBits: UInt64 = 0x8080_8080_8080_8080
 
 @inline(__always)
-private func areAllTopBitsSet(_ lanes: SIMD16<UInt8>) -> Bool {
-  let halves = unsafeBitCast(lanes, to: SIMD2<UInt64>.self)
-  return halves.x & halves.y & topBits == topBits
+private func areAllTopBitsSet(_ bytes: PackedBytes) -> Bool {
+  bytes.x & bytes.y & topBits == topBits
 }
 
 private struct Pattern {
@@ -159,9 +167,8 @@ private struct Pattern {
 
   /// The first of the sixteen places whose top bit is clear that is a match.
   @inline(__always)
-  func firstMatch(where unequal: SIMD16<UInt8>, _ base: UnsafePointer<UInt8>, _ position: Int) -> Int? {
-    let halves = unsafeBitCast(unequal, to: SIMD2<UInt64>.self)
-    return firstMatch(where: halves.x, base, position) ?? firstMatch(where: halves.y, base, position &+ 8)
+  func firstMatch(where unequal: PackedBytes, _ base: UnsafePointer<UInt8>, _ position: Int) -> Int? {
+    firstMatch(where: unequal.x, base, position) ?? firstMatch(where: unequal.y, base, position &+ 8)
   }
 
   @inline(__always)

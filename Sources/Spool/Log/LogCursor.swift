@@ -71,14 +71,14 @@ struct LogCursor {
     while true {
       while next < block.count {
         let start = next
-        let end = block[start...].firstIndex(of: 10).map { $0 + 1 } ?? block.count
-        next = end
         let position = Position(segment: segments[current], offset: blockStart + start)
-        let (event, isWhole) = block.withUnsafeBufferPointer { block in
+        let (event, isWhole, end) = block.withUnsafeBufferPointer { block in
+          let end = block.firstFeed(from: start).map { $0 + 1 } ?? block.count
           let line = UnsafeBufferPointer(rebasing: block[start..<end])
           let event = LogEvent(line: line)
-          return (event, event != nil && LogEvent.isWhole(line))
+          return (event, event != nil && LogEvent.isWhole(line), end)
         }
+        next = end
         if !isWhole { badLines.append((position, end - start)) }
         if var event {
           event.writtenBy = user

@@ -111,7 +111,8 @@ struct LogFiles: Sendable {
     var count = 2048
     while true {
       let bytes = try file.read(at: position.offset, count: count)
-      if let feed = bytes.firstIndex(of: 10) {
+      let feed = bytes.withUnsafeBufferPointer { $0.firstFeed() }
+      if let feed {
         return bytes.withUnsafeBufferPointer { LogEvent(line: UnsafeBufferPointer(rebasing: $0[...feed])) }
       }
       if bytes.count < count || count == Self.lineBytesMax { return nil }
@@ -134,10 +135,7 @@ struct LogFiles: Sendable {
     while end > offset {
       let start = max(offset, end - count)
       let bytes = try file.read(at: start, count: end - start)
-      let found = bytes.withUnsafeBufferPointer { bytes in
-        // Room is passed over at the speed of memchr(3).
-        bytes.isEmpty || memchr(bytes.baseAddress!, 10, bytes.count) == nil ? nil : bytes.lastIndex(of: 10)
-      }
+      let found = bytes.withUnsafeBufferPointer { $0.lastFeed(before: $0.count) }
       if let found { return start + found + 1 }
       // There may be very many of these that nobody wrote.
       end = bytes.first == 0 ? try file.dataEnd(from: offset, before: start) : start
@@ -188,7 +186,7 @@ struct LogFiles: Sendable {
     var place = offset
     while place < limit {
       let bytes = try file.read(at: place, count: min(Self.blockBytes, limit - place))
-      if let feed = bytes.firstIndex(of: 10) { return place + feed + 1 }
+      if let feed = bytes.withUnsafeBufferPointer({ $0.firstFeed() }) { return place + feed + 1 }
       place += max(1, bytes.count)
       if bytes.first == 0 { place = try file.dataStart(from: place, before: limit) }
     }
@@ -243,28 +241,10 @@ private struct BlockBuffer: ~Copyable {
     count = try file.read(at: offset, into: UnsafeMutableBufferPointer(rebasing: memory[..<wanted]))
   }
 
-  var lastLineEnd: Int? {
-    memory[..<count].lastIndex(of: 10).map { $0 + 1 }
-  }
-  var firstLineEnd: Int? {
-    guard let found = memchr(memory.baseAddress!, 10, count) else { return nil }
-    return UnsafeRawPointer(found) - UnsafeRawPointer(memory.baseAddress!) + 1
-  }
+  var lastLineEnd: Int? { prefix(count).lastFeed(before: count).map { $0 + 1 } }
+  var firstLineEnd: Int? { prefix(count).firstFeed().map { $0 + 1 } }
   func prefix(_ end: Int) -> UnsafeBufferPointer<UInt8> { slice(0, end) }
   func slice(_ start: Int, _ end: Int) -> UnsafeBufferPointer<UInt8> {
     UnsafeBufferPointer(rebasing: memory[start..<end])
   }
-}
-
-/// Calls `body` with each line of a block, line feed included, until it returns false.
-func forEachLine(
-  _ block: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) throws -> Bool
-) rethrows -> Bool {
-  var start = 0
-  while start < block.count, let found = memchr(block.baseAddress! + start, 10, block.count - start) {
-    let end = UnsafeRawPointer(found) - UnsafeRawPointer(block.baseAddress!) + 1
-    guard try body(UnsafeBufferPointer(rebasing: block[start..<end])) else { return false }
-    start = end
-  }
-  return true
 }

@@ -119,8 +119,8 @@ extension LogTail {
     bytes.withUnsafeBufferPointer { buffer in
       var end = buffer.count
       while end > 0 {
-        guard let feed = buffer[..<end].lastIndex(of: UInt8(ascii: "\n")) else { return 0 }
-        let start = buffer[..<feed].lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+        guard let feed = buffer.lastFeed(before: end) else { return 0 }
+        let start = buffer.lastFeed(before: feed).map { $0 + 1 } ?? 0
         if LogEvent.wholeStart(in: UnsafeBufferPointer(rebasing: buffer[start...feed])) != nil { return feed + 1 }
         end = feed
       }

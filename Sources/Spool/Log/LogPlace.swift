@@ -35,11 +35,11 @@ extension LogFiles {
     while true {
       let bytes = try file.read(at: offset, count: min(count, limit - offset))
       let found = bytes.withUnsafeBufferPointer { bytes -> (start: Int, time: Timestamp)? in
-        guard var start = bytes.firstIndex(of: 10).map({ $0 + 1 }) else { return nil }
-        while let end = bytes[start...].firstIndex(of: 10).map({ $0 + 1 }) {
-          let line = UnsafeBufferPointer(rebasing: bytes[start..<end])
+        guard var start = bytes.firstFeed().map({ $0 + 1 }) else { return nil }
+        while let feed = bytes.firstFeed(from: start) {
+          let line = UnsafeBufferPointer(rebasing: bytes[start...feed])
           if let event = LogEvent(line: line) { return (offset + start, event.time) }
-          start = end
+          start = feed + 1
         }
         return nil
       }
@@ -89,7 +89,7 @@ extension LogFiles {
 
   /// Of a block's last line.
   private static func lastTime(_ lines: UnsafeBufferPointer<UInt8>) -> Timestamp? {
-    let start = lines.dropLast().lastIndex(of: 10).map { $0 + 1 } ?? 0
+    let start = lines.lastFeed(before: lines.count - 1).map { $0 + 1 } ?? 0
     return LogEvent(line: UnsafeBufferPointer(rebasing: lines[start...]))?.time
   }
 }

@@ -361,7 +361,7 @@ enum LogTail {
   static func wholeLines(_ bytes: [UInt8]) -> Int {
     bytes.withUnsafeBufferPointer { buffer in
       var good = 0
-      while good < buffer.count, let feed = buffer[good...].firstIndex(of: UInt8(ascii: "\n")) {
+      while let feed = buffer.firstFeed(from: good) {
         guard LogEvent.isWhole(UnsafeBufferPointer(rebasing: buffer[good...feed])) else { break }
         good = feed + 1
       }
