@@ -34,21 +34,23 @@ let package = Package(
     .executableTarget(
       name: "Bench", dependencies: ["Coordinator", "CoordinatorPolicy", "Spool"], linkerSettings: standalone),
     .target(name: "TestSupport", dependencies: ["CLinux", "Linux"], path: "Tests/TestSupport"),
+    // Apart from the rest, because the processes below would load all of the testing library.
+    .target(name: "TestThreads", path: "Tests/TestThreads"),
     // What tests do in a process of its own; they depend on it so that `swift test` builds it.
     .executableTarget(
       name: "TestProcess", dependencies: ["Linux", "Spool", "SpoolFormat", "TestSupport"], path: "Tests/TestProcess"),
-    .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestProcess", "TestSupport"]),
+    .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestProcess", "TestSupport", "TestThreads"]),
     .testTarget(name: "SpoolFormatTests", dependencies: ["SpoolFormat", "TestProcess", "TestSupport"]),
-    .testTarget(name: "SpoolTests", dependencies: ["Spool", "TestProcess", "TestSupport"]),
-    .testTarget(name: "CoordinatorTests", dependencies: ["Coordinator", "TestSupport"]),
+    .testTarget(name: "SpoolTests", dependencies: ["Spool", "TestProcess", "TestSupport", "TestThreads"]),
+    .testTarget(name: "CoordinatorTests", dependencies: ["Coordinator", "TestSupport", "TestThreads"]),
     .testTarget(name: "RoutingTests", dependencies: ["Routing", "CoordinatorPolicy", "Spool", "TestSupport"]),
     .testTarget(name: "CoordinatorPolicyTests", dependencies: ["CoordinatorPolicy", "SpoolFormat", "TestSupport"]),
-    .testTarget(name: "AgentRuntimeTests", dependencies: ["AgentRuntime"]),
+    .testTarget(name: "AgentRuntimeTests", dependencies: ["AgentRuntime", "TestThreads"]),
     .testTarget(name: "CLITests", dependencies: ["CLI", "Spool", "SpoolFormat"]),
     // These run the executable, and depend on it so that `swift test` builds it.
     .testTarget(
-      name: "ProcessTests", dependencies: ["CLI", "CLinux", "Spool", "SpoolFormat", "TestSupport"],
+      name: "ProcessTests", dependencies: ["CLI", "CLinux", "Spool", "SpoolFormat", "TestSupport", "TestThreads"],
       exclude: ["Recorded"]),
-    .testTarget(name: "FaultTests", dependencies: ["CLI", "Spool", "SpoolFormat", "TestSupport"]),
+    .testTarget(name: "FaultTests", dependencies: ["CLI", "Spool", "SpoolFormat", "TestSupport", "TestThreads"]),
   ]
 )

@@ -3,9 +3,10 @@ import Glibc
 import Linux
 import Spool
 import SpoolFormat
+import TestThreads
 import Testing
 
-@Suite struct ProcessModeTests {
+@Suite(.waiting) struct ProcessModeTests {
   @Test func `what a program prints is the reply, less one line feed, and the message is done`() throws {
     let team = try Team()
     let id = try team.ask("hello") { $0.priority = Priority(value: 8) }

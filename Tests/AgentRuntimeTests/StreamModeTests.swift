@@ -3,9 +3,10 @@ import Glibc
 import Linux
 import Spool
 import SpoolFormat
+import TestThreads
 import Testing
 
-@Suite struct StreamModeTests {
+@Suite(.waiting) struct StreamModeTests {
   private func stream(_ team: Team, _ script: String) -> WorkerOptions {
     var options = team.script(script)
     options.isStream = true

@@ -3,10 +3,11 @@ import Glibc
 import Linux
 import Spool
 import SpoolFormat
+import TestThreads
 import Testing
 
 /// Who has a task, and what becomes of it when it is taken from a worker, or the worker is stopped.
-@Suite struct TaskHoldTests {
+@Suite(.waiting) struct TaskHoldTests {
   private static let sleeper = "sleep 300 & echo $! > $DIR/pid; wait"
 
   /// The id of what the program started, when it has.

@@ -3,10 +3,11 @@ import Glibc
 import Linux
 import Spool
 import SpoolFormat
+import TestThreads
 import Testing
 
 /// What a task waited for, and what its program gets of it.
-@Suite struct TaskInputTests {
+@Suite(.waiting) struct TaskInputTests {
   @Test func `the results of what a task waited for come with it, by the names of their steps`() throws {
     let team = try Team()
     let design = try team.give("design") { $0.step = "design" }

@@ -3,9 +3,10 @@ import Glibc
 import Linux
 import Spool
 import SpoolFormat
+import TestThreads
 import Testing
 
-@Suite struct TaskModeTests {
+@Suite(.waiting) struct TaskModeTests {
   @Test func `what a program prints is the result, less one line feed, and the task is completed`() throws {
     let team = try Team()
     let id = try team.give("build")

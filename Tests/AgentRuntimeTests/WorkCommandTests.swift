@@ -2,10 +2,11 @@ import Glibc
 import Linux
 import Spool
 import SpoolFormat
+import TestThreads
 import Testing
 
 /// `spool work` as a process of its own, for what only a process can go through.
-@Suite struct WorkCommandTests {
+@Suite(.waiting) struct WorkCommandTests {
   /// The built command, beside the built tests.
   private func command() throws -> String {
     let tests = try Executable.absolutePath(of: "/proc/self/exe")

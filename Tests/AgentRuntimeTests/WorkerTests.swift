@@ -4,9 +4,10 @@ import Linux
 import Spool
 import SpoolFormat
 import Synchronization
+import TestThreads
 import Testing
 
-@Suite struct WorkerTests {
+@Suite(.waiting) struct WorkerTests {
   @Test func `slots run side by side, and no more is claimed than there are slots`() throws {
     let team = try Team()
     for number in 1...6 { try team.ask("\(number)") }

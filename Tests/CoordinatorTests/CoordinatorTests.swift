@@ -3,11 +3,12 @@ import Linux
 import Spool
 import SpoolFormat
 import TestSupport
+import TestThreads
 import Testing
 
 @testable import Coordinator
 
-@Suite struct CoordinatorTests {
+@Suite(.waiting) struct CoordinatorTests {
   @Test func `a task goes to the bot of its field, and never more than it takes on`() throws {
     let stage = try Stage()
     let coder = try stage.bot("coder", domain: "development", capacity: 2)

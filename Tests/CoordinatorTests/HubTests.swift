@@ -3,12 +3,13 @@ import Linux
 import Spool
 import SpoolFormat
 import TestSupport
+import TestThreads
 import Testing
 
 @testable import Coordinator
 
 /// A hub whose turns the test makes, and members that the test plays.
-@Suite struct HubTests {
+@Suite(.waiting) struct HubTests {
   private struct Play {
     let stage: Stage
     var spool: Spool { stage.spool }

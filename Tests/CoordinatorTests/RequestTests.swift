@@ -3,11 +3,12 @@ import Linux
 import Spool
 import SpoolFormat
 import TestSupport
+import TestThreads
 import Testing
 
 @testable import Coordinator
 
-@Suite struct RequestTests {
+@Suite(.waiting) struct RequestTests {
   private func stage(_ options: CoordinatorOptions = CoordinatorOptions()) throws -> Stage {
     let stage = try Stage(options)
     try stage.spool.register(Card(name: Coordinator.human))

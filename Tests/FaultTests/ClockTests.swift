@@ -4,12 +4,13 @@
   import Spool
   import SpoolFormat
   import TestSupport
+  import TestThreads
   import Testing
 
   /// The wall clock is set forward and back by a year while processes run, in all of them at once: nothing runs out that
   /// shouldn't, nothing is stuck, and the log is read in the order in which it was written. What people ask for by the
   /// wall clock (`not_before`, `expires_at`, a nack's delay) goes by the wall clock.
-  @Suite struct ClockTests {
+  @Suite(.waiting) struct ClockTests {
     static let year = 366 * 86400
 
     /// A spool whose processes have a clock that can be set.

@@ -3,13 +3,14 @@
   import Glibc
   import Spool
   import TestSupport
+  import TestThreads
   import Testing
 
   /// The system calls of a command, each one killed at or made to fail in turn. What must hold then is said once, in
   /// `SpoolReader.violations` and in each `Scenario`: no half file is ever seen; a message is in one place for
   /// each recipient; a yes is kept and a no changes nothing; all or nothing once `spool doctor --repair` has run; nothing
   /// acked comes back; every line of the log is good; and a process that has the spool open goes on without a restart.
-  @Suite struct FaultTests {
+  @Suite(.waiting) struct FaultTests {
     @Test(arguments: Scenario.all)
     func `a command killed at any system call leaves all or nothing, and the spool goes on`(scenario: Scenario) throws {
       let calls = try Self.trace(scenario)

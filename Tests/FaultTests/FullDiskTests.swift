@@ -3,6 +3,7 @@ import Glibc
 import Spool
 import SpoolFormat
 import TestSupport
+import TestThreads
 import Testing
 
 /// A file system of its own, small, in memory: only root can have one.
@@ -26,7 +27,7 @@ private struct SmallDisk {
   }()
 }
 
-@Suite(.serialized, .enabled(if: SmallDisk.isPossible, "needs root, and the right to mount"))
+@Suite(.waiting, .serialized, .enabled(if: SmallDisk.isPossible, "needs root, and the right to mount"))
 struct FullDiskTests {
   @Test func `a full disk refuses what is new, finishes what is old, and goes on when there is room again`() throws {
     try fill(options: "size=1m", with: "ballast") { disk in

@@ -2,10 +2,11 @@
   import Foundation
   import Glibc
   import TestSupport
+  import TestThreads
   import Testing
 
   /// What must have happened before a yes, and in which order: told by the system calls that a command makes.
-  @Suite struct OrderTests {
+  @Suite(.waiting) struct OrderTests {
     private static func trace(_ stage: Stage, _ arguments: [String]) throws -> [String] {
       let path = "\(stage.scratch.path)/trace"
       try? FileManager.default.removeItem(atPath: path)

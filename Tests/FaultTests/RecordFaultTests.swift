@@ -1,10 +1,11 @@
 #if DEBUG
   import Glibc
   import TestSupport
+  import TestThreads
   import Testing
 
   /// Records that are being caught up, by commands that die, fail, or do it all at once.
-  @Suite struct RecordFaultTests {
+  @Suite(.waiting) struct RecordFaultTests {
     private let scratch: Scratch
     private let spool: String
 

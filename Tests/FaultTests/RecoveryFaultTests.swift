@@ -2,10 +2,11 @@
   import Foundation
   import Glibc
   import TestSupport
+  import TestThreads
   import Testing
 
   /// What is done once in a spool's life, killed at every system call and done again.
-  @Suite struct RecoveryFaultTests {
+  @Suite(.waiting) struct RecoveryFaultTests {
     @Test func `recovery of a damaged copy, killed at any system call and run again, ends the same`() throws {
       let scratch = try Scratch(inMemory: true)
       let original = try scratch.makeSpool("original", bots: ["a", "b"])

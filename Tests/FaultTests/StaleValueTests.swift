@@ -2,10 +2,11 @@
   import Foundation
   import Glibc
   import TestSupport
+  import TestThreads
   import Testing
 
   /// A shared value of which another host's change is seen half: the token already, and still the file that was there before.
-  @Suite struct StaleValueTests {
+  @Suite(.waiting) struct StaleValueTests {
     private static let environment = ["SPOOL_STORAGE": "shared"]
 
     /// A value at version 2 of which only version 1 is seen, and what version 2 is.

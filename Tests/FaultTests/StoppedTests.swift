@@ -5,11 +5,12 @@
   import SpoolFormat
   import Synchronization
   import TestSupport
+  import TestThreads
   import Testing
 
   /// A command that is stopped before each of its system calls in turn, for longer than a lease, while others go on, and
   /// then continues: it must notice what was done without it.
-  @Suite struct StoppedTests {
+  @Suite(.waiting) struct StoppedTests {
     /// What the command is, and what the message that it is about says.
     struct Command: Sendable, CustomTestStringConvertible {
       let testDescription: String

@@ -1,10 +1,11 @@
 import Glibc
 import TestSupport
+import TestThreads
 import Testing
 
 @testable import Linux
 
-@Suite struct DirectoryWatcherTests {
+@Suite(.waiting) struct DirectoryWatcherTests {
   private let home: TemporaryDirectory
   private let directory: Directory
 

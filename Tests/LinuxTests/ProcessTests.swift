@@ -1,10 +1,11 @@
 import Glibc
 import TestSupport
+import TestThreads
 import Testing
 
 @testable import Linux
 
-@Suite struct ProcessTests {
+@Suite(.waiting) struct ProcessTests {
   private func start(_ script: String, environment: [String: String] = [:]) throws -> ChildProcess {
     let null = try Descriptor.open("/dev/null", O_RDWR)
     return try ChildProcess(

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import TestSupport
+import TestThreads
 import Testing
 
 /// What is refused: with a status, with one line that says why, and with nothing changed.
@@ -121,7 +122,7 @@ struct Refusal: Sendable, CustomTestStringConvertible {
   ]
 }
 
-@Suite struct BadInputTests {
+@Suite(.waiting) struct BadInputTests {
   @Test(arguments: [Refusal.commandLines, Refusal.names, Refusal.data])
   func `what can't be understood is refused in one line, and changes nothing`(refusals: [Refusal]) throws {
     let scratch = try Scratch(inMemory: true)

@@ -4,10 +4,11 @@ import Spool
 import SpoolFormat
 import Synchronization
 import TestSupport
+import TestThreads
 import Testing
 
 /// Many real processes at one spool.
-@Suite(.serialized) struct ContentionTests {
+@Suite(.waiting, .serialized) struct ContentionTests {
   @Test func `of 64 processes that wait for one message exactly one gets it`() throws {
     let scratch = try Scratch()
     let path = try scratch.makeSpool(bots: ["a"])

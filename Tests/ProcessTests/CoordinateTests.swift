@@ -1,10 +1,11 @@
 import Glibc
 import Spool
 import TestSupport
+import TestThreads
 import Testing
 
 /// Which of several coordinators acts, as processes.
-@Suite struct CoordinateTests {
+@Suite(.waiting) struct CoordinateTests {
   private func leaders(_ spool: String) -> [String] { Scratch.names("\(spool)/coordinator/leader") }
 
   @Test func `a coordinator that finds itself replaced stops, and whoever stands by takes over from the dead`() throws {

@@ -1,10 +1,11 @@
 import Foundation
 import Glibc
 import TestSupport
+import TestThreads
 import Testing
 
 /// Messages from people's hands, as one who waits with the real command sees them.
-@Suite(.serialized) struct DroppedFileTests {
+@Suite(.waiting, .serialized) struct DroppedFileTests {
   /// Each ends with the inbox having one more message, which says `dropped`.
   static let ways = [
     "echo > inbox": #"echo '{"content":"dropped"}' > inbox/x.json"#,

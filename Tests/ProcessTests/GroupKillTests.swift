@@ -1,10 +1,11 @@
 import Glibc
 import SpoolFormat
 import TestSupport
+import TestThreads
 import Testing
 
 /// Hubs and members that are killed in every phase: each group ends, and nobody is left waiting.
-@Suite(.serialized) struct GroupKillTests {
+@Suite(.waiting, .serialized) struct GroupKillTests {
   private static let doing = "cat >/dev/null; echo \"done by $SPOOL_BOT\""
 
   private func announce(_ team: NegotiatingTeam, _ skills: [String] = ["ml", "sql"], _ options: [String] = []) throws

@@ -1,10 +1,11 @@
 import Glibc
 import SpoolFormat
 import TestSupport
+import TestThreads
 import Testing
 
 /// Groups of real processes: announced, formed, at work, dissolved.
-@Suite(.serialized) struct GroupTests {
+@Suite(.waiting, .serialized) struct GroupTests {
   @Test func `a group forms, works and is dissolved, and its thread tells the story`() throws {
     let team = try NegotiatingTeam(["ada": "ml:expert", "bea": "sql", "cyn": "viz", "dan": "stats"])
     defer { team.stop() }

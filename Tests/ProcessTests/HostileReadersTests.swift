@@ -3,11 +3,12 @@ import Glibc
 import Spool
 import SpoolFormat
 import TestSupport
+import TestThreads
 import Testing
 
 /// Every hostile file, put before each process that reads an inbox: none crashes, none hangs, and the good message beside
 /// it arrives within a second.
-@Suite struct HostileReadersTests {
+@Suite(.waiting) struct HostileReadersTests {
   /// A command that takes all that comes to a bot.
   struct Reader: Sendable, CustomTestStringConvertible {
     let testDescription: String

@@ -3,11 +3,12 @@ import Glibc
 import Spool
 import SpoolFormat
 import TestSupport
+import TestThreads
 import Testing
 
 /// Hostile files in every directory below `tasks/`, under names that tasks have: nobody who reads tasks crashes, hangs or
 /// is kept from the good ones.
-@Suite struct HostileTasksTests {
+@Suite(.waiting) struct HostileTasksTests {
   private static let dead = "nowhere.1.1"
 
   /// Where a file is put, as `spool-layout.md` names what belongs there.

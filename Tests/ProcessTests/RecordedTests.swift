@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import TestSupport
+import TestThreads
 import Testing
 
 /// Texts compared with recorded copies in `Recorded/`. After a change that was meant, record them anew, and look at
@@ -15,7 +16,7 @@ private func compare(_ text: String, _ name: String) throws {
   #expect(known == text, "\(name) is not as recorded; if it should be, \(hint)")
 }
 
-@Suite struct RecordedTests {
+@Suite(.waiting) struct RecordedTests {
   @Test func `the help of the program and of every verb is as recorded`() throws {
     let overview = try SpoolCommand.run(["--help"])
     #expect(overview.isDone && overview.error.isEmpty)

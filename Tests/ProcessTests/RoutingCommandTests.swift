@@ -1,10 +1,11 @@
 import Glibc
 import SpoolFormat
 import TestSupport
+import TestThreads
 import Testing
 
 /// `any:` and what the log teaches, as commands.
-@Suite struct RoutingCommandTests {
+@Suite(.waiting) struct RoutingCommandTests {
   private let scratch: Scratch
   private let spool: String
 

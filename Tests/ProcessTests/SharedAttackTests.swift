@@ -1,10 +1,11 @@
 import Foundation
 import Glibc
 import TestSupport
+import TestThreads
 import Testing
 
 /// What one user of a shared spool may try against another, done for real by another user.
-@Suite(.serialized, .enabled(if: SharedStage.isPossible, SharedStage.whyNot)) struct SharedAttackTests {
+@Suite(.waiting, .serialized, .enabled(if: SharedStage.isPossible, SharedStage.whyNot)) struct SharedAttackTests {
   typealias User = SharedStage.User
 
   /// Eve's scripts are run where the spool is; each line must fail.

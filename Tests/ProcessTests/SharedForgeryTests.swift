@@ -1,11 +1,12 @@
 import Foundation
 import Glibc
 import TestSupport
+import TestThreads
 import Testing
 
 /// What one user of a shared spool may try by bringing files to places where others trust them; done for real by another
 /// user, as in SharedAttackTests.
-@Suite(.serialized, .enabled(if: SharedStage.isPossible, SharedStage.whyNot)) struct SharedForgeryTests {
+@Suite(.waiting, .serialized, .enabled(if: SharedStage.isPossible, SharedStage.whyNot)) struct SharedForgeryTests {
   typealias User = SharedStage.User
 
   private func expectRefused(_ stage: SharedStage, _ user: User, _ line: String) throws {

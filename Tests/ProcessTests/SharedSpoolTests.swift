@@ -1,10 +1,11 @@
 import Foundation
 import Glibc
 import TestSupport
+import TestThreads
 import Testing
 
 /// What users do together in a spool that they share.
-@Suite(.serialized, .enabled(if: SharedStage.isPossible, SharedStage.whyNot)) struct SharedSpoolTests {
+@Suite(.waiting, .serialized, .enabled(if: SharedStage.isPossible, SharedStage.whyNot)) struct SharedSpoolTests {
   typealias User = SharedStage.User
 
   @Test(arguments: ["022", "077", "000"])

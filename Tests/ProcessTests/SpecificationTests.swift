@@ -1,9 +1,10 @@
 import SpoolFormat
 import TestSupport
+import TestThreads
 import Testing
 
 /// A bot in one file, and what its program has of it.
-@Suite struct SpecificationTests {
+@Suite(.waiting) struct SpecificationTests {
   private let scratch: Scratch
   private let spool: String
 

@@ -1,9 +1,10 @@
 import Glibc
 import SpoolFormat
 import TestSupport
+import TestThreads
 import Testing
 
-@Suite struct TaskCommandTests {
+@Suite(.waiting) struct TaskCommandTests {
   @Test func `a task is added, claimed, told of and completed by hand, and its file's place says so`() throws {
     let stage = try TaskStage()
     let id = try stage.add("write the parser", "--domain", "development", "--priority", "high")

@@ -1,10 +1,11 @@
 import Glibc
 import SpoolFormat
 import TestSupport
+import TestThreads
 import Testing
 
 /// `spool work --tasks` as real processes that run real programs.
-@Suite(.serialized) struct TaskWorkTests {
+@Suite(.waiting, .serialized) struct TaskWorkTests {
   /// A spool with the bot `coder`, and a directory for the programs' own files.
   private struct Stage {
     let scratch: Scratch

@@ -1,9 +1,10 @@
 import Glibc
 import SpoolFormat
 import TestSupport
+import TestThreads
 import Testing
 
-@Suite struct WorkflowCommandTests {
+@Suite(.waiting) struct WorkflowCommandTests {
   private static let file = """
     {"title": "Release 1.0", "steps": [
       {"name": "test", "depends_on": ["build", "docs"], "title": "test it", "assign_to": "tester"},

@@ -2,12 +2,13 @@ import Glibc
 import Linux
 import SpoolFormat
 import TestSupport
+import TestThreads
 import Testing
 
 @testable import Spool
 
 /// What a coordinator is built on: one leader, watched tasks, a log that can be followed across restarts.
-@Suite struct CoordinationTests {
+@Suite(.waiting) struct CoordinationTests {
   private func leader(_ fixture: Fixture) -> [String] { Plain.names("\(fixture.path)/coordinator/leader") }
 
   @Test func `the first leads, the second stands by, and takes over when the first steps down`() throws {

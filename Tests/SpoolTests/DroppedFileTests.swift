@@ -3,12 +3,13 @@ import Linux
 import SpoolFormat
 import Synchronization
 import TestSupport
+import TestThreads
 import Testing
 
 @testable import Spool
 
 /// What people and programs do to get a file into an inbox, while a receiver waits there.
-@Suite struct DroppedFileTests {
+@Suite(.waiting) struct DroppedFileTests {
   /// A receiver on a thread of its own, which takes and acks everything until it is told to stop.
   final class Receiver: Sendable {
     private let taken = Mutex<[Claim]>([])

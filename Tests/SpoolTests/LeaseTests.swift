@@ -3,11 +3,12 @@ import Linux
 import SpoolFormat
 import Synchronization
 import TestSupport
+import TestThreads
 import Testing
 
 @testable import Spool
 
-@Suite struct LeaseTests {
+@Suite(.waiting) struct LeaseTests {
   /// A claim by a holder of another host, of which nothing is known but that its file stands there.
   private func claimAfar(_ fixture: Fixture, attempt: Int = 1) throws -> EntryName {
     let inbox = try fixture.inbox()

@@ -3,11 +3,12 @@ import Linux
 import SpoolFormat
 import Synchronization
 import TestSupport
+import TestThreads
 import Testing
 
 @testable import Spool
 
-@Suite struct MessagesTests {
+@Suite(.waiting) struct MessagesTests {
   @Test func `messages come as a sequence, those that wait and those that come later`() async throws {
     let fixture = try Fixture("coder")
     for number in 0..<5 { try fixture.send("\(number)") }

@@ -2,13 +2,14 @@ import Glibc
 import Linux
 import SpoolFormat
 import TestSupport
+import TestThreads
 import Testing
 
 @testable import Spool
 
 /// Doctors of several hosts that measure together; on storage of this host's own, under several names. Real hosts, and
 /// mounts that are unfit, are tried in Tests/TwoHosts.
-@Suite struct PeerTests {
+@Suite(.waiting) struct PeerTests {
   private static func start(_ host: String, in fixture: Fixture, _ arguments: String...) throws -> Running {
     try SpoolCommand.start(
       ["doctor", "--json"] + arguments, in: fixture.path,

@@ -2,13 +2,14 @@ import Glibc
 import Linux
 import SpoolFormat
 import TestSupport
+import TestThreads
 import Testing
 
 @testable import Spool
 
 /// What differs where several hosts share the storage; forced on storage that is this host's own. Real hosts are tried in
 /// Tests/TwoHosts.
-@Suite struct RemoteTests {
+@Suite(.waiting) struct RemoteTests {
   private static let environment = ["SPOOL_STORAGE": "shared"]
 
   @Test func `looks are a tenth of a second apart while things happen, and at last four seconds`() {

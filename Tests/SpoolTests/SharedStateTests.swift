@@ -3,11 +3,12 @@ import Linux
 import SpoolFormat
 import Synchronization
 import TestSupport
+import TestThreads
 import Testing
 
 @testable import Spool
 
-@Suite struct SharedStateTests {
+@Suite(.waiting) struct SharedStateTests {
   private func key(_ name: String = "light") throws -> StateKey { try StateKey(parsing: name) }
   private func json(_ text: String) throws -> JSONText { try JSONText(validating: text) }
 

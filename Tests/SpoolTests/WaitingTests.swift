@@ -3,11 +3,12 @@ import Linux
 import SpoolFormat
 import Synchronization
 import TestSupport
+import TestThreads
 import Testing
 
 @testable import Spool
 
-@Suite struct WaitingTests {
+@Suite(.waiting) struct WaitingTests {
   /// In a process of its own, because a process has one dnotify watcher.
   @Test(arguments: ["inotify", "dnotify", "polling"])
   func `each way of watching wakes a receiver`(mechanism: String) throws {
