@@ -49,26 +49,14 @@ public struct TextSearch: Sendable {
     var position = start
     // Places are tried in blocks that lie wholly at or before `last`, so that no byte past the end is read.
     while position &+ 63 <= last {
-      let first = topBitsUnlessEqual(one, ones, two, twos, position)
-      let second = topBitsUnlessEqual(one, ones, two, twos, position &+ 16)
-      let third = topBitsUnlessEqual(one, ones, two, twos, position &+ 32)
-      let fourth = topBitsUnlessEqual(one, ones, two, twos, position &+ 48)
-      let firstTwo = first & second
-      if !areAllTopBitsSet(firstTwo & (third & fourth)) {
-        if let match = pattern.firstMatch(where: first, base, position)
-          ?? pattern.firstMatch(where: second, base, position &+ 16)
-          ?? pattern.firstMatch(where: third, base, position &+ 32)
-          ?? pattern.firstMatch(where: fourth, base, position &+ 48)
-        {
-          return match
-        }
-      }
-      position &+= 64
-    }
-    while position &+ 15 <= last {
       let unequal = topBitsUnlessEqual(one, ones, two, twos, position)
       if let match = pattern.firstMatch(where: unequal, base, position) { return match }
-      position &+= 16
+      position &+= 64
+    }
+    if position <= last, last &- start >= 63 {
+      // The rest once more with what stands before it, where nothing is known to be.
+      let unequal = topBitsUnlessEqual(one, ones, two, twos, last &- 63)
+      return pattern.firstMatch(where: unequal, base, last &- 63)
     }
     while position <= last {
       if pattern.matches(base + position) { return position }
@@ -107,8 +95,8 @@ public struct TextSearch: Sendable {
   }
 }
 
-/// Sixteen bytes. As two lanes, because the wider a lane the less it costs where this isn't compiled to vectors.
-private typealias PackedBytes = SIMD2<UInt64>
+/// 64 bytes. As words, because the fewer lanes there are the less it costs where this isn't compiled to vectors.
+private typealias PackedBytes = SIMD8<UInt64>
 
 extension PackedBytes {
   @inline(__always)
@@ -145,11 +133,6 @@ private func topBitsUnlessEqual(
 
 private let topBits: UInt64 = 0x8080_8080_8080_8080
 
-@inline(__always)
-private func areAllTopBitsSet(_ bytes: PackedBytes) -> Bool {
-  bytes.x & bytes.y & topBits == topBits
-}
-
 private struct Pattern {
   let needle: UnsafePointer<UInt8>
   let caseBits: UnsafePointer<UInt8>
@@ -165,19 +148,19 @@ private struct Pattern {
     return true
   }
 
-  /// The first of the sixteen places whose top bit is clear that is a match.
+  /// The first of the 64 places whose top bit is clear that is a match.
   @inline(__always)
   func firstMatch(where unequal: PackedBytes, _ base: UnsafePointer<UInt8>, _ position: Int) -> Int? {
-    firstMatch(where: unequal.x, base, position) ?? firstMatch(where: unequal.y, base, position &+ 8)
-  }
-
-  @inline(__always)
-  private func firstMatch(where unequal: UInt64, _ base: UnsafePointer<UInt8>, _ position: Int) -> Int? {
-    var candidates = ~UInt64(littleEndian: unequal) & topBits
-    while candidates != 0 {
-      let place = position &+ candidates.trailingZeroBitCount &>> 3
-      if matches(base + place) { return place }
-      candidates &= candidates &- 1
+    let halves: SIMD4<UInt64> = unequal.lowHalf & unequal.highHalf
+    let quarters: SIMD2<UInt64> = halves.lowHalf & halves.highHalf
+    if quarters.x & quarters.y & topBits == topBits { return nil }
+    for word in 0..<8 {
+      var candidates = ~UInt64(littleEndian: unequal[word]) & topBits
+      while candidates != 0 {
+        let place = position &+ 8 &* word &+ candidates.trailingZeroBitCount &>> 3
+        if matches(base + place) { return place }
+        candidates &= candidates &- 1
+      }
     }
     return nil
   }

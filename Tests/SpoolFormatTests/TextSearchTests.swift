@@ -20,9 +20,10 @@ import Testing
   }
 
   @Test func `finds a text wherever it stands, at any length and alignment`() {
-    for needle in ["x", "xy", "x-y", "Zebra fish", "a needle that is longer than one block of sixteen bytes"] {
-      for before in 0..<70 {
-        for after in [0, 1, 15, 16, 17, 64] {
+    let long = "a needle that is longer than the sixty-four bytes of one block, by some"
+    for needle in ["x", "xy", "x-y", "Zebra fish", long] {
+      for before in 0..<140 {
+        for after in [0, 1, 15, 62, 63, 64, 65] {
           let text = String(repeating: ".", count: before) + needle.uppercased() + String(repeating: ".", count: after)
           #expect(Self.first(needle, in: text) == before)
           #expect(Self.first(needle, in: text, from: before) == before)

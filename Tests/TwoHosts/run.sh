@@ -26,7 +26,7 @@ export ENGINE=${ENGINE:-nfs} LAB=${LAB:-${TMPDIR:-/tmp}/nanospool-lab.${ENGINE:-
 SPOOL=$(realpath "${SPOOL:-$here/../../.build/release/spool}")
 # Of the debug build, which is linked dynamically: for hosts whose clocks are off.
 DEBUG=$(realpath "${DEBUG:-$here/../../.build/debug/spool}")
-[ -x "$LAB/linux" ] || bash "$here/setup.sh"
+[ -x "$LAB/linux" ] || flock "${TMPDIR:-/tmp}/nanospool-lab.lock" bash "$here/setup.sh"
 if [ "${1:-}" = figures ]; then
   gcc -O2 -o "$LAB/speed" "$here/speed.c"
   empty=$(mktemp -d /dev/shm/nanospool-speed.XXXXXX)
