@@ -17,6 +17,17 @@ private func compare(_ text: String, _ name: String) throws {
 }
 
 @Suite(.waiting) struct RecordedTests {
+  @Test func `what init says next works from anywhere`() throws {
+    let scratch = try Scratch(inMemory: true)
+    for (given, wanted) in [([], ""), (["one"], "/one"), (["two/three"], "/two/three")] {
+      let here = given.isEmpty ? "\(scratch.path)/here" : scratch.path
+      try Scratch.makeDirectory(here)
+      let made = try SpoolCommand.run(["init"] + given, directory: here)
+      #expect(made.error.hasSuffix("; next: export SPOOL_DIR=\(here)\(wanted)\n"), "\(made)")
+      #expect(try SpoolCommand.run(["register", "coder"], in: here + wanted).isDone)
+    }
+  }
+
   @Test func `the help of the program and of every verb is as recorded`() throws {
     let overview = try SpoolCommand.run(["--help"])
     #expect(overview.isDone && overview.error.isEmpty)

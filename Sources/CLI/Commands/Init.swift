@@ -37,7 +37,8 @@ extension Verb {
         writer.member("shared_with", ifPresent: spool.settings.sharedWith)
       }
     } else {
-      let fromAnywhere = path.hasPrefix("/") ? path : "\(Invocation.workingDirectory())/\(path)"
+      let here = Invocation.workingDirectory()
+      let fromAnywhere = path.hasPrefix("/") ? path : path == "." ? here : "\(here)/\(path)"
       Output.talk(
         isNew
           ? "made a spool in \(path); next: export SPOOL_DIR=\(fromAnywhere)"
