@@ -31,7 +31,7 @@ private struct SmallDisk {
 struct FullDiskTests {
   @Test func `a full disk refuses what is new, finishes what is old, and goes on when there is room again`() throws {
     try fill(options: "size=1m", with: "ballast") { disk in
-      let file = open("\(disk)/ballast", O_WRONLY | O_CREAT, 0o600)
+      let file = open("\(disk)/ballast", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
       defer { close(file) }
       let block = [UInt8](repeating: 0, count: 4096)
       while write(file, block, block.count) > 0 {}
@@ -43,7 +43,7 @@ struct FullDiskTests {
       try Scratch.makeDirectory("\(disk)/ballast")
       var number = 0
       while true {
-        let file = open("\(disk)/ballast/\(number)", O_WRONLY | O_CREAT, 0o600)
+        let file = open("\(disk)/ballast/\(number)", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
         if file == -1 { break }
         close(file)
         number += 1
@@ -63,7 +63,7 @@ struct FullDiskTests {
     let spool = try Spool(at: path)
     let bot = try spool.bot(named: "a")
     let inbox = try Inbox(spool, bot)
-    let ballast = open("\(disk.path)/ballast", O_RDWR | O_CREAT, 0o600)
+    let ballast = open("\(disk.path)/ballast", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
     defer { close(ballast) }
     let block = [UInt8](repeating: 0, count: 4096)
     func fill() { while write(ballast, block, block.count) > 0 {} }

@@ -244,7 +244,7 @@ import Testing
     var written: [CInt] = []
     defer { for raw in written { close(raw) } }
     for number in 0..<150 {
-      written.append(open(fixture.box("inbox") + "/w\(number).json", O_WRONLY | O_CREAT, 0o644))
+      written.append(open(fixture.box("inbox") + "/w\(number).json", O_WRONLY | O_CREAT | O_CLOEXEC, 0o644))
       if number < 60 { try Plain.write(fixture.box("inbox") + "/\(number).json", #"{"content":"x"}"#) }
     }
     let other = try fixture.inbox()

@@ -38,7 +38,7 @@ public final class Scratch: Sendable {
   }
 
   public static func write(_ text: String, to path: String) throws { try write(Data(text.utf8), to: path) }
-  public static func write(_ data: Data, to path: String) throws { try data.write(to: URL(fileURLWithPath: path)) }
+  public static func write(_ data: Data, to path: String) throws { try Plain.write(path, data) }
 
   /// What a file says; nothing when it isn't there.
   public static func text(_ path: String) -> String {

@@ -44,8 +44,9 @@ public struct Failure: Error, CustomStringConvertible {
 
 /// Plain file access, apart from the code that is tested.
 public enum Plain {
+  /// The processes that other tests start meanwhile don't get it: they would be writers that have it open.
   public static func write(_ path: String, _ bytes: some Collection<UInt8>, append: Bool = false) throws {
-    let raw = open(path, O_WRONLY | O_CREAT | (append ? O_APPEND : O_TRUNC), 0o644)
+    let raw = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (append ? O_APPEND : O_TRUNC), 0o644)
     guard raw != -1 else { throw Failure(errno) }
     defer { close(raw) }
     let bytes = Array(bytes)
@@ -57,7 +58,7 @@ public enum Plain {
   }
 
   public static func read(_ path: String) throws -> [UInt8] {
-    let raw = open(path, O_RDONLY)
+    let raw = open(path, O_RDONLY | O_CLOEXEC)
     guard raw != -1 else { throw Failure("\(path): \(Failure(errno))") }
     defer { close(raw) }
     var bytes: [UInt8] = []
