@@ -1,6 +1,8 @@
+import Dispatch
 import Glibc
 import Linux
 import SpoolFormat
+import Synchronization
 import TestSupport
 import Testing
 
@@ -13,6 +15,26 @@ import Testing
     var record = TaskRecord(title: title)
     edit(&record)
     return try fixture.spool.addTask(record, by: "test")
+  }
+
+  @Test func `threads that change a task at once while their directory comes and goes lose no more than the race`()
+    throws
+  {
+    let fixture = try Fixture("coder")
+    let spool = fixture.spool
+    let assigned = try #require(try spool.assign(add(fixture), to: fixture.bot(), by: "test"))
+    let started = try #require(try spool.start(assigned, bot: fixture.bot(), worker: spool.holder))
+    let failures = Mutex<[String]>([])
+    for _ in 0..<300 {
+      spool.leaveMoving()
+      DispatchQueue.concurrentPerform(iterations: 4) { number in
+        do { _ = try spool.progress(started, percent: number, text: nil) } catch {
+          failures.withLock { $0.append("\(error)") }
+        }
+      }
+    }
+    #expect(failures.withLock { $0 } == [])
+    #expect(try spool.task(started.id)?.state == .inProgress)
   }
 
   @Test func `a task goes through its life by renames, and says its result in the end`() throws {

@@ -96,13 +96,17 @@ extension Spool {
 
   /// - Returns: nil when it is there already.
   func createInMoving(_ path: String, _ directory: String) throws(SystemCallError) -> Descriptor? {
-    do { return try root.open(path, O_WRONLY | O_CREAT | O_EXCL) } catch {
-      if error.code == EEXIST { return nil }
-      guard error.code == ENOENT else { throw error }
-      try root.makeTop()
-      try root.makeDirectory(directory)
-      hasMovingDirectory.store(true, ordering: .relaxed)
-      return try root.open(path, O_WRONLY | O_CREAT | O_EXCL)
+    // Other threads of this process may make the directory meanwhile, and the file in it, or remove it when they leave.
+    var tries = 0
+    while true {
+      do { return try root.open(path, O_WRONLY | O_CREAT | O_EXCL) } catch {
+        if error.code == EEXIST { return nil }
+        tries += 1
+        guard error.code == ENOENT, tries < 8 else { throw error }
+        try root.makeTop()
+        try root.makeDirectory(directory)
+        hasMovingDirectory.store(true, ordering: .relaxed)
+      }
     }
   }
 
