@@ -37,6 +37,8 @@ final class Negotiator {
   private var cardVersion: Int?
   private var recordsReadAt = -recordsNanoseconds
   private var resumesAt = 0
+  /// When the claims of bids that programs are at are renewed; nanoseconds since boot.
+  private var renewsAt = 0
 
   private static let recordsNanoseconds = 30_000_000_000
   /// Messages in one turn, so that tasks needn't wait for a flood of them.
@@ -64,7 +66,10 @@ final class Negotiator {
 
   func respond(to poll: PollSet) { for bid in bids { bid.program.respond(to: poll) } }
 
-  var nextDue: Int { bids.map(\.program.nextDeadline).reduce(max(inbox.nextWake(), resumesAt), min) }
+  var nextDue: Int {
+    let next = bids.map(\.program.nextDeadline).reduce(max(inbox.nextWake(), resumesAt), min)
+    return bids.isEmpty ? next : min(next, renewsAt)
+  }
 
   var isIdle: Bool { bids.isEmpty }
 
@@ -74,16 +79,41 @@ final class Negotiator {
   func turn() {
     guard Clock.sinceBoot() >= resumesAt else { return }
     do {
-      for bid in bids where bid.program.outcome != nil { try finish(bid) }
-      bids.removeAll { $0.program.outcome != nil }
+      renewBids()
+      while let index = bids.firstIndex(where: { $0.program.outcome != nil }) {
+        let bid = bids.remove(at: index)
+        try carryOut(bid.claim) { try finish(bid) }
+      }
       for _ in 0..<Self.messagesPerTurn where bids.count < Self.bidsMax {
         guard let claim = try inbox.claim() else { return }
-        try handle(claim)
+        try carryOut(claim) { try handle(claim) }
       }
-    } catch let error as SpoolError where error.code == .claimLost {
     } catch {
       resumesAt = Clock.sinceBoot() + 500_000_000
       report(.problem("\(error)", delay: 0.5))
+    }
+  }
+
+  /// What can't be done goes back into the inbox, and is given up in the end like any other message. A claim that was lost
+  /// is another's.
+  private func carryOut(_ claim: Claim, _ deed: () throws -> Void) throws {
+    do { try deed() } catch let error as SpoolError where error.code == .claimLost {} catch {
+      _ = try? spool.nack(bot, claim.name, delay: 1, reason: "\(error)")
+      throw error
+    }
+  }
+
+  private var renewNanoseconds: Int { Int(inbox.lease / 4 * 1e9) }
+
+  private func renewBids() {
+    let now = Clock.sinceBoot()
+    guard !bids.isEmpty, now >= renewsAt else { return }
+    renewsAt = now + renewNanoseconds
+    bids.removeAll { bid in
+      do { try spool.extend(bot, bid.claim.name) } catch let error as SpoolError where error.code == .claimLost {
+        return true
+      } catch {}
+      return false
     }
   }
 
@@ -136,6 +166,7 @@ final class Negotiator {
             "SPOOL_DIR": spool.path, "SPOOL_BOT": bot.description, "SPOOL_GROUP": message.conversation ?? "",
           ],
           input: input(message, announcement, bid, load, capacity), timeout: max(0.1, seconds))
+        if bids.isEmpty { renewsAt = Clock.sinceBoot() + renewNanoseconds }
         bids.append(RunningBid(claim: claim, load: load, capacity: capacity, program: program))
         return true
       } catch {

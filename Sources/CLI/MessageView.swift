@@ -18,6 +18,25 @@ enum MessageView {
     message.write(to: &writer)
   }
 
+  /// Prints the answer to a request.
+  /// - Throws: when nobody can have seen it; such an answer must not be settled.
+  static func show(answer: Message, _ invocation: Invocation) throws {
+    let output = invocation.output
+    if invocation.isJSON {
+      output.object { writer in
+        writer.member("id", ifPresent: answer.inReplyTo)
+        write(answer, to: &writer)
+      }
+    } else {
+      let says = answer.content ?? answer.data?.description ?? ""
+      output.line(output.isTerminal ? says.escapedForTerminal(keepingLines: true) : says)
+    }
+    guard output.finish(.done) == .done else {
+      let bot = answer.to.first ?? "BOT"
+      throw SpoolError(.inputOutput, "the answer could not be shown, and waits", hint: "spool receive \(bot)")
+    }
+  }
+
   /// Who sent it by what the file system says; nothing where the spool isn't shared.
   static func write(_ sender: Sender?, to writer: inout JSONWriter) {
     guard let sender else { return }

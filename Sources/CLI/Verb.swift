@@ -103,11 +103,13 @@ struct Invocation {
   let operands: [String]
   /// What follows `--`.
   let rest: [String]?
+  private let takesProgram: Bool
   /// In the order in which they were given. Not a dictionary: see `Spool.LogAccess`.
   private let values: [(option: String, value: String)]
 
   init(_ verb: Verb, _ arguments: [String], _ output: Output) throws(UsageError) {
     self.output = output
+    takesProgram = verb.usage.contains("-- PROGRAM")
     var operands: [String] = []
     var values: [(option: String, value: String)] = []
     var rest: [String]?
@@ -144,8 +146,10 @@ struct Invocation {
   }
 
   private static func unknown(_ name: String, _ verb: Verb) -> UsageError {
-    let near = NearMatch.of(name, among: verb.allOptions.map(\.name))
-    let hint = near.isEmpty ? "" : "; did you mean \(near.joined(separator: ", "))?"
+    // Without the dashes, which all have, and which would make any two short ones look alike.
+    let near = NearMatch.of(
+      String(name.drop { $0 == "-" }), among: verb.allOptions.map { String($0.name.dropFirst(2)) })
+    let hint = near.isEmpty ? "" : "; did you mean \(near.map { "--" + $0 }.joined(separator: ", "))?"
     let text =
       name.hasPrefix("--") ? "" : "; a text that begins with - goes after --, or through --file or standard input"
     return UsageError("no option \(name.escapedForTerminal())\(hint)\(hint.isEmpty ? text : "")")
@@ -166,7 +170,8 @@ struct Invocation {
   func expect(atMost count: Int) throws(UsageError) {
     guard operands.count > count else { return }
     let extra = operands[count].escapedForTerminal()
-    throw UsageError("\"\(extra)\" is one word too many: quote texts with spaces")
+    let cure = takesProgram ? "the program goes after --" : "quote texts with spaces"
+    throw UsageError("\"\(extra)\" is one word too many: \(cure)")
   }
 
   func number(_ name: String, in range: ClosedRange<Int>) throws(UsageError) -> Int? {

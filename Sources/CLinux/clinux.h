@@ -171,6 +171,8 @@ static inline int clinux_dnotify_install(int pipe) {
   action.sa_handler = clinux_dnotify_handler;
   action.sa_flags = SA_RESTART;
   clinux_dnotify_pipe = pipe;
+  // The kernel sends SIGIO, which would kill the process, where too many signals are queued already.
+  if (sigaction(SIGIO, &action, 0) == -1) return -1;
   return sigaction(SIGRTMIN + 7, &action, 0);
 }
 

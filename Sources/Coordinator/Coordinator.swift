@@ -224,7 +224,7 @@ public final class Coordinator {
       hub?.nextDue ?? .max)
     if let due = handMoves.nextDue { deadline = min(deadline, max(due, nextHandMoves)) }
     for due in [scheduler.nextWake, nextReserved].compactMap({ $0 }) {
-      deadline = min(deadline, Clock.sinceBoot() + max(0, due.microseconds - Clock.wall()) * 1000)
+      deadline = min(deadline, due.nextAsked)
     }
     if !outcomes.isCurrent || !toSettle.isEmpty { deadline = 0 }
     do { try poll.wait(until: deadline) } catch { throw SpoolError("cannot wait for events", error) }

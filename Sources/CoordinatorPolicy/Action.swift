@@ -72,7 +72,7 @@ extension BotRecord {
       rewards += action.reward
       if action.kind == .message {
         deliveries += 1
-        waitedMicroseconds = min(waitedMicroseconds + (action.microseconds ?? 0), 1 << 60)
+        waitedMicroseconds = min(waitedMicroseconds + (action.microseconds ?? 0), WholeNumber.max)
       }
       lastAt = max(lastAt ?? action.at, action.at)
       days.add(1, action.reward, at: action.at)
@@ -82,16 +82,15 @@ extension BotRecord {
       left.count += right.count
       left.rewards += right.rewards
       left.deliveries += right.deliveries
-      left.waitedMicroseconds = min(left.waitedMicroseconds + right.waitedMicroseconds, 1 << 60)
+      left.waitedMicroseconds = min(left.waitedMicroseconds + right.waitedMicroseconds, WholeNumber.max)
       left.lastAt = [left.lastAt, right.lastAt].compactMap { $0 }.max()
       left.days += right.days
     }
 
     init(_ value: JSONValue) throws(FormatError) {
-      let bound = 1 << 60
       guard let count = value["count"]?.int, let rewards = value["rewards"]?.int,
         let deliveries = value["deliveries"]?.int, let waited = value["waited_us"]?.int,
-        [count, rewards, deliveries, waited].allSatisfy({ 0...bound ~= $0 })
+        [count, rewards, deliveries, waited].allSatisfy({ 0...WholeNumber.max ~= $0 })
       else { throw FormatError("a path is {\"count\": 1, \"rewards\": 100, \"deliveries\": 1, \"waited_us\": 50}") }
       (self.count, self.rewards, self.deliveries, waitedMicroseconds) = (count, rewards, deliveries, waited)
       lastAt = value["last_at"]?.string.flatMap(Timestamp.init(rfc3339:))

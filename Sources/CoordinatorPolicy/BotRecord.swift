@@ -66,7 +66,7 @@ public struct BotRecord: Sendable, Hashable {
     case .delivery(let from, let microseconds):
       seen(lesson.at)
       deliveries += 1
-      waitedMicroseconds = min(waitedMicroseconds + microseconds, 1 << 60)
+      waitedMicroseconds = min(waitedMicroseconds + microseconds, WholeNumber.max)
       waits.count(microseconds: microseconds)
       let reward = Reward.ofDelivery(microseconds: microseconds)
       note(Action(kind: .message, from: from, reward: reward, microseconds: microseconds, at: lesson.at))
@@ -105,7 +105,7 @@ public struct BotRecord: Sendable, Hashable {
     actions += other.actions
     rewards += other.rewards
     deliveries += other.deliveries
-    waitedMicroseconds = min(waitedMicroseconds + other.waitedMicroseconds, 1 << 60)
+    waitedMicroseconds = min(waitedMicroseconds + other.waitedMicroseconds, WholeNumber.max)
     waits += other.waits
     memory = Array((memory + other.memory).sorted().suffix(Self.memoryMax))
     for (from, path) in other.paths.sorted(by: { $0.key < $1.key })
@@ -185,7 +185,7 @@ extension BotRecord {
     func moment(_ name: String) -> Timestamp? { value[name]?.string.flatMap(Timestamp.init(rfc3339:)) }
     func number(_ name: String) throws(FormatError) -> Int {
       guard let member = value[name] else { return 0 }
-      guard let number = member.int, 0...(1 << 60) ~= number else { throw FormatError("\"\(name)\" is no count") }
+      guard let number = member.int, 0...WholeNumber.max ~= number else { throw FormatError("\"\(name)\" is no count") }
       return number
     }
     (firstSeen, lastSeen) = (moment("first_seen"), moment("last_seen"))

@@ -42,7 +42,7 @@ extension BotRecord {
     public static func += (left: inout Tally, right: Tally) {
       left.tried += right.tried
       left.succeeded += right.succeeded
-      left.microseconds = min(left.microseconds + right.microseconds, 1 << 60)
+      left.microseconds = min(left.microseconds + right.microseconds, WholeNumber.max)
       left.times += right.times
       left.lastAt = [left.lastAt, right.lastAt].compactMap { $0 }.max()
       left.recent = Array((left.recent + right.recent).sorted().suffix(recentMax))
@@ -58,7 +58,7 @@ extension BotRecord {
       guard outcome.succeeded else { return }
       succeeded += 1
       guard let taken = outcome.microseconds else { return }
-      microseconds = min(microseconds + taken, 1 << 60)
+      microseconds = min(microseconds + taken, WholeNumber.max)
       times.count(microseconds: taken)
     }
 
@@ -79,10 +79,9 @@ extension BotRecord {
 extension BotRecord.Tally {
   /// What is derived (the rate, the times in seconds) is there for people, and not read.
   init(_ value: JSONValue, _ name: String) throws(FormatError) {
-    let bound = 1 << 60
     guard let tried = value["tried"]?.int, let succeeded = value["succeeded"]?.int,
       let microseconds = value["microseconds"]?.int,
-      0...tried ~= succeeded && tried <= bound && 0...bound ~= microseconds
+      0...tried ~= succeeded && tried <= WholeNumber.max && 0...WholeNumber.max ~= microseconds
     else { throw FormatError("\"\(name)\" is no tally: {\"tried\": 2, \"succeeded\": 1, \"microseconds\": 1500000}") }
     self.tried = tried
     self.succeeded = succeeded

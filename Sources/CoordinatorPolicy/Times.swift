@@ -25,7 +25,7 @@ public struct Times: Sendable, Hashable {
   }
 
   public mutating func count(microseconds: Int) {
-    counts[Self.place(min(microseconds, 1 << 60)), default: 0] += 1
+    counts[Self.place(min(microseconds, WholeNumber.max)), default: 0] += 1
     count += 1
   }
 
@@ -51,7 +51,8 @@ public struct Times: Sendable, Hashable {
   /// An object of the classes' smallest values, in microseconds, and their counts.
   init(_ value: JSONValue?) {
     for member in value?.object ?? [:] {
-      guard let lower = Int(member.key), 0...(1 << 60) ~= lower, let number = member.value.int, 1...(1 << 50) ~= number
+      guard let lower = Int(member.key), 0...WholeNumber.max ~= lower, let number = member.value.int,
+        1...(1 << 50) ~= number
       else { continue }
       counts[Self.place(lower), default: 0] += number
       count += number

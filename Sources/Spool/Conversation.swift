@@ -23,10 +23,12 @@ extension Spool {
   /// - Parameters:
   ///   - seconds: how long to wait at most.
   ///   - meanwhile: called with the request's id once a second at least while nothing has come.
+  ///   - settling: given the answer before it is acked; when it throws, the answer stays in the inbox.
   /// - Returns: the answer (of type `error` when the bot gave the request up), or nil when the time was over; the id
   ///   of the request in any case.
   public func request(
-    _ message: Message, waiting seconds: Double, meanwhile: (MessageID) -> Void = { _ in }
+    _ message: Message, waiting seconds: Double, meanwhile: (MessageID) -> Void = { _ in },
+    settling: (Message) throws -> Void = { _ in }
   ) throws -> (id: MessageID, answer: Message?) {
     guard let from = message.from else {
       throw SpoolError(.badData, "a request needs a sender whose inbox gets the answer")
@@ -48,7 +50,7 @@ extension Spool {
     let pace = LookPace()
     var seen: Set<String> = []
     while true {
-      if let answer = try takeAnswer(to: wanted, sender, asked, &seen) { return (id, answer) }
+      if let answer = try takeAnswer(to: wanted, sender, asked, &seen, settling) { return (id, answer) }
       let now = Clock.sinceBoot()
       if now >= deadline { return (id, nil) }
       meanwhile(id)
@@ -62,7 +64,8 @@ extension Spool {
 
   /// Each waiting file is read once, one at a time, unless it is not complete yet.
   private func takeAnswer(
-    to id: String, _ bot: BotName, _ asked: Set<String>?, _ seen: inout Set<String>
+    to id: String, _ bot: BotName, _ asked: Set<String>?, _ seen: inout Set<String>,
+    _ settling: (Message) throws -> Void
   ) throws -> Message? {
     func isAnswer(_ message: Message, _ sender: Sender?) -> Bool {
       guard message.inReplyTo == id else { return false }
@@ -102,6 +105,10 @@ extension Spool {
         settle(&writer, bot, held)
         writer.member("waited_us", max(0, now().microseconds - held.id.time.microseconds))
         writer.endObject()
+      }
+      do { try settling(message) } catch {
+        _ = try? requeue(bot, held, delay: 0, reason: "\(error)", attemptsMax: .max)
+        throw error
       }
       try ack(bot, held)
       return message

@@ -54,8 +54,6 @@ public final class Inbox {
   private static let idleNanoseconds = 60_000_000_000
   /// The same where there are no events.
   private static let pollNanoseconds = 200_000_000
-  /// What waits for its time is asked about again after so long.
-  private static let dueMicrosecondsMax = 60_000_000
 
   /// - Parameters:
   ///   - detached: no process stands behind the claims; each lasts for its lease (a one-shot command).
@@ -374,11 +372,7 @@ public final class Inbox {
     if !isWatching, watcher != nil { try? watch() }
     var next = min(nextLook, nextLeaseRound)
     if !dropped.isEmpty { next = min(next, Clock.sinceBoot() + DroppedFiles.lookNanoseconds) }
-    if let due = candidates.nextDue {
-      // That may be thousands of years; and the wall clock may be set meanwhile, so it is asked again.
-      let wait = min(max(0, due.microseconds - spool.now().microseconds), Self.dueMicrosecondsMax)
-      next = min(next, Clock.sinceBoot() + wait * 1000)
-    }
+    if let due = candidates.nextDue { next = min(next, due.nextAsked) }
     return next
   }
 }

@@ -30,7 +30,7 @@ public final class Leadership {
 
     init?(_ name: String) {
       let parts = name.split(separator: "~", maxSplits: 1)
-      guard let first = parts.first, let number = Int(first), number >= 0 else { return nil }
+      guard let first = parts.first, let number = WholeNumber.parse(first) else { return nil }
       self.number = number
       if parts.count == 1 {
         holder = nil

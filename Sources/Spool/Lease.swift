@@ -49,7 +49,9 @@ struct LeaseObservations {
     guard lines.first.map(String.init) == boot else { return }
     for line in lines.dropFirst() {
       let fields = line.split(separator: " ")
-      guard fields.count == 3, let modified = Int(fields[1]), let since = Int(fields[2]) else { continue }
+      guard fields.count == 3, let modified = Int(fields[1]), let since = WholeNumber.parse(fields[2]) else {
+        continue
+      }
       seen[String(fields[0])] = Seen(modified: modified, since: since)
     }
   }

@@ -31,11 +31,13 @@ extension Spool {
   }
 
   /// What is set aside: the name in `quarantine/`, and why.
-  public func quarantined() throws -> [(name: String, reason: String)] {
+  /// - Parameter moment: only what was set aside since.
+  public func quarantined(since moment: Timestamp? = nil) throws -> [(name: String, reason: String)] {
     try doing("cannot look into quarantine") {
-      let names = try root.names(Layout.quarantine)
-      return try names.filter { name in
-        if name.hasSuffix(".reason") { return false }
+      // The names begin with the time.
+      let first = moment?.compact ?? ""
+      return try root.names(Layout.quarantine).filter { name in
+        if name.hasSuffix(".reason") || name < first { return false }
         // What others set aside is theirs to look at, and what they say of it theirs to say.
         guard let sharing else { return true }
         let reason = Layout.reason(besides: Layout.quarantined(name))

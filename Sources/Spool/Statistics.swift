@@ -97,7 +97,7 @@ public struct Statistics: Sendable {
       guard let bot = event.text("bot"), event.number("attempt") == 1, let waited = event.number("waited_us") else {
         return
       }
-      waitSum = min(waitSum + max(0, waited), 1 << 60)
+      waitSum = min(waitSum + max(0, waited), WholeNumber.max)
       waitCount += 1
       var sample = samples[bot] ?? ([], 0)
       sample.seen += 1

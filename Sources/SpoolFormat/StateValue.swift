@@ -87,7 +87,7 @@ public struct StateToken: Sendable, Hashable, CustomStringConvertible {
     var parts = text.split(separator: "~", omittingEmptySubsequences: false)
     let isDeleted = parts.last == "deleted"
     if isDeleted { parts.removeLast() }
-    guard let first = parts.first, let version = Int(first), version >= 0 else { return nil }
+    guard let first = parts.first, let version = WholeNumber.parse(first) else { return nil }
     switch parts.count {
     case 1: self.init(version: version, isDeleted: isDeleted)
     case 3:

@@ -198,6 +198,26 @@ import Testing
     #expect(try team.thread(id).contains { $0["from"]?.string == "ada" && $0["content"]?.string == "beneath me" })
   }
 
+  @Test func `a query that can't be answered keeps no bot from answering others, nor from ending`() throws {
+    let team = try NegotiatingTeam(["ada": "ml:expert"], settings: ["lease_seconds": 1, "attempts_max": 2])
+    defer { team.stop() }
+    // It takes longer than a lease.
+    try team.work(
+      "echo done", ["--bid", #"cat >/dev/null; sleep 1.5; echo '{"offer":{"skills":["ml:expert"],"price":0.5}}'"#])
+    try Scratch.write(
+      #"{"from":"nobody","type":"skill_query","performative":"cfp","content":"x","data":{"skills":["ml"],"#
+        + #""deadline":"2099-01-01T00:00:00Z"}}"#, to: "\(team.path)/bots/ada/inbox/query.json")
+    try team.require("it is given up") { !Scratch.names("\(team.path)/bots/ada/dead").isEmpty }
+    try team.coordinate(["--reply-timeout", "20s"])
+    let id = try team.spool(["announce", "x", "--skill", "ml:expert", "--deadline", "1m"]).line
+    let outcome = try team.spool(["group", "wait", id, "--timeout", "30s"])
+    #expect(outcome.line == #"{"ml":"done"}"#, "\(outcome)")
+    #expect(try team.thread(id).count { $0["type"]?.string == "skill_offer" } == 1)
+    let worker = try #require(team.workers["ada"])
+    worker.kill(SIGTERM)
+    #expect(try worker.wait(seconds: 20).isDone)
+  }
+
   @Test func `a worker with an offer that it can't send any more ends when its spool is gone`() throws {
     let team = try NegotiatingTeam(["ada": "ml:expert"], settings: ["lease_seconds": 1])
     defer { team.stop() }

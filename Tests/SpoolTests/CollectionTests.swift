@@ -180,6 +180,28 @@ import Testing
     #expect(try fixture.send("once", to: "coder") { $0.idempotencyKey = "k" } == id)
   }
 
+  @Test func `a key under which nothing was sent never comes to mean that it was`() throws {
+    let fixture = try fixture()
+    try fill(fixture, segments: 2)
+    // Its sender died before the log had the message.
+    let id = fixture.spool.newIdentifier()
+    let key = IdempotencyKey(text: "k", from: nil, recipients: ["coder"], user: nil)
+    let gone = Holder(host: fixture.spool.host, pid: 1_999_999, start: 1)
+    #expect(try key.take(for: id, by: gone, in: fixture.spool.root))
+    try fill(fixture, segments: 5)
+    let report = try collect(fixture)
+    #expect(!report.removed.isEmpty && report.kept.contains { $0.reason?.contains("key") == true })
+    #expect(try !fixture.spool.hasForgotten(id))
+    #expect(try fixture.send("once", to: "coder") { $0.idempotencyKey = "k" } == id)
+    #expect(try fixture.drain() == ["once"])
+    // Once it was sent it keeps nothing, and means that.
+    #expect(try collect(fixture).removed.count >= 3)
+    try fill(fixture, segments: 3)
+    try collect(fixture)
+    #expect(try fixture.spool.hasForgotten(id))
+    #expect(try fixture.send("once", to: "coder") { $0.idempotencyKey = "k" } == id)
+  }
+
   @Test func `an ack of another host goes only with what keeps the message from coming back`() throws {
     let fixture = try fixture()
     // This host is quiet: its one segment is never removed, and has the sending.

@@ -65,6 +65,20 @@ import Testing
     #expect(fixture.names("claimed", of: "ann").isEmpty)
   }
 
+  @Test func `an answer that nobody could see stays in the inbox`() throws {
+    let fixture = try Fixture("coder", "ann")
+    try answer(fixture, count: 1) { spool, claim in
+      try spool.send(spool.reply(to: claim.message, from: "coder", Message(content: "lost?")))
+    }
+    var message = Message(content: "question")
+    message.to = ["coder"]
+    message.from = "ann"
+    let problem = SpoolError(.inputOutput, "not shown")
+    #expect(
+      code { _ = try fixture.spool.request(message, waiting: 30, settling: { _ in throw problem }) } == .inputOutput)
+    #expect(try fixture.drain("ann") == ["lost?"])
+  }
+
   @Test func `an answer that is dropped by hand is an answer, and is kept in the log`() throws {
     let fixture = try Fixture("coder", "ann")
     let inbox = fixture.box("inbox", of: "ann")

@@ -34,6 +34,14 @@ import Testing
     #expect(leader(fixture) == ["8~\(fixture.spool.holder)"])
   }
 
+  @Test func `a term with a number that none can follow is none`() throws {
+    let fixture = try Fixture()
+    mkdir("\(fixture.path)/coordinator/leader", 0o777)
+    try Plain.write("\(fixture.path)/coordinator/leader/\(Int.max)", "")
+    #expect(try Leadership(fixture.spool).hold())
+    #expect(leader(fixture).contains("1~\(fixture.spool.holder)"))
+  }
+
   @Test func `a leader of another host is replaced when its lease has run out by this one's clock`() throws {
     let fixture = try Fixture { $0.leaseSeconds = 0.05 }
     let afar = Holder(host: "afar", pid: 17, start: 17)

@@ -134,6 +134,8 @@ import Testing
     again.endRound()
     #expect(LeaseObservations(decoding: bytes, boot: "another").seen.isEmpty)
     #expect(LeaseObservations(decoding: [], boot: "boot").seen.isEmpty)
+    #expect(
+      LeaseObservations(decoding: Array("boot\na 1 \(Int.min)\nb 1 \(Int.max)\n".utf8), boot: "boot").seen.isEmpty)
     #expect(LeaseObservations(decoding: Array("boot\na b c\na 1\n\0\u{1b} 1 2 3\n".utf8), boot: "boot").seen.isEmpty)
     // What is no longer there is forgotten.
     again.endRound()

@@ -41,6 +41,18 @@ import Testing
     #expect(try fixture.spool.stateKeys() == [key()])
   }
 
+  @Test func `a version that none can follow is none`() throws {
+    let fixture = try Fixture()
+    try fixture.spool.setState(key(), to: json("1"))
+    try Plain.write("\(fixture.path)/state/light.json", #"{"value":2,"version":\#(Int.max)}"#)
+    #expect(try fixture.reopened().setState(key(), to: json("3")).value?.description == "3")
+    try decide(fixture, "\(Int.max)")
+    try Plain.write("\(fixture.path)/state/light.json", "4")
+    #expect(code { _ = try fixture.reopened().setState(key(), to: json("5")) } == .inputOutput)
+    #expect(unlink("\(fixture.path)/state/versions/light/\(Int.max)") == 0)
+    #expect(try fixture.reopened().state(key())?.value?.description == "4")
+  }
+
   @Test func `a change that expects another version is refused, and changes nothing`() throws {
     let fixture = try Fixture()
     #expect(code { try fixture.spool.setState(key(), to: json("1"), expecting: 1) } == .claimLost)

@@ -163,6 +163,33 @@ import Testing
     #expect(joined.state == .completed && joined.record.result?.description == #"{"one":"1","two":"2"}"#)
   }
 
+  /// As between two of its renames, while it tells how far it is.
+  @Test func `a child whose file is being changed is neither forgotten by its join nor by who cancels them all`() throws
+  {
+    let fixture = try Fixture("coder")
+    let spool = fixture.spool
+    let parent = try add(fixture, "all") { $0.isJoin = true }
+    let children = try ["one", "two"].map { step in
+      try #require(
+        try spool.start(
+          add(fixture, step) {
+            $0.parent = parent.id; $0.step = step
+          }, bot: fixture.bot(), worker: nil))
+    }
+    _ = try spool.complete(children[0], result: JSONText(string: "1"))
+    let there = "\(fixture.path)/\(children[1].path)"
+    let moving = "\(fixture.path)/tasks/moving/\(Holder(host: "afar", pid: 17, start: 17))"
+    #expect(mkdir(moving, 0o777) == 0)
+    #expect(rename(there, "\(moving)/in_progress~\(children[1].name)") == 0)
+    try spool.settleDependents(of: children[0].id)
+    #expect(try spool.task(parent.id)?.state == .blocked)
+    let blocked = try #require(try spool.findTask(parent.id))
+    #expect(code { _ = try spool.cancelWithChildren(blocked) } == .tryAgain)
+    #expect(rename("\(moving)/in_progress~\(children[1].name)", there) == 0)
+    let cancelled = try #require(try spool.findTask(parent.id))
+    #expect(try spool.cancelWithChildren(cancelled).map(\.id) == [children[1].id])
+  }
+
   @Test func `a child of one that waits for it can't depend on it, however far round`() throws {
     let fixture = try Fixture("coder")
     let parent = try add(fixture, "all") { $0.waitsForChildren = true }
@@ -227,6 +254,17 @@ import Testing
     #expect(back.state == .pending && back.attempt == 1 && back.id == started.id)
     _ = try spool.start(back, bot: fixture.bot(), worker: gone)
     #expect(try spool.expireTasks(&observations).first?.state == .failed)
+  }
+
+  @Test func `a task whose time is thousands of years away is waited for`() throws {
+    let fixture = try Fixture("coder")
+    let task = try add(fixture)
+    let directory = "\(fixture.path)/tasks/pending"
+    #expect(
+      rename("\(fixture.path)/\(task.path)", "\(directory)/5-\(task.id)~0~99991231T000000.000000Z.json") == 0)
+    let inbox = try TaskInbox(fixture.spool, fixture.bot(), takesPending: true)
+    #expect(try inbox.next() == nil)
+    #expect(inbox.nextWake(isWanted: true) - Clock.sinceBoot() <= 60_000_000_000)
   }
 
   @Test func `who waits for tasks looks seldom when nothing has happened for long, and at once when it is rung`() throws

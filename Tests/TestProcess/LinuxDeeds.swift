@@ -44,6 +44,8 @@
       try require(next(watcher)?.lookAgain == true, "a link is told")
       try Plain.write(path + "/inbox/written", "1")
       try require(next(watcher)?.lookAgain == true, "a write is told")
+      // What the kernel sends where too many signals are queued.
+      try require(kill(getpid(), SIGIO) == 0 && next(watcher)?.lookAgain == true, "SIGIO tells of something, too")
       // The only one that there can be; others look at intervals.
       try require(DirectoryWatcher(directory, using: .dnotify).mechanism == .polling, "there is only one")
     },

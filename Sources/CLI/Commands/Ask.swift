@@ -47,7 +47,10 @@ extension Verb {
       return .done
     }
     let progress = GoalProgress(spool)
-    let (id, answer) = try spool.request(message, waiting: seconds) { progress.show($0) }
+    let (id, answer) = try spool.request(message, waiting: seconds, meanwhile: { progress.show($0) }) {
+      progress.clear()
+      try MessageView.show(answer: $0, invocation)
+    }
     progress.clear()
     guard let answer else {
       let goal = Goal.id(for: id)
@@ -55,20 +58,7 @@ extension Verb {
       Output.talk("spool: no answer yet; the request stands: spool \(isPlanned ? "task tree \(goal)" : "trace \(id)")")
       return .nothing
     }
-    show(answer, id, invocation)
     return answer.type == .error ? .nothing : .done
-  }
-
-  private static func show(_ answer: Message, _ id: MessageID, _ invocation: Invocation) {
-    if invocation.isJSON {
-      invocation.output.object { writer in
-        writer.member("id", id.description)
-        MessageView.write(answer, to: &writer)
-      }
-    } else {
-      let says = answer.content ?? answer.data?.description ?? ""
-      invocation.output.line(invocation.output.isTerminal ? says.escapedForTerminal(keepingLines: true) : says)
-    }
   }
 }
 

@@ -17,10 +17,10 @@ extension Verb {
     let bot = try spool.bot(named: name)
     // Nobody stands behind the claim once this command has ended: it lasts for its lease.
     let inbox = try Inbox(spool, bot, detached: true)
-    let began = TimeText.now().compact
+    let began = TimeText.now()
     let claim = try inbox.receive(waiting: wait)
-    // Their names begin with the time: a typo in what was just dropped is best told at once.
-    for aside in try spool.quarantined() where aside.name >= began {
+    // A typo in what was just dropped is best told at once.
+    for aside in try spool.quarantined(since: began) {
       Output.talk("set aside: \(aside.reason.escapedForTerminal()) (see: \(spool.path)/quarantine/\(aside.name))")
     }
     guard let claim else {

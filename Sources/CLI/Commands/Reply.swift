@@ -66,21 +66,13 @@ extension Verb {
     message.from = sender.description
     message.type = message.type ?? .request
     try routes.apply(to: &message)
-    let (id, answer) = try spool.request(message, waiting: seconds)
+    let (id, answer) = try spool.request(
+      message, waiting: seconds, settling: { try MessageView.show(answer: $0, invocation) })
     guard let answer else {
       Output.talk(
         "spool: no answer from \(message.to.joined()) after \(TimeText.short(microseconds: Int(seconds * 1e6))); the request stands: spool trace \(id)"
       )
       return .nothing
-    }
-    if invocation.isJSON {
-      invocation.output.object { writer in
-        writer.member("id", id.description)
-        MessageView.write(answer, to: &writer)
-      }
-    } else {
-      let says = answer.content ?? answer.data?.description ?? ""
-      invocation.output.line(invocation.output.isTerminal ? says.escapedForTerminal(keepingLines: true) : says)
     }
     return answer.type == .error ? .nothing : .done
   }

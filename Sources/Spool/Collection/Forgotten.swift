@@ -71,7 +71,9 @@ struct Forgotten: Equatable {
       switch (parts.first, parts.count) {
       case ("until", 2): until = Timestamp(compact: Array(parts[1].utf8))
       case ("read", 4):
-        if let offset = Int(parts[3]) { read[parts[1]] = LogFollower.Position(segment: parts[2], offset: offset) }
+        if let offset = WholeNumber.parse(parts[3]) {
+          read[parts[1]] = LogFollower.Position(segment: parts[2], offset: offset)
+        }
       case ("removed", 3):
         if let start = Timestamp(compact: Array(parts[2].utf8)) {
           removed.insert(LogFiles.Segment(host: parts[1], start: start))

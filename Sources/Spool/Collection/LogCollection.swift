@@ -78,15 +78,18 @@ struct LogCollection {
     defer { _ = try? turn.unlock() }
     try files.noteCheckpoint(of: spool.part)
     var report = CollectionReport()
-    let candidates = try candidates(&report)
+    var candidates = try candidates(&report)
     guard !candidates.isEmpty else { return try finish(&report) }
     let old = try Forgotten(in: root)
     let needs = try LogNeeds(spool, files, old).gathered()
-    let until = candidates.map(\.end).max()!
+    keepWhatKeysMayNeed(&candidates, needs, &report)
     let chosen = try choose(candidates, needs, &report)
     let keys = expiredKeys(needs)
     report.keys = keys.count
     guard !wish.isDryRun, !chosen.isEmpty else { return try finish(&report) }
+    // First: one under which nothing was sent would mean that it was, once its time is forgotten.
+    for key in keys.values { try root.unlinkIfPresent(key.path) }
+    let until = candidates.map(\.end).max()!
     var forgotten = Forgotten()
     forgotten.read = needs.read
     forgotten.until = max(until, old.until ?? until)
@@ -97,7 +100,6 @@ struct LogCollection {
     // Its name must be on the disk before what it speaks of is gone.
     try root.open(Layout.log, O_RDONLY | O_DIRECTORY).syncData()
     for candidate in chosen { try root.unlinkIfPresent(candidate.segment.path) }
-    for key in keys { try root.unlinkIfPresent(key) }
     return try finish(&report)
   }
 
@@ -178,13 +180,32 @@ struct LogCollection {
 
   /// Keys whose messages the log no longer vouches for: those old enough to be forgotten, and those under which nothing was
   /// ever sent. The others keep meaning that it was.
-  private func expiredKeys(_ needs: LogNeeds) -> [String] {
+  private func expiredKeys(_ needs: LogNeeds) -> [MessageID: LogNeeds.Key] {
     let now = spool.now()
     return needs.keys.filter { id, key in
       guard !key.isLogged, !needs.ids.contains(id) else { return false }
       let age = now.seconds(since: id.time)
       return age >= Self.keySecondsMin || (age >= Self.keySecondsUnused && !key.wasForgotten && key.isAbandoned)
-    }.map(\.value.path)
+    }
+  }
+
+  /// A key from a time that is forgotten stands for a message that was sent. So what is as young as one under which nothing
+  /// has been sent yet stays, until that was done or the key has expired.
+  private func keepWhatKeysMayNeed(
+    _ candidates: inout [Candidate], _ needs: LogNeeds, _ report: inout CollectionReport
+  ) {
+    let (now, expired) = (spool.now(), expiredKeys(needs))
+    let unused = needs.keys.filter { id, key in
+      !key.isLogged && !key.wasForgotten && expired[id] == nil && now.seconds(since: id.time) < Self.keySecondsMin
+    }
+    guard let first = unused.keys.map(\.time).min() else { return }
+    for candidate in candidates where candidate.end > first {
+      report.kept.append(
+        CollectionReport.Segment(
+          path: candidate.segment.path, bytes: candidate.bytes,
+          reason: "is of the time of a key under which nothing was sent yet"))
+    }
+    candidates.removeAll { $0.end > first }
   }
 }
 

@@ -299,7 +299,12 @@ extension Spool {
       if isKnown, tokens[0].holder.map(isGone) ?? true || isOverdue {
         try finish(key, tokens[0])
       } else if tokens.isEmpty, try root.status(Layout.versions(key)) == nil || isOverdue {
-        try makeToken(key)
+        // Nobody makes a token where something else lies.
+        guard try makeToken(key) || !isOverdue || !self.tokens(key).isEmpty else {
+          throw SpoolError(
+            .inputOutput, "\(Layout.versions(key)) holds something else than the key's version",
+            hint: "remove it; the next change makes the version anew")
+        }
       } else if !isKnown, isOverdue {
         throw SpoolError(
           .inputOutput, "\(Layout.versions(key)) holds \(tokens.count) files, and should hold one",
@@ -331,10 +336,11 @@ extension Spool {
   }
 
   /// Makes the directory of a key's token with the token in it, at once: of two that do so one wins.
-  private func makeToken(_ key: StateKey) throws(SystemCallError) {
+  private func makeToken(_ key: StateKey) throws(SystemCallError) -> Bool {
     var version = 0
     if case .value(let value) = try stored(key) { version = value.version }
-    try root.makeToken(key, StateToken(version: version), through: "\(holder)-\(UInt32.random(in: .min ... .max))")
+    return try root.makeToken(
+      key, StateToken(version: version), through: "\(holder)-\(UInt32.random(in: .min ... .max))")
   }
 }
 
@@ -359,7 +365,9 @@ extension Directory {
   }
 
   /// A directory takes the place of one that isn't there or is empty, and of no other.
-  func makeToken(_ key: StateKey, _ token: StateToken, through name: String) throws(SystemCallError) {
+  /// - Returns: whether it did.
+  @discardableResult
+  func makeToken(_ key: StateKey, _ token: StateToken, through name: String) throws(SystemCallError) -> Bool {
     for directory in [Layout.state, Layout.stateVersions, Layout.stateTemporary] { try makeDirectory(directory) }
     let temporary = "\(Layout.stateTemporary)/\(name)"
     try makeDirectory(temporary)
@@ -368,7 +376,9 @@ extension Directory {
       try unlinkIfPresent("\(temporary)/\(token)")
       try removeDirectory(temporary)
       guard error.code == ENOTEMPTY || error.code == EEXIST else { throw error }
+      return false
     }
+    return true
   }
 }
 

@@ -87,7 +87,7 @@ extension Spool {
     if record.blockedReason != nil, record.blockedBy == nil { return nil }
     let known = try standings?(record) ?? self.standings(record)
     let verdict = TaskDependencies.verdict(record, states: { known.dependencies[$0] }, children: known.children)
-    return try carryOut(verdict, entry, record)
+    return try carryOut(verdict, entry, record, childrenCount: known.children.count)
   }
 
   /// Whether `settle` would do something with a blocked task.
@@ -103,8 +103,10 @@ extension Spool {
 
   private func standings(_ record: TaskRecord) throws -> Standings {
     let found = try findTasks(Set(record.dependsOn))
-    let children = record.waitsForChildren || record.isJoin ? try children(of: record) : []
-    return (try found.mapValues(standing), children.map(Self.standingForParent))
+    guard record.waitsForChildren || record.isJoin else { return (try found.mapValues(standing), []) }
+    let (children, areAll) = try childrenAndWhetherAll(of: record)
+    // One that somebody is changing may be another child, and hasn't ended as far as anybody knows.
+    return (try found.mapValues(standing), children.map(Self.standingForParent) + (areAll ? [] : [.inProgress]))
   }
 
   /// As those see a task that wait for it.
@@ -114,7 +116,7 @@ extension Spool {
   }
 
   private func carryOut(
-    _ verdict: TaskDependencies.Verdict, _ entry: TaskEntry, _ record: TaskRecord
+    _ verdict: TaskDependencies.Verdict, _ entry: TaskEntry, _ record: TaskRecord, childrenCount: Int
   ) throws -> TaskEntry? {
     switch verdict {
     case .waiting:
@@ -138,7 +140,11 @@ extension Spool {
       if record.blockedBy == dependency, record.blockedReason == reason { return nil }
       return try block(entry, reason: reason, on: dependency, by: TaskDependencies.author)
     case .joined:
-      let children = try children(of: record)
+      let (children, areAll) = try childrenAndWhetherAll(of: record)
+      // One of them may have been brought back meanwhile; its next end settles this.
+      guard areAll, children.count >= childrenCount, children.allSatisfy({ Self.standingForParent($0).isFinal }) else {
+        return nil
+      }
       if let bad = children.first(where: { $0.state != .completed }) {
         return try fail(
           entry, error: "\(bad.record.step ?? bad.record.title) \(Self.outcome(of: bad))", isRetryable: false,
@@ -174,18 +180,21 @@ extension Spool {
 
   /// The children of a task, those that it names first, in that order, and then by age. Those that nobody named
   /// beforehand are looked for among all that are younger.
-  public func children(of record: TaskRecord) throws -> [StoredTask] {
-    guard let id = record.id else { return [] }
+  public func children(of record: TaskRecord) throws -> [StoredTask] { try childrenAndWhetherAll(of: record).children }
+
+  /// - Returns: and whether there can't be any other, for now.
+  private func childrenAndWhetherAll(of record: TaskRecord) throws -> (children: [StoredTask], areAll: Bool) {
+    guard let id = record.id else { return ([], true) }
+    var areAll = true
     var found: [MessageID: StoredTask] = [:]
     let named = try findTasks(Set(record.children))
     for entry in named.values { found[entry.id] = try task(entry.id) }
     if record.children.isEmpty {
-      for entry in try tasks() where entry.id > id {
-        guard let child = try? self.record(of: entry), child.parent == id else { continue }
-        found[entry.id] = StoredTask(entry: entry, record: child)
-      }
+      let younger = try tasks(addedAfter: id) { areAll = areAll && ($0 as? SpoolError)?.code != .tryAgain }
+      for task in younger where task.record.parent == id { found[task.id] = task }
     }
     let order = Dictionary(record.children.enumerated().map { ($1, $0) }) { first, _ in first }
-    return found.values.sorted { (order[$0.id] ?? .max, $0.id) < (order[$1.id] ?? .max, $1.id) }
+    let sorted = found.values.sorted { (order[$0.id] ?? .max, $0.id) < (order[$1.id] ?? .max, $1.id) }
+    return (sorted, areAll)
   }
 }

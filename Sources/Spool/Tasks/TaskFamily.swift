@@ -39,12 +39,10 @@ extension Spool {
   /// - Parameter problem: why one couldn't be read, which may be among them; one that is no task belongs to nobody.
   private func descendants(of id: MessageID, _ problem: inout (any Error)?) throws -> [StoredTask] {
     var children: [MessageID: [StoredTask]] = [:]
-    for entry in try tasks() where entry.id > id {
-      do {
-        guard let record = try record(of: entry), let parent = record.parent else { continue }
-        children[parent, default: []].append(StoredTask(entry: entry, record: record))
-      } catch let error as SpoolError where error.code == .badData { continue } catch { problem = problem ?? error }
+    let younger = try tasks(addedAfter: id) { error in
+      if (error as? SpoolError)?.code != .badData { problem = problem ?? error }
     }
+    for task in younger { if let parent = task.record.parent { children[parent, default: []].append(task) } }
     var found: [StoredTask] = []
     var open = [id]
     var seen: Set<MessageID> = [id]

@@ -275,9 +275,7 @@ public final class TaskInbox {
     var next = hasInHand ? min(nextCheck, nextLeaseRound) : nextLeaseRound
     guard isWanted else { return next }
     next = min(next, nextLook)
-    if let nextDue {
-      next = min(next, Clock.sinceBoot() + max(0, nextDue.microseconds - spool.now().microseconds) * 1000)
-    }
+    if let nextDue { next = min(next, nextDue.nextAsked) }
     return next
   }
 }

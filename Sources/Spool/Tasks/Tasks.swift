@@ -173,6 +173,31 @@ extension Spool {
     return nil
   }
 
+  /// The tasks that are younger than another, by age, each as it stood when it was read. What moves meanwhile is not missed.
+  /// - Parameter unreadable: told why one couldn't be read, which is left out; `.tryAgain` while somebody changes it.
+  func tasks(addedAfter id: MessageID, unreadable: (any Error) -> Void) throws -> [StoredTask] {
+    var entries: [MessageID: TaskEntry?] = [:]
+    // Twice, with what is being changed, for the reasons that `findTasks` has.
+    for _ in 0..<2 {
+      for entry in try tasks() where entry.id > id { entries[entry.id] = entry }
+      let moving = try doing("cannot look for tasks in \(path)") { try idsOnTheMove() }
+      for other in moving where other > id && entries[other] == nil { entries[other] = .some(nil) }
+    }
+    return entries.sorted { $0.key < $1.key }.compactMap { other, entry in
+      do {
+        if let entry, let record = try record(of: entry) { return StoredTask(entry: entry, record: record) }
+        if let task = try task(other) { return task }
+        if try idsOnTheMove().contains(other) {
+          throw SpoolError(.tryAgain, "\(other) is being changed", hint: "try again in a moment")
+        }
+        return nil
+      } catch {
+        unreadable(error)
+        return nil
+      }
+    }
+  }
+
   /// Wakes the workers of a bot that wait for tasks. Only a hint: they look by themselves now and then.
   func ring(_ bot: BotName?) {
     guard let bot else { return }

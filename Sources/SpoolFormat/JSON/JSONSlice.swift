@@ -39,22 +39,20 @@ public struct JSONSlice {
     return MessageID(content)
   }
 
-  /// Nil unless it is written as an integer, without point and exponent, that fits.
+  /// Nil unless it is written as an integer, without point and exponent, of `WholeNumber.max` at most on either side of 0.
   public var int: Int? {
     guard kind == .number else { return nil }
     let isNegative = bytes.first == UInt8(ascii: "-")
-    var value = 0
-    for byte in bytes.dropFirst(isNegative ? 1 : 0) {
-      let digit = Int(byte) - Int(UInt8(ascii: "0"))
-      guard digit >= 0 && digit < 10 else { return nil }
-      let (tens, overflowed) = value.multipliedReportingOverflow(by: 10)
-      // Towards the negative, because that side has the one value more.
-      let (sum, overflowedAgain) = tens.subtractingReportingOverflow(digit)
-      if overflowed || overflowedAgain { return nil }
-      value = sum
+    let digits = bytes.dropFirst(isNegative ? 1 : 0)
+    // So many fit; and none of them leads with a zero.
+    guard digits.count <= 19 else { return nil }
+    var value: UInt = 0
+    for byte in digits {
+      guard UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte else { return nil }
+      value = value * 10 + UInt(byte - UInt8(ascii: "0"))
     }
-    if isNegative { return value }
-    return value == Int.min ? nil : -value
+    guard value <= UInt(WholeNumber.max) else { return nil }
+    return isNegative ? -Int(value) : Int(value)
   }
 
   /// The nearest number that a `Double` holds; nil when the number is too big, or when this is no number.

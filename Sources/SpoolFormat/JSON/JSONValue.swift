@@ -54,9 +54,10 @@ public enum JSONValue: Sendable, Hashable {
     if case .string(let string) = self { string } else { nil }
   }
 
-  /// Nil unless it is written as an integer, without point and exponent, that fits.
+  /// Nil unless it is written as an integer, without point and exponent, of `WholeNumber.max` at most on either side of 0.
   public var int: Int? {
-    if case .number(let text) = self { Int(text) } else { nil }
+    guard case .number(let text) = self, let value = Int(text) else { return nil }
+    return -WholeNumber.max...WholeNumber.max ~= value ? value : nil
   }
 
   public var double: Double? {
