@@ -81,8 +81,9 @@ extension Spool {
         }
       }
       guard let owner = try doing("cannot read the idempotency key", { try key.owner(in: root) }) else { continue }
-      if try hasForgotten(owner.id) || History(self).sent(owner.id, by: sharing?.user) != nil {
-        if durability == .durable { try syncLog(since: owner.id.time) }
+      if try hasForgotten(owner.id) { return owner.id }
+      if let sent = try History(self).sent(owner.id, by: sharing?.user) {
+        if durability == .durable { try assure(sent) }
         return owner.id
       }
       // The owner died before the log had it, or is just about to write it. Of two who take over, the lock of
@@ -92,7 +93,9 @@ extension Spool {
       if owner.holder.map(isGone) ?? true || (isOld && owner.holder?.host != host) {
         var taken = message
         taken.id = owner.id
-        return try send(taken, recipients, durability, unlessSent: true) ?? owner.id
+        // Somebody else was first, and the log has it by now.
+        guard let id = try send(taken, recipients, durability, unlessSent: true) else { continue }
+        return id
       }
       guard Clock.sinceBoot() < deadline else {
         throw SpoolError(
@@ -112,12 +115,18 @@ extension Spool {
   }
 
   /// The first sender may have died between its line and the sync, and a yes must not rest on that.
-  private func syncLog(since moment: Timestamp) throws {
+  /// - Throws: `.outcomeUnknown` when the disk refused that sync: it says so once, and yes to every other that follows.
+  private func assure(_ sent: LogEvent) throws {
+    if let refused = try log.page.refused,
+      refused.lowerBound.advanced(bySeconds: -LogFiles.lateSecondsMax) <= sent.time, sent.time <= refused.upperBound
+    {
+      throw LogWriter.unknownOutcome(nil)
+    }
     try doing("cannot sync the log") {
       let files = LogFiles(root: root)
       for host in try files.hosts() {
         let segments = try files.segments(of: host)
-        let first = segments.lastIndex { $0.start <= moment } ?? 0
+        let first = segments.lastIndex { $0.start <= sent.time } ?? 0
         for segment in segments.dropFirst(first) { try root.openIfPresent(segment.path, O_RDONLY)?.syncData() }
       }
     }

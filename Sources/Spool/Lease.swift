@@ -67,6 +67,7 @@ extension Spool {
   {
     let now = Clock.sinceBoot()
     let limit = Int(lease * 1e9)
+    let patience = now + Self.settlingNanoseconds
     var gone: [Holder: Bool] = [:]
     var changed = false
     for box in [Layout.Box.claimed, .tmp] {
@@ -82,6 +83,7 @@ extension Spool {
         guard isDead || stood >= limit else { continue }
         let why = isDead ? "its holder \(holder) died" : "its lease of \(lease) s ran out"
         if box == .tmp {
+          if Clock.sinceBoot() > patience { continue }
           changed = try settleUnfinishedSend(bot, name) || changed
         } else {
           changed = try expire(bot, name, why, attemptsMax: attemptsMax) || changed
@@ -90,20 +92,25 @@ extension Spool {
     }
     observations.endRound()
     settleDone(bot)
-    return try settleSends(toOthersThan: bot) || changed
+    return try settleSends(toOthersThan: bot, until: patience) || changed
   }
+
+  /// In one round, for what dead senders left: each may take a look through all of the log, and who has claims must renew
+  /// them meanwhile.
+  private static let settlingNanoseconds = 250_000_000
 
   /// How many other bots are looked at in a round: all of a small team, and of a large one each in its turn.
   private static let othersMax = 4
 
   /// A sender that died half-way through its recipients left its file with the first of them, who may not be
   /// receiving now; the others must not wait for that.
-  private func settleSends(toOthersThan bot: BotName) throws -> Bool {
+  private func settleSends(toOthersThan bot: BotName, until patience: Int) throws -> Bool {
     var changed = false
     for other in try someBots(besides: bot) where isOwn(other) {
       var names: [EntryName] = []
       try root.list(Layout.box(other, .tmp)) { if let name = EntryName($0) { names.append(name) } }
       for name in names where name.holder.map(isGone) ?? false {
+        if Clock.sinceBoot() > patience { return changed }
         changed = try settleUnfinishedSend(other, name) || changed
       }
     }

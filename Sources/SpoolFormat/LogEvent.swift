@@ -133,17 +133,17 @@ public struct LogEvent: Sendable {
   }
 
   private static let beginning = TextSearch("{\"specversion\":\"1.0\",")
+  /// So many are tried: each costs the checksum of all that follows, and there may be a million.
+  private static let startsMax = 64
 
   /// Where a whole line begins in what ends with this line feed: 0, but for one whose neighbour before it lost its own
   /// line feed to damage, or was never written to its end. Nil when there is none.
   public static func wholeStart(in line: UnsafeBufferPointer<UInt8>) -> Int? {
     if isWhole(line) { return 0 }
-    var start = 1
-    while let found = beginning.firstMatch(in: line, from: start) {
-      if isWhole(UnsafeBufferPointer(rebasing: line[found...])) { return found }
-      start = found + 1
-    }
-    return nil
+    var starts: [Int] = []
+    while let found = beginning.firstMatch(in: line, from: (starts.last ?? 0) + 1) { starts.append(found) }
+    // Most often it is the last; the others are events in what a message says.
+    return starts.suffix(startsMax).last { isWhole(UnsafeBufferPointer(rebasing: line[$0...])) }
   }
 
   /// Reads a line; nil when there is none that is whole, and of this shape.

@@ -76,5 +76,19 @@
       #expect(try SpoolCommand.run(["doctor", "--repair"], in: stage.path).isDone)
       #expect(stage.reader.violations(settled: true).isEmpty)
     }
+
+    @Test func `who sends again under the key of a send that was not synced gets no yes either`() throws {
+      let (traced, stage) = (try Stage(bots: ["a"]), try Stage(bots: ["a"]))
+      for stage in [traced, stage] { try stage.send("the first, which makes the log", to: "a") }
+      let send = ["send", "a", "payload", "--key", "k"]
+      let sync = try #require(Self.trace(traced, send).firstIndex(of: "fdatasync")) + 1
+      let outcome = try SpoolCommand.run(send, in: stage.path, environment: ["SPOOL_FAULT": "\(EIO):\(sync)"])
+      #expect(outcome.status == 74 && outcome.error.contains("may or may not"), "\(outcome)")
+      // The kernel has told of it once: a sync of that file would be a yes now.
+      let again = try SpoolCommand.run(send, in: stage.path)
+      #expect(again.status == 74 && again.error.contains("may or may not"), "\(again)")
+      #expect(try SpoolCommand.run(send + ["--relaxed"], in: stage.path).isDone)
+      #expect(try SpoolCommand.run(["send", "a", "payload", "--key", "other"], in: stage.path).isDone)
+    }
   }
 #endif

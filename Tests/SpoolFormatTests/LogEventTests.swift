@@ -52,6 +52,15 @@ import Testing
     #expect(UInt32(parts[1].prefix(8), radix: 16) == checksum)
   }
 
+  @Test func `a line behind half of another is found, and a million beginnings cost no more than some`() throws {
+    let bytes = try line()
+    var glued = Array(bytes.prefix(40)) + bytes
+    #expect(glued.withUnsafeBufferPointer { LogEvent.wholeStart(in: $0) } == 40)
+    let beginning = Array("{\"specversion\":\"1.0\",".utf8)
+    glued = Array(repeatElement(beginning, count: 1_000_000).joined()) + bytes.suffix(30)
+    #expect(glued.withUnsafeBufferPointer { LogEvent.wholeStart(in: $0) } == nil)
+  }
+
   @Test func `no flipped bit and no missing byte goes unnoticed`() throws {
     let bytes = try line()
     #expect(event(bytes) != nil)

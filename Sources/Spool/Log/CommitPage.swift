@@ -34,6 +34,8 @@ final class CommitPage: Sendable {
     static let joinedBefore = 220
     static let company = 224
     static let syncMicroseconds = 228
+    static let refusedSince = 232
+    static let refusedUntil = 240
     static let outcomes = 256
   }
   private static let magicValue: UInt64 = 0x3147_4F4C_4E41_4E00 + UInt64(MemoryLayout<pthread_mutex_t>.size)
@@ -111,6 +113,8 @@ final class CommitPage: Sendable {
     word(Offset.synced).pointee.store(0, ordering: .relaxed)
     half(Offset.torn).pointee.store(0, ordering: .relaxed)
     word(Offset.failed).pointee.store(0, ordering: .relaxed)
+    word(Offset.refusedSince).pointee.store(0, ordering: .relaxed)
+    word(Offset.refusedUntil).pointee.store(0, ordering: .relaxed)
     roomEnd = 0
     half(Offset.syncing).pointee.store(0, ordering: .relaxed)
     half(Offset.generation).pointee.store(0, ordering: .relaxed)
@@ -138,6 +142,21 @@ final class CommitPage: Sendable {
   var failedSegment: UInt64 {
     get { word(Offset.failed).pointee.load(ordering: .sequentiallyConsistent) }
     set { word(Offset.failed).pointee.store(newValue, ordering: .sequentiallyConsistent) }
+  }
+
+  /// From the beginning of the first segment that the disk refused to sync to when that last happened; nil when it never did.
+  /// What was logged in this time may not be on the disk, whatever a later sync says.
+  var refused: ClosedRange<Timestamp>? {
+    let since = Int(word(Offset.refusedSince).pointee.load(ordering: .acquiring))
+    let until = Int(word(Offset.refusedUntil).pointee.load(ordering: .acquiring))
+    guard since > 0 else { return nil }
+    return Timestamp(microseconds: since)...Timestamp(microseconds: max(since, until))
+  }
+
+  func noteRefusal(of start: Timestamp) {
+    word(Offset.refusedUntil).pointee.max(UInt64(Clock.wall()), ordering: .acquiringAndReleasing)
+    _ = word(Offset.refusedSince).pointee.compareExchange(
+      expected: 0, desired: UInt64(start.microseconds), ordering: .acquiringAndReleasing)
   }
 
   /// Whether half a line may stand after the end: a writer died with the lock in hand, or could not take it back.

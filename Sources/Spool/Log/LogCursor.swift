@@ -79,7 +79,7 @@ struct LogCursor {
           return (event, event != nil && LogEvent.isWhole(line), end)
         }
         next = end
-        if !isWhole { badLines.append((position, end - start)) }
+        if !isWhole { noteBad(position, end - start) }
         if var event {
           event.writtenBy = user
           head = (event, position)
@@ -106,7 +106,7 @@ struct LogCursor {
       var found: [UInt8]?
       let segment = segments[current]
       var tooLong: [(position: Position, count: Int)] = []
-      defer { badLines += tooLong }
+      defer { for line in tooLong { noteBad(line.position, line.count) } }
       try files.readForwards(
         segment, from: offset,
         skipped: { tooLong.append((Position(segment: segment, offset: $0), $1)) }
@@ -145,7 +145,18 @@ struct LogCursor {
     // Room is shorter than this.
     let tail = try file.read(at: end, count: min(size - end, 2 << 20))
     if tail.contains(where: { $0 != UInt8(ascii: " ") }) {
-      badLines.append((Position(segment: segment, offset: end), size - end))
+      noteBad(Position(segment: segment, offset: end), size - end)
+    }
+  }
+
+  /// Neighbours are one: a segment may be nothing but line feeds.
+  private mutating func noteBad(_ position: Position, _ count: Int) {
+    if let last = badLines.last, last.position.segment == position.segment,
+      last.position.offset + last.count == position.offset
+    {
+      badLines[badLines.count - 1].count += count
+    } else {
+      badLines.append((position, count))
     }
   }
 }

@@ -116,6 +116,7 @@ final class LogWriter: Sendable {
   /// Never tried again: the kernel may have dropped the pages and called them clean. The segment is finished.
   private func giveUp(_ segment: Segment) {
     page.failedSegment = segment.number
+    page.noteRefusal(of: segment.start)
     _ = try? locked { state in
       if self.page.segment == segment.number { _ = try self.begin(&state) }
     }
@@ -348,10 +349,10 @@ final class LogWriter: Sendable {
     synced = target
   }
 
-  private static func unknownOutcome(_ cause: SystemCallError?) -> SpoolError {
+  static func unknownOutcome(_ cause: SystemCallError?) -> SpoolError {
     SpoolError(
       .outcomeUnknown, "the disk did not confirm the log: the message may or may not be kept",
-      hint: "see the disk's health; use an idempotency key to send again safely", cause: cause)
+      hint: "see the disk's health; after a restart of the machine the log says which", cause: cause)
   }
 }
 
