@@ -7,7 +7,8 @@ let standalone: [LinkerSetting] = [
   .unsafeFlags(["-static-executable", "-use-ld=lld"], .when(configuration: .release))
 ]
 
-/// The targets are the layers: each may use those before it in this list, and none after it.
+/// The targets are the layers: each may use those before it in this list, and none after it. What it imports it must name,
+/// or it isn't compiled anew when that changes.
 let package = Package(
   name: "Nanospool",
   products: [
@@ -25,14 +26,18 @@ let package = Package(
     .target(name: "SpoolFormat", dependencies: ["CChecksum"]),
     .target(name: "Spool", dependencies: ["Linux", "SpoolFormat"]),
     .target(name: "CoordinatorPolicy", dependencies: ["SpoolFormat"]),
-    .target(name: "Routing", dependencies: ["CoordinatorPolicy", "Spool"]),
-    .target(name: "AgentRuntime", dependencies: ["CoordinatorPolicy", "Routing", "Spool"]),
-    .target(name: "Coordinator", dependencies: ["AgentRuntime", "CoordinatorPolicy", "Routing"]),
+    .target(name: "Routing", dependencies: ["CoordinatorPolicy", "Linux", "Spool", "SpoolFormat"]),
+    .target(name: "AgentRuntime", dependencies: ["CoordinatorPolicy", "Linux", "Routing", "Spool", "SpoolFormat"]),
+    .target(
+      name: "Coordinator",
+      dependencies: ["AgentRuntime", "CoordinatorPolicy", "Linux", "Routing", "Spool", "SpoolFormat"]),
     .executableTarget(
-      name: "CLI", dependencies: ["AgentRuntime", "Coordinator", "CoordinatorPolicy", "Routing", "Spool"],
+      name: "CLI",
+      dependencies: ["AgentRuntime", "Coordinator", "CoordinatorPolicy", "Linux", "Routing", "Spool", "SpoolFormat"],
       linkerSettings: standalone),
     .executableTarget(
-      name: "Bench", dependencies: ["Coordinator", "CoordinatorPolicy", "Spool"], linkerSettings: standalone),
+      name: "Bench", dependencies: ["Coordinator", "CoordinatorPolicy", "Linux", "Spool", "SpoolFormat"],
+      linkerSettings: standalone),
     .target(name: "TestSupport", dependencies: ["CLinux", "Linux"], path: "Tests/TestSupport"),
     // Apart from the rest, because the processes below would load all of the testing library.
     .target(name: "TestThreads", path: "Tests/TestThreads"),
@@ -41,11 +46,16 @@ let package = Package(
       name: "TestProcess", dependencies: ["Linux", "Spool", "SpoolFormat", "TestSupport"], path: "Tests/TestProcess"),
     .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestProcess", "TestSupport", "TestThreads"]),
     .testTarget(name: "SpoolFormatTests", dependencies: ["SpoolFormat", "TestProcess", "TestSupport"]),
-    .testTarget(name: "SpoolTests", dependencies: ["Spool", "TestProcess", "TestSupport", "TestThreads"]),
-    .testTarget(name: "CoordinatorTests", dependencies: ["Coordinator", "TestSupport", "TestThreads"]),
-    .testTarget(name: "RoutingTests", dependencies: ["Routing", "CoordinatorPolicy", "Spool", "TestSupport"]),
+    .testTarget(
+      name: "SpoolTests", dependencies: ["Linux", "Spool", "SpoolFormat", "TestProcess", "TestSupport", "TestThreads"]),
+    .testTarget(
+      name: "CoordinatorTests",
+      dependencies: ["Coordinator", "Linux", "Spool", "SpoolFormat", "TestSupport", "TestThreads"]),
+    .testTarget(
+      name: "RoutingTests", dependencies: ["Routing", "CoordinatorPolicy", "Spool", "SpoolFormat", "TestSupport"]),
     .testTarget(name: "CoordinatorPolicyTests", dependencies: ["CoordinatorPolicy", "SpoolFormat", "TestSupport"]),
-    .testTarget(name: "AgentRuntimeTests", dependencies: ["AgentRuntime", "TestThreads"]),
+    .testTarget(
+      name: "AgentRuntimeTests", dependencies: ["AgentRuntime", "Linux", "Spool", "SpoolFormat", "TestThreads"]),
     .testTarget(name: "CLITests", dependencies: ["CLI", "Spool", "SpoolFormat"]),
     // These run the executable, and depend on it so that `swift test` builds it.
     .testTarget(

@@ -1,5 +1,5 @@
-import CLinux
 import Glibc
+import Linux
 
 /// A fresh directory under `--dir` in which everything is made, and which is removed at the end.
 struct Scratch {
@@ -29,9 +29,7 @@ struct Scratch {
 
   /// Writes what the measurement before left in memory and in the journal, so that it is not paid for in the next.
   func settle() throws {
-    let directory = try openDirectory(path)
-    defer { close(directory) }
-    try check(clinux_syncfs(directory), "syncfs", path)
+    try Descriptor.open(path, O_RDONLY | O_DIRECTORY).syncFileSystem()
   }
 
   /// Removes a tree in the scratch directory; at the end of all, where there are inodes enough for that. Without a
