@@ -56,7 +56,7 @@ equal "$(spool request echo "$text" --from user --wait 30s)" "user said, attempt
 
 begin "mailbox.sh, with jq and without"
 mkdir "$directory/bin"
-for tool in sh cat ls mv rm tr awk sed date od uname mkdir basename; do ln -s "$(command -v "$tool")" "$directory/bin/"; done
+for tool in sh cat ls mv rm tr awk sed date od uname mkdir basename expr; do ln -s "$(command -v "$tool")" "$directory/bin/"; done
 bounded examples/mailbox.sh send coder "$text"
 equal "$(spool receive coder --wait 10s --ack 2>/dev/null)" "$text" "dropped with jq"
 PATH=$directory/bin examples/mailbox.sh send coder $'tab\t'"$text"
@@ -68,6 +68,15 @@ has "$(PATH=$directory/bin examples/mailbox.sh take coder)" '*"content":"to be t
 equal "$(ls "$SPOOL_DIR/bots/coder/inbox" "$SPOOL_DIR/bots/coder/claimed" | grep -c json || :)" 0 "what is left"
 spool receive coder 2>/dev/null && fail "what was taken came again"
 has "$(spool trace "$id" --json | tail -n 1)" '*"type":"message.acked"*' "the last of its trace"
+bounded examples/mailbox.sh send coder "nobody has named it yet"
+has "$(PATH=$directory/bin examples/mailbox.sh take coder)" '*nobody has named it yet*' "what was only just dropped"
+id=$(spool send coder "to be put back" --from user)
+claim=$(spool receive coder --json | jq -r .claim)
+spool nack "$claim"
+has "$(PATH=$directory/bin examples/mailbox.sh take coder)" '*to be put back*' "what was put back"
+has "$(ls "$SPOOL_DIR/bots/coder/done")" "*5-$id~2~*" "its second attempt"
+claim=$(spool send coder "later" --from user >/dev/null && spool receive coder --json | jq -r .claim)
+spool nack "$claim" --delay 1h
 if bounded examples/mailbox.sh take coder; then fail "took from an empty inbox"; fi
 
 begin "summarise.py"

@@ -40,11 +40,24 @@ read)
   done
   ;;
 take)
-  for file in "$bot"/inbox/[0-9]-*.json; do
-    name=$(basename "$file" .json)
-    case $name in *~*) continue ;; esac
+  now=$(date -u +%Y%m%dT%H%M%S).999999Z
+  for file in "$bot"/inbox/*.json; do
+    [ -f "$file" ] || continue
+    name=$(basename "$file" .json) attempt=1
+    case $name in
+    [0-9]-*~*~*) # it waits: U-ID~ATTEMPT~DUE
+      expr "${name##*~}" "<=" "$now" >/dev/null || continue
+      attempt=${name#*~} name=${name%%~*}
+      attempt=$((${attempt%%~*} + 1))
+      ;;
+    [0-9]-*~*) attempt=$((${name#*~} + 1)) name=${name%~*} ;; # it was put back: U-ID~ATTEMPT
+    [0-9]-[0-9]*T*Z-*) ;;
+    *) # one that was dropped, and that nobody has named yet: U-ID, with an id of one's own
+      name=5-$(date -u +%Y%m%dT%H%M%S).000000Z-$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
+      ;;
+    esac
     # Pid 0 says that no process stands behind the claim: it lasts for its lease.
-    claim=$name~1~$(uname -n | tr -c 'A-Za-z0-9._\n-' -).0.1$(od -An -N4 -tx4 /dev/urandom | tr -d ' ').json
+    claim=$name~$attempt~$(uname -n | tr -c 'A-Za-z0-9._\n-' -).0.1$(od -An -N4 -tx4 /dev/urandom | tr -d ' ').json
     mkdir -p "$bot/claimed" "$bot/done"
     mv "$file" "$bot/claimed/$claim" 2>/dev/null || continue # somebody else was first
     cat "$bot/claimed/$claim"

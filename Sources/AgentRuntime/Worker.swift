@@ -233,6 +233,9 @@ public final class Worker {
         summary.claimed += 1
         report(.claimed(work))
         begin(work, in: slot)
+      } catch let error as SpoolError where error.code == .notPermitted && summary.claimed == 0 {
+        // It never could, and waiting changes nothing about that.
+        return fail(error)
       } catch {
         pauseClaims("\(error)")
         checkSpool()

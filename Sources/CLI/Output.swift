@@ -87,3 +87,15 @@ final class Output {
     return shown.count > count ? shown.prefix(count - 1) + "…" : shown
   }
 }
+
+extension String {
+  /// As a word of a command line for sh(1).
+  var quotedForShell: String {
+    let isPlain =
+      !isEmpty
+      && utf8.allSatisfy { byte in
+        48...57 ~= byte || 65...90 ~= byte || 97...122 ~= byte || "/._-+:@%,=".utf8.contains(byte)
+      }
+    return isPlain ? self : "'" + replacing("'", with: "'\\''") + "'"
+  }
+}

@@ -44,6 +44,19 @@ struct UsageError: Error {
 enum Program {
   static let version = "0.1"
 
+  /// The command line as the kernel gave it: Swift would mend what isn't UTF-8 by putting something else in its place.
+  static func run(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Exit {
+    var texts: [String] = []
+    for index in 1..<max(1, Int(count)) {
+      guard let text = String(validatingCString: arguments[index]!) else {
+        let shown = String(cString: arguments[index]!).prefix(80).description.escapedForTerminal()
+        return fail("\"\(shown)\" is not UTF-8", "iconv -t UTF-8 makes it that", .badData)
+      }
+      texts.append(text)
+    }
+    return run(texts)
+  }
+
   /// Runs a command line. What goes wrong is said in one line on standard error.
   static func run(_ arguments: [String]) -> Exit {
     let output = Output()

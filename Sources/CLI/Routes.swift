@@ -127,7 +127,8 @@ final class Routes {
     let rows = attended.map { entry in
       [
         entry.bot.description, Output.decimals(entry.score), Output.decimals(entry.reward),
-        Output.decimals(entry.relevance), (entry.isDeaf ? "doesn't answer; " : "") + entry.reason.escapedForTerminal(),
+        Output.decimals(entry.relevance),
+        (entry.deafness.map { $0 + "; " } ?? "") + entry.reason.escapedForTerminal(),
       ]
     }
     Output.talk(

@@ -14,7 +14,10 @@ extension Invocation {
   }
 
   private func location() throws -> String {
-    if let given = value("--spool") { return given }
+    if let given = value("--spool") {
+      guard !given.isEmpty else { throw UsageError("--spool is empty") }
+      return given
+    }
     if let variable = Self.environment("SPOOL_DIR") { return variable }
     var directory = Self.workingDirectory()
     while true {
@@ -38,11 +41,12 @@ extension Invocation {
     return String(cString: path)
   }
 
-  /// Who sends: `--from`, else `$SPOOL_BOT`, else the user's name.
+  /// Who sends: `--from`, else `$SPOOL_BOT`, else the user's name, as far as a bot can have it.
   func sender() throws -> String {
     if let given = value("--from") { return try BotName(parsing: given).description }
     if let bot = Self.environment("SPOOL_BOT") { return try BotName(parsing: bot).description }
-    let user = Self.environment("USER") ?? Self.environment("LOGNAME") ?? "human"
+    let user =
+      Self.environment("USER") ?? Self.environment("LOGNAME") ?? Accounts.name(ofUser: Accounts.user) ?? "human"
     return (try? BotName(parsing: user.lowercased()))?.description ?? "human"
   }
 

@@ -3,7 +3,7 @@ import SpoolFormat
 
 /// Durations and times as people write and read them.
 enum TimeText {
-  /// `500ms`, `30s`, `5m`, `2h`, `1d`, or a number of seconds; nil for anything else.
+  /// As `DurationText` has them: `500ms`, `30s`, `1h30m`, or a number of seconds; nil for anything else.
   static func duration(_ text: String) -> Double? { DurationText.seconds(text) }
 
   static func now() -> Timestamp {

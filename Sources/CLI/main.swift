@@ -2,4 +2,4 @@ import Glibc
 import Linux
 
 openMissingStandardFiles()
-exit(Program.run(Array(CommandLine.arguments.dropFirst())).rawValue)
+exit(Program.run(CommandLine.argc, CommandLine.unsafeArgv).rawValue)

@@ -150,17 +150,58 @@ public struct Doctor {
     }
     let aside = try spool.quarantined().count
     if aside > 0 { remarks.append("\(aside) in quarantine/: see the .reason beside each") }
+    remarks += try settingsRemarks() + strayRemarks()
     for bot in try spool.bots() where spool.isOwn(bot) {
       let backlog = try spool.backlog(of: bot)
-      let done = try doing("cannot look at \(bot)") { try spool.root.names(Layout.box(bot, .done)).count }
-      if done > 0 {
+      let done = try doing("cannot look at \(bot)") { try spool.root.names(Layout.box(bot, .done)) }
+      let told = done.count { EntryName($0) != nil }
+      if told > 0 {
         remarks.append(
-          "\(bot) has \(done) in done/ that the log doesn't know of yet: the next receive or work tells it")
+          "\(bot) has \(told) in done/ that the log doesn't know of yet: the next receive or work tells it")
+      }
+      if done.count > told {
+        remarks.append(
+          "\(bot) has \(done.count - told) in done/ that never got a proper name, and are in no log: they stay until "
+            + "somebody removes them")
       }
       if backlog.dead > 0 { remarks.append("\(bot) has \(backlog.dead) dead letters: see spool dead \(bot)") }
       if let remark = remark(on: backlog) { remarks.append(remark) }
     }
     return remarks
+  }
+
+  private func settingsRemarks() throws -> [String] {
+    let bytes = try doing("cannot read \(Layout.settings)") {
+      try spool.root.readFile(Layout.settings, maximum: Settings.bytesMax)
+    }
+    return Settings.problems(in: bytes ?? []).map { "\(Layout.settings): \($0)" }
+  }
+
+  /// What lies where messages, tasks and bots are looked for, and is passed over for its name.
+  private func strayRemarks() throws -> [String] {
+    var remarks = try strays(in: Layout.bots, "a bot's name has no capitals, and no spaces") {
+      (try? BotName(parsing: $0)) != nil
+    }
+    for bot in try spool.bots() where spool.isOwn(bot) {
+      remarks += try strays(in: Layout.box(bot, .inbox), "a message's name ends in .json") {
+        EntryName($0) != nil || $0.hasSuffix(".json")
+      }
+    }
+    for state in TaskState.allCases {
+      remarks += try strays(in: Layout.tasks(state), "tasks are made with spool task add") {
+        EntryName($0, of: .task) != nil
+      }
+    }
+    return remarks
+  }
+
+  private func strays(in directory: String, _ why: String, unless isKnown: (String) -> Bool) throws -> [String] {
+    let strays = try doing("cannot look into \(directory)") {
+      try spool.root.names(directory).filter { !$0.hasPrefix(".") && !isKnown($0) }.sorted()
+    }
+    if strays.isEmpty { return [] }
+    let named = strays.prefix(3).map { String($0.prefix(80)) }.joined(separator: ", ")
+    return ["\(directory)/ has \(strays.count) that nobody looks at: \(named)\(strays.count > 3 ? ", …" : ""); \(why)"]
   }
 
   /// The backlogs of this user's bots that are no passing ones: nobody takes them, they are full, or have waited for long.

@@ -331,19 +331,35 @@ public final class Inbox {
   public func receive(waiting seconds: Double? = 0, interruption: CInt? = nil) throws -> Claim? {
     if seconds == 0 {
       let claim = try claim()
-      spool.saveObservations(observations, of: bot)
+      leaveObservations(claim)
       return claim
     }
+    let isDetached = holder.pid == 0
     let deadline = seconds.map { Clock.sinceBoot() + Int(min($0, 1e9) * 1e9) }
     try watch()
     while true {
-      if let claim = try claim() { return claim }
+      if let claim = try claim() {
+        if isDetached { leaveObservations(claim) }
+        return claim
+      }
       let now = Clock.sinceBoot()
-      if let deadline, now >= deadline { return nil }
+      if let deadline, now >= deadline {
+        if isDetached { leaveObservations(nil) }
+        return nil
+      }
       let until = min(deadline ?? .max, nextWake())
       let ready = try spinPace.wait([watchedDescriptor, interruption].compactMap { $0 }, nanoseconds: until - now)
       if interruption != nil, ready.last == true { return nil }
     }
+  }
+
+  /// What a one-shot command saw is the next one's to know. A claim without a process behind it counts from now: nobody
+  /// else has seen it yet.
+  private func leaveObservations(_ claim: Claim?) {
+    if holder.pid == 0, let claim, let status = (try? spool.root.status(claim.path)) ?? nil {
+      observations.add(claim.name.description, modified: status.modified, now: Clock.sinceBoot())
+    }
+    spool.saveObservations(observations, of: bot)
   }
 
   /// Starts watching, so that `watchedDescriptor` tells of messages; for an event loop of one's own.

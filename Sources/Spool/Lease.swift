@@ -27,6 +27,12 @@ struct LeaseObservations {
     return 0
   }
 
+  /// Notes one that was made just now.
+  mutating func add(_ name: String, modified: Int, now: Int) {
+    seen[name] = Seen(modified: modified, since: now)
+    hasChanged = true
+  }
+
   /// After all claims that there are have been observed: forgets the others.
   mutating func endRound() {
     if fresh.count != seen.count { hasChanged = true }

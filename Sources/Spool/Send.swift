@@ -24,6 +24,11 @@ extension Spool {
     message.id = MessageID(time: created, random: Random.bits())
     message.createdAt = created
     message.makeCanonical()
+    if let due = message.notBefore, let expiry = message.expiresAt, expiry <= due {
+      throw SpoolError(
+        .badData, "the message would expire at \(expiry.rfc3339), before it is handed out at \(due.rfc3339)",
+        hint: "nothing was sent; give a later time to expire at")
+    }
     // What goes to a group is the same message however many belong to it at the moment.
     if message.type == nil { message.type = message.to == [recipients[0].description] ? .request : .broadcast }
     if let key = message.idempotencyKey {

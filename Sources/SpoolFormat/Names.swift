@@ -160,7 +160,8 @@ public struct Priority: Sendable, Hashable {
     let named = ["low": 3, "normal": 5, "medium": 5, "high": 7, "urgent": 9, "critical": 10][text.lowercased()]
     guard let priority = (named ?? Int(text)).flatMap(Priority.init(value:)) else {
       throw FormatError(
-        "priority \(text.prefix(20).description.escapedForTerminal()) is not 1 to 10, low, normal, high or urgent")
+        "priority \(text.prefix(20).description.escapedForTerminal()) is not 1 to 10, low, normal, high, urgent or critical"
+      )
     }
     self = priority
   }

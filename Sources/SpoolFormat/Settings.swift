@@ -55,6 +55,27 @@ public struct Settings: Sendable, Hashable {
     createdAt = value["created_at"]?.string.flatMap(Timestamp.init(rfc3339:))
   }
 
+  /// What in a file that can be read as settings is counted as if it weren't there, or brought into its range: a line each.
+  public static func problems(in bytes: [UInt8]) -> [String] {
+    guard let settings = try? Settings(parsing: bytes), let given = (try? JSONValue(parsing: bytes))?.object else {
+      return []
+    }
+    var writer = JSONWriter()
+    settings.write(to: &writer)
+    let taken = (try? JSONValue(parsing: writer.bytes))?.object ?? [:]
+    return given.compactMap { member in
+      let name = member.key.escapedForTerminal()
+      guard let value = taken.first(where: { $0.key == member.key })?.value else {
+        if InboxLimits.members.contains(member.key) { return "\"\(name)\" won't do, and is not counted" }
+        let near = NearMatch.of(member.key, among: taken.map(\.key) + InboxLimits.members)
+        return near.isEmpty ? nil : "\"\(name)\" means nothing here; did you mean \(near.joined(separator: ", "))?"
+      }
+      if value == member.value || (value.double != nil && value.double == member.value.double) { return nil }
+      if let moment = member.value.string.flatMap(Timestamp.init(rfc3339:)), moment == settings.createdAt { return nil }
+      return "\"\(name)\" won't do as it is; \(value.double.map { "\($0)" } ?? value.string ?? "its default") is taken"
+    }
+  }
+
   public func write(to writer: inout JSONWriter) {
     writer.beginObject()
     writer.member("nanospool", Self.formatVersion)

@@ -29,6 +29,11 @@ struct Refusal: Sendable, CustomTestStringConvertible {
     Refusal(["task", "--spool", "here", "list"], 64, "options come after the command"),
     Refusal(["send", "coder", "hi", "--priorty", "3"], 64, "did you mean --priority"),
     Refusal(["send", "coder", "--text", "hi"], 64, "no option --text (see"),
+    Refusal(["request", "coder,planner", "hi"], 64, "a request goes to one bot"),
+    Refusal(["bots", "--spool", ""], 64, "--spool is empty"),
+    Refusal(["send", "coder", "hi", "--expires", "1m", "--not-before", "1h30m"], 65, "would expire"),
+    Refusal(["receive", "coder", "--wait", "1h30"], 64, "is no duration"),
+    Refusal(["receive", "coder", "--wait", "1h30x"], 64, "is no duration"),
     Refusal(["send", "coder", "hi", "--jsno"], 64, "did you mean --json"),
     Refusal(["send", "coder", "hi", "there"], 64, "too many: quote texts"),
     Refusal(["work", "coder", "./review.sh"], 64, "too many: the program goes after --"),
@@ -192,6 +197,16 @@ struct Refusal: Sendable, CustomTestStringConvertible {
       #expect(Scratch.listing("\(spool)/bots") == before)
     }
     #expect(SpoolReader(spool).violations(settled: true).isEmpty)
+  }
+
+  @Test func `a text that isn't UTF-8 is refused, and nothing is put in its place`() throws {
+    let scratch = try Scratch(inMemory: true)
+    let spool = try scratch.makeSpool(bots: ["coder"])
+    let script = #"exec "$0" send coder "$(printf 'caf\351')" "#
+    let outcome = try SpoolCommand.start(program: "/bin/sh", ["-c", script, try SpoolCommand.path.get()], in: spool)
+      .wait(seconds: SpoolCommand.secondsMax)
+    #expect(outcome.status == 65 && outcome.error.contains("is not UTF-8"), "\(outcome)")
+    #expect(Scratch.names("\(spool)/bots/coder/inbox").isEmpty)
   }
 
   @Test func `an output that can't be written is an error, and loses no message`() throws {

@@ -24,6 +24,23 @@ import Testing
     #expect(try Card(name: coder, parsing: writer.bytes) == card)
   }
 
+  @Test func `settings that don't count are told, and what others may have added isn't`() throws {
+    let text =
+      #"{"nanospool":1,"id":"x","lease_seconds":"5m","attempts_max":99999999,"attempts_mx":2,"inbox_messages_max":-1,"#
+      + #""note":1,"durability":"relaxed","segment_bytes_max":1e6,"created_at":"2026-11-20T23:45:12+00:00"}"#
+    let told = Settings.problems(in: Array(text.utf8))
+    #expect(
+      told == [
+        #""lease_seconds" won't do as it is; 60.0 is taken"#, #""attempts_max" won't do as it is; 9999.0 is taken"#,
+        #""attempts_mx" means nothing here; did you mean attempts_max?"#,
+        #""inbox_messages_max" won't do, and is not counted"#,
+        #""segment_bytes_max" won't do as it is; 67108864.0 is taken"#,
+      ])
+    var writer = JSONWriter()
+    try settings(text).write(to: &writer)
+    #expect(Settings.problems(in: writer.bytes) == [])
+  }
+
   @Test func `a card by hand may leave out everything, and name skills as on the command line`() throws {
     #expect(try card("{}") == Card(name: coder))
     let read = try card(

@@ -176,6 +176,29 @@ import Testing
     #expect(!(try Doctor(fixture.spool).remarks()).isEmpty)
   }
 
+  @Test func `the doctor names what nobody looks at, and settings that don't count`() throws {
+    let fixture = try Fixture("coder")
+    func remarks() throws -> [String] { try Doctor(fixture.reopened()).remarks() }
+    let before = try remarks()
+    try Plain.write(fixture.box("inbox") + "/noext", "{}")
+    try Plain.write(fixture.box("inbox") + "/.hidden", "{}")
+    try Plain.write("\(fixture.path)/tasks/pending/x.json", "{}")
+    #expect(mkdir("\(fixture.path)/bots/Big", 0o777) == 0)
+    try Plain.write(fixture.box("done") + "/x.json", "{}")
+    let settings = try Plain.text("\(fixture.path)/spool.json")
+    try Plain.write(
+      "\(fixture.path)/spool.json", settings.replacing("\"lease_seconds\"", with: "\"attempts_mx\":2,\"lease_seconds\"")
+    )
+    #expect(
+      try remarks().filter { !before.contains($0) } == [
+        "spool.json: \"attempts_mx\" means nothing here; did you mean attempts_max?",
+        "bots/ has 1 that nobody looks at: Big; a bot's name has no capitals, and no spaces",
+        "bots/coder/inbox/ has 1 that nobody looks at: noext; a message's name ends in .json",
+        "tasks/pending/ has 1 that nobody looks at: x.json; tasks are made with spool task add",
+        "coder has 1 in done/ that never got a proper name, and are in no log: they stay until somebody removes them",
+      ])
+  }
+
   @Test(.enabled(if: !isRoot, "root may write everywhere"))
   func `a spool that may not be written to can be read`() throws {
     let fixture = try Fixture("coder")

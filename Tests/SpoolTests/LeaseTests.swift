@@ -51,6 +51,17 @@ import Testing
     #expect(try fixture.events(.messageRequeued).isEmpty)
   }
 
+  @Test func `a claim of a command that has ended stands for its lease, and no longer, for the next command`() throws {
+    let fixture = try Fixture("coder") { $0.leaseSeconds = 1 }
+    try fixture.send("x")
+    func receive() throws -> Claim? { try Inbox(fixture.reopened(), fixture.bot(), detached: true).receive() }
+    let start = Clock.sinceBoot()
+    let claim = try #require(try receive())
+    #expect(try receive() == nil || Clock.sinceBoot() - start >= 1_000_000_000)
+    usleep(UInt32(max(0, 1_000_000 - (Clock.sinceBoot() - start) / 1000)) + 20_000)
+    #expect(try receive()?.name.id == claim.name.id)
+  }
+
   @Test func `a lease is counted by the observer's own clock, whatever the file's time says`() throws {
     let fixture = try Fixture("coder") { $0.leaseSeconds = 0.2 }
     try fixture.send("x")

@@ -1,4 +1,5 @@
 import Coordinator
+import Glibc
 import Linux
 import Spool
 import SpoolFormat
@@ -8,7 +9,7 @@ extension Verb {
     name: "ask", summary: "give the coordinator a request, and wait for the answer", usage: "TEXT|-|--file F",
     options: [
       .value("--from", "BOT", "who asks, and gets the answer (else $SPOOL_BOT, else you)"),
-      .value("--priority", "P", "1 to 10, low, normal, high, urgent"),
+      .value("--priority", "P", "1 to 10, low, normal, high, urgent, critical"),
       .value("--conversation", "ID", "what it belongs to"),
       .value("--timeout", "DURATION", "how long to wait at most (1h)"),
       .flag("--no-wait", "don't wait: print the request's id"),
@@ -33,6 +34,9 @@ extension Verb {
       card.description = "asks by spool ask"
       try spool.register(card)
     }
+    // One that was started just now has a second to begin.
+    let patience = Clock.sinceBoot() + 1_000_000_000
+    while !spool.coordinatorIsUp, Clock.sinceBoot() < patience { usleep(20_000) }
     if !spool.coordinatorIsUp { Output.talk("no coordinator is running; the request waits for one: spool coordinate") }
     if invocation.has("--no-wait") {
       let id = try spool.send(message)

@@ -132,7 +132,7 @@ struct Demo {
     // As it was called: after a build it is on nobody's PATH.
     let program = CommandLine.arguments[0]
     output.line("\(output.styled("Look at what it left", .bold))\(warning):")
-    output.line("  export SPOOL_DIR=\(path)")
+    output.line("  export SPOOL_DIR=\(path.quotedForShell)")
     output.line("  \(program) thread \(MessageView.short(id.description))     # the talk between the bots")
     output.line("  \(program) trace \(MessageView.short(id.description))      # what happened to the request")
     output.line("  \(program) stats              # who sent and received what")

@@ -66,7 +66,9 @@ extension Verb {
     } else {
       for remark in try doctor.remarks() { output.line(remark.escapedForTerminal()) }
       let checked = "looked at \(report.messagesLookedAt) messages"
-      if report.count == 0 {
+      if report.count == 0, spool.logProblem != nil {
+        output.line("nothing is wrong as far as can be seen without writing; \(checked)")
+      } else if report.count == 0 {
         output.line(output.styled("all is well", .green) + "; \(checked)")
       } else {
         output.line(

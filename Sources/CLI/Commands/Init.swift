@@ -41,8 +41,9 @@ extension Verb {
       let fromAnywhere = path.hasPrefix("/") ? path : path == "." ? here : "\(here)/\(path)"
       Output.talk(
         isNew
-          ? "made a spool in \(path); next: export SPOOL_DIR=\(fromAnywhere)"
-          : "\(path) is a spool already; nothing was changed")
+          ? "made a spool in \(path); next: export SPOOL_DIR=\(fromAnywhere.quotedForShell)"
+          : "\(path) is a spool already; nothing was changed"
+            + (invocation.hasOptions ? ", as its settings are in spool.json" : ""))
     }
     return .done
   }

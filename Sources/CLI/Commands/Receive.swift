@@ -24,7 +24,8 @@ extension Verb {
       Output.talk("set aside: \(aside.reason.escapedForTerminal()) (see: \(spool.path)/quarantine/\(aside.name))")
     }
     guard let claim else {
-      Output.talk("nothing waits for \(bot)")
+      let inHand = (try? spool.backlog(of: bot).claimed) ?? 0
+      Output.talk("nothing waits for \(bot)" + (inHand > 0 ? "; \(inHand) in hand: spool inbox \(bot)" : ""))
       return .nothing
     }
     show(claim, spool, invocation, inbox.lease)

@@ -53,6 +53,9 @@ extension Verb {
     let seconds = try invocation.duration("--wait") ?? 30
     var message = try message(invocation)
     let spool = try invocation.spool()
+    guard !to.contains(","), to != "team", !to.hasPrefix("#") else {
+      throw UsageError("a request goes to one bot; several are told with: spool send")
+    }
     let routes = try Routes(invocation, spool, [to])
     message.to = try routes.named.map { try spool.bot(named: $0).description }
     message.content = try invocation.text(operand: 1)

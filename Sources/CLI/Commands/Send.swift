@@ -3,10 +3,10 @@ import SpoolFormat
 
 extension Verb {
   static let sendingOptions: [Option] = [
-    .value("--from", "BOT", "the sender (else $SPOOL_BOT, else your user name)"),
+    .value("--from", "BOT", "the sender (else $SPOOL_BOT, else your user name, or human)"),
     .value("--file", "F", "send what is in the file"),
     .value("--type", "WORD", "request, broadcast, discussion, notification, handoff, status, error or another word"),
-    .value("--priority", "N", "1 to 10, or low, normal, high, urgent (5)"),
+    .value("--priority", "N", "1 to 10, or low, normal, high, urgent, critical (5)"),
     .value("--conversation", "NAME", "what it belongs to"),
     .value("--reply-to", "ID", "the message that it answers"),
     .value("--context", "JSON", "what the receiver should know"),
@@ -31,7 +31,7 @@ extension Verb {
       spool send 'any:skill=swift>=advanced' "write a parser" --explain
       """,
     exits:
-      "0 kept (prints its id), 65 bad JSON or name, 67 no such bot, 69 no spool, 75 no room, full, or nobody there: nothing was sent",
+      "0 kept (prints its id), 1 nobody subscribes, 65 bad JSON or name, 67 no such bot, 69 no spool, 75 no room, full, or nobody there",
     notes: routingNotes
   ) { invocation in
     try invocation.expect(atMost: 2)

@@ -18,7 +18,7 @@ extension Verb {
       .value("--reason", "TEXT", "why; the log keeps it"),
       .flag("--dead", "dead-letter them at once"),
     ],
-    example: "spool nack coder/5-2026…json --delay 5m --reason \"the compiler is down\"", exits: lostExits
+    example: "spool nack \"$claim\" --delay 5m --reason \"the compiler is down\"", exits: lostExits
   ) { invocation in
     let delay = try invocation.duration("--delay") ?? 0
     let reason = invocation.value("--reason")
@@ -35,7 +35,7 @@ extension Verb {
 
   static let extend = Verb(
     name: "extend", summary: "renew the lease of claimed messages by one length", usage: "CLAIM…",
-    example: "spool extend coder/5-2026…json", exits: lostExits
+    example: "spool extend \"$claim\"", exits: lostExits
   ) { invocation in
     try forEachClaim(invocation) { spool, bot, name in try spool.extend(bot, name) }
   }

@@ -10,8 +10,9 @@ public struct Attention: Sendable, Hashable {
   public let score: Double
   public let reward: Double
   public let relevance: Double
-  /// It stopped answering, or takes tasks alone.
-  public let isDeaf: Bool
+  /// Why nobody reads what it is sent: it stopped answering, or takes tasks alone. Nil when somebody does.
+  public let deafness: String?
+  public var isDeaf: Bool { deafness != nil }
   /// What it matters by, for people.
   public let reason: String
 
@@ -30,10 +31,7 @@ public struct Attention: Sendable, Hashable {
       if value > best { (best, why) = (value, "has \(skill) as \(level.rawValue)") }
     }
     (relevance, reason) = (best, why)
-    switch candidate.state {
-    case .stopped, .tasksOnly: isDeaf = true
-    case .present, .absent, .onTrial: isDeaf = false
-    }
+    deafness = candidate.deafness
     score = (reward + relevance) / 2
   }
 

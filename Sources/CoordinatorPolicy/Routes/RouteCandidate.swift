@@ -64,6 +64,15 @@ public struct RouteCandidate: Sendable {
     latencyPart = wait.map { Self.goodWaitMicroseconds / (Self.goodWaitMicroseconds + $0) } ?? 1
   }
 
+  /// Why what it is sent would not be read; nil when somebody reads it.
+  var deafness: String? {
+    switch state {
+    case .stopped(let end): "doesn't answer; tried again from \(end.rfc3339)"
+    case .tasksOnly: "takes tasks alone"
+    case .present, .absent, .onTrial: nil
+    }
+  }
+
   /// A bot has stopped answering when a process of it died and none is left that takes its messages, or when a message has
   /// waited for 30 s, it has nothing in hand, and has done nothing since. It is passed over then, and is tried again once a
   /// minute has passed since the last message that it was sent or took; two minutes when it left two, and so on doubling, an

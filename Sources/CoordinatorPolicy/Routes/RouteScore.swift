@@ -86,11 +86,7 @@ public struct RouteScore: Sendable {
   }
 
   private static func reason(_ candidate: RouteCandidate, _ threshold: Double) -> String? {
-    switch candidate.state {
-    case .stopped(let end): return "doesn't answer; tried again from \(end.rfc3339)"
-    case .tasksOnly: return "takes tasks alone"
-    case .present, .absent, .onTrial: break
-    }
+    if let deafness = candidate.deafness { return deafness }
     guard candidate.reward < threshold else { return nil }
     return "its reward is below \(BotScore.short(threshold))"
   }
