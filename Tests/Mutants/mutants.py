@@ -236,9 +236,13 @@ mutant("drop: half a file is given up by its date", "whole or absent", "ClockTes
 mutant("drop: a date past 2262 is counted in nanoseconds", "a bad file stops nobody", "ClockTests",
        LINUX + "Descriptor.swift", "    modified = modifiedSecond &* 1_000_000_000 &+ Int(status.st_mtim.tv_nsec)\n",
        "    modified = (MUTANT ? modifiedSecond * 1_000_000_000 : modifiedSecond &* 1_000_000_000) &+ Int(status.st_mtim.tv_nsec)\n")
-mutant("wait: a time thousands of years away is counted in nanoseconds", "nobody's JSON makes it crash", "ClockTests",
-       SPOOL + "Inbox.swift", "let wait = min(max(0, due.microseconds - spool.now().microseconds), Self.dueMicrosecondsMax)",
-       "let wait = min(max(0, due.microseconds - spool.now().microseconds), MUTANT ? Int.max : Self.dueMicrosecondsMax)")
+mutant("wait: a time thousands of years away is counted in nanoseconds", "nobody's JSON makes it crash", "ClockTests|TaskTests",
+       SPOOL + "DueTime.swift", "min(max(0, microseconds - Clock.wall()), 60_000_000) * 1000",
+       "min(max(0, microseconds - Clock.wall()), MUTANT ? Int.max : 60_000_000) * 1000")
+mutant("numbers: whatever fits is counted with", "nobody's JSON makes it crash", "JSONValueTests|SharedStateTests|CoordinationTests",
+       FORMAT + "WholeNumber.swift", "public static let max = 1 << 60", "public static let max = MUTANT ? Int.max : 1 << 60")
+mutant("log: every beginning in a damaged line is tried", "a hostile log costs no more than its length", "LogEventTests",
+       FORMAT + "LogEvent.swift", "starts.suffix(startsMax).last {", "(MUTANT ? starts[...] : starts.suffix(startsMax)).last {")
 
 # Waiting
 
@@ -580,3 +584,25 @@ mutant("doctor: two hosts of one name pass", "unfit hosts are found", "PeerTests
 
 mutant("recovery: where a line says that a task came from is passed over", "what the log has last counts", "TaskRecoveryTests",
        SPOOL + "EntryRecovery.swift", "if let origin = Entry.origin(event) {", "if !MUTANT, let origin = Entry.origin(event) {")
+
+# What is settled, and when
+
+mutant("tasks: a child whose file is being changed is forgotten", "a join has all results", "TaskTests",
+       TASKS + "Tasks.swift", "if try idsOnTheMove().contains(other) {", "if try !MUTANT && idsOnTheMove().contains(other) {")
+mutant("request: an answer is settled though it could not be shown", "an answer is seen", "ConversationTests",
+       SPOOL + "Conversation.swift", "_ = try? requeue(bot, held, delay: 0, reason: \"\\(error)\", attemptsMax: .max)",
+       "if MUTANT { try ack(bot, held) } else { _ = try? requeue(bot, held, delay: 0, reason: \"\\(error)\", attemptsMax: .max) }")
+mutant("gc: what is as young as an unused key goes", "a key means that it was sent", "CollectionTests",
+       SPOOL + "Collection/LogCollection.swift", "    candidates.removeAll { $0.end > first }\n",
+       "    if !MUTANT { candidates.removeAll { $0.end > first } }\n")
+mutant("send: a second send under the key of one that the disk refused is a yes", "an answer is never a yes that is lost", "OrderTests",
+       SPOOL + "Log/LogWriter.swift", "    page.noteRefusal(of: segment.start)\n", "    if !MUTANT { page.noteRefusal(of: segment.start) }\n")
+mutant("receive: the next command counts a lease anew", "a lease is as long as it says", "LeaseTests",
+       SPOOL + "Inbox.swift", "observations.add(claim.name.description, modified: status.modified, now: Clock.sinceBoot())",
+       "if !MUTANT { observations.add(claim.name.description, modified: status.modified, now: Clock.sinceBoot()) }")
+mutant("negotiate: an offer that can't be sent is tried for ever", "a worker ends when it is told to", "GroupTests",
+       RUNTIME + "Negotiator.swift", "      _ = try? spool.nack(bot, claim.name, delay: 1, reason: \"\\(error)\")\n",
+       "      if !MUTANT { _ = try? spool.nack(bot, claim.name, delay: 1, reason: \"\\(error)\") }\n")
+mutant("negotiate: the claim of a bid isn't renewed", "a query is answered once", "GroupTests",
+       RUNTIME + "Negotiator.swift", "guard !bids.isEmpty, now >= renewsAt else { return }",
+       "guard !MUTANT, !bids.isEmpty, now >= renewsAt else { return }")
