@@ -119,10 +119,11 @@ extension Spool {
     for _ in 0..<100 {
       if let result = try body(entry) { return result }
       guard let found = try findTask(entry.id) else {
+        if try doing("cannot look at \(entry.id)", { try idsOnTheMove().contains(entry.id) }) { break }
         throw SpoolError(.notFound, "\(entry.id) is gone", hint: "see: spool trace \(entry.id)")
       }
       entry = found
     }
-    throw SpoolError(.tryAgain, "\(entry.id) keeps being moved by others", hint: "try again in a moment")
+    throw SpoolError(.tryAgain, "\(entry.id) keeps being changed by others", hint: "try again in a moment")
   }
 }

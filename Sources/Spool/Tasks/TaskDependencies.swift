@@ -103,10 +103,8 @@ extension Spool {
 
   private func standings(_ record: TaskRecord) throws -> Standings {
     let found = try findTasks(Set(record.dependsOn))
-    guard record.waitsForChildren || record.isJoin else { return (try found.mapValues(standing), []) }
-    let (children, areAll) = try childrenAndWhetherAll(of: record)
-    // One that somebody is changing may be another child, and hasn't ended as far as anybody knows.
-    return (try found.mapValues(standing), children.map(Self.standingForParent) + (areAll ? [] : [.inProgress]))
+    let children = record.waitsForChildren || record.isJoin ? try children(of: record) : []
+    return (try found.mapValues(standing), children.map(Self.standingForParent))
   }
 
   /// As those see a task that wait for it.
@@ -140,9 +138,9 @@ extension Spool {
       if record.blockedBy == dependency, record.blockedReason == reason { return nil }
       return try block(entry, reason: reason, on: dependency, by: TaskDependencies.author)
     case .joined:
-      let (children, areAll) = try childrenAndWhetherAll(of: record)
+      let children = try children(of: record)
       // One of them may have been brought back meanwhile; its next end settles this.
-      guard areAll, children.count >= childrenCount, children.allSatisfy({ Self.standingForParent($0).isFinal }) else {
+      guard children.count >= childrenCount, children.allSatisfy({ Self.standingForParent($0).isFinal }) else {
         return nil
       }
       if let bad = children.first(where: { $0.state != .completed }) {
@@ -180,21 +178,17 @@ extension Spool {
 
   /// The children of a task, those that it names first, in that order, and then by age. Those that nobody named
   /// beforehand are looked for among all that are younger.
-  public func children(of record: TaskRecord) throws -> [StoredTask] { try childrenAndWhetherAll(of: record).children }
-
-  /// - Returns: and whether there can't be any other, for now.
-  private func childrenAndWhetherAll(of record: TaskRecord) throws -> (children: [StoredTask], areAll: Bool) {
-    guard let id = record.id else { return ([], true) }
-    var areAll = true
+  public func children(of record: TaskRecord) throws -> [StoredTask] {
+    guard let id = record.id else { return [] }
     var found: [MessageID: StoredTask] = [:]
     let named = try findTasks(Set(record.children))
     for entry in named.values { found[entry.id] = try task(entry.id) }
     if record.children.isEmpty {
-      let younger = try tasks(addedAfter: id) { areAll = areAll && ($0 as? SpoolError)?.code != .tryAgain }
-      for task in younger where task.record.parent == id { found[task.id] = task }
+      for task in try tasks(addedAfter: id, unreadable: { _ in }) where task.record.parent == id {
+        found[task.id] = task
+      }
     }
     let order = Dictionary(record.children.enumerated().map { ($1, $0) }) { first, _ in first }
-    let sorted = found.values.sorted { (order[$0.id] ?? .max, $0.id) < (order[$1.id] ?? .max, $1.id) }
-    return (sorted, areAll)
+    return found.values.sorted { (order[$0.id] ?? .max, $0.id) < (order[$1.id] ?? .max, $1.id) }
   }
 }

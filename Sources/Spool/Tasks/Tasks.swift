@@ -174,7 +174,7 @@ extension Spool {
   }
 
   /// The tasks that are younger than another, by age, each as it stood when it was read. What moves meanwhile is not missed.
-  /// - Parameter unreadable: told why one couldn't be read, which is left out; `.tryAgain` while somebody changes it.
+  /// - Parameter unreadable: told why one couldn't be read, which is left out.
   func tasks(addedAfter id: MessageID, unreadable: (any Error) -> Void) throws -> [StoredTask] {
     var entries: [MessageID: TaskEntry?] = [:]
     // Twice, with what is being changed, for the reasons that `findTasks` has.
@@ -186,15 +186,26 @@ extension Spool {
     return entries.sorted { $0.key < $1.key }.compactMap { other, entry in
       do {
         if let entry, let record = try record(of: entry) { return StoredTask(entry: entry, record: record) }
-        if let task = try task(other) { return task }
-        if try idsOnTheMove().contains(other) {
-          throw SpoolError(.tryAgain, "\(other) is being changed", hint: "try again in a moment")
-        }
-        return nil
+        return try task(other) ?? taskOnTheMove(other)
       } catch {
         unreadable(error)
         return nil
       }
+    }
+  }
+
+  /// A task that somebody is changing, or was when he died, as it was before.
+  private func taskOnTheMove(_ id: MessageID) throws -> StoredTask? {
+    try doing("cannot look at \(id)") {
+      for mover in try root.names(Layout.tasksMoving) {
+        for name in try root.names("\(Layout.tasksMoving)/\(mover)") {
+          guard let move = TaskMove(name), move.side == .old, move.entry.id == id,
+            let bytes = try root.readFile("\(Layout.tasksMoving)/\(mover)/\(name)", maximum: TaskRecord.bytesMax)
+          else { continue }
+          return StoredTask(entry: move.entry, record: try record(of: move.entry, bytes))
+        }
+      }
+      return nil
     }
   }
 
