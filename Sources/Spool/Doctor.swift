@@ -150,7 +150,7 @@ public struct Doctor {
     }
     let aside = try spool.quarantined().count
     if aside > 0 { remarks.append("\(aside) in quarantine/: see the .reason beside each") }
-    remarks += try settingsRemarks() + strayRemarks()
+    remarks += try settingsRemarks() + strayRemarks() + clockRemarks()
     for bot in try spool.bots() where spool.isOwn(bot) {
       let backlog = try spool.backlog(of: bot)
       let done = try doing("cannot look at \(bot)") { try spool.root.names(Layout.box(bot, .done)) }
@@ -175,6 +175,20 @@ public struct Doctor {
       try spool.root.readFile(Layout.settings, maximum: Settings.bytesMax)
     }
     return Settings.problems(in: bytes ?? []).map { "\(Layout.settings): \($0)" }
+  }
+
+  private func clockRemarks() throws -> [String] {
+    let files = LogFiles(root: spool.root)
+    return try doing("cannot look at the log") {
+      try files.hosts().compactMap { host in
+        guard let start = try files.segments(of: host).last?.start, spool.now().seconds(since: start) < -3600 else {
+          return nil
+        }
+        return
+          "log/\(host) goes on in a segment of \(start.rfc3339), which is yet to come: a clock was wrong; until then "
+          + "spool gc keeps what is logged there"
+      }
+    }
   }
 
   /// What lies where messages, tasks and bots are looked for, and is passed over for its name.

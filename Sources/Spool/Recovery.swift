@@ -10,6 +10,8 @@ public struct RecoveryReport: Sendable {
     public let path: String
     public let problem: String
     public let remedy: String
+    /// Whether it is for somebody to mend by hand.
+    public var isLeft: Bool { remedy.hasPrefix("left") }
   }
   /// At most `findingsMax` of them; `count` counts all.
   public private(set) var findings: [Finding] = []

@@ -184,6 +184,8 @@ import Testing
     try Plain.write(fixture.box("inbox") + "/.hidden", "{}")
     try Plain.write("\(fixture.path)/tasks/pending/x.json", "{}")
     #expect(mkdir("\(fixture.path)/bots/Big", 0o777) == 0)
+    #expect(mkdir("\(fixture.path)/log/afar", 0o777) == 0)
+    try Plain.write("\(fixture.path)/log/afar/29991231T000000.000000Z.jsonl", "")
     try Plain.write(fixture.box("done") + "/x.json", "{}")
     let settings = try Plain.text("\(fixture.path)/spool.json")
     try Plain.write(
@@ -195,6 +197,8 @@ import Testing
         "bots/ has 1 that nobody looks at: Big; a bot's name has no capitals, and no spaces",
         "bots/coder/inbox/ has 1 that nobody looks at: noext; a message's name ends in .json",
         "tasks/pending/ has 1 that nobody looks at: x.json; tasks are made with spool task add",
+        "log/afar goes on in a segment of 2999-12-31T00:00:00.000000Z, which is yet to come: a clock was wrong; "
+          + "until then spool gc keeps what is logged there",
         "coder has 1 in done/ that never got a proper name, and are in no log: they stay until somebody removes them",
       ])
   }

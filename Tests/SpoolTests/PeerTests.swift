@@ -71,6 +71,9 @@ import Testing
     #expect(eventually { !Plain.names("\(fixture.path)/tmp").filter { $0.hasSuffix("~hello") }.isEmpty })
     killed.kill()
     #expect(try killed.wait(seconds: 20).isKilled)
+    let hello = try #require(Plain.names("\(fixture.path)/tmp").first { $0.hasSuffix("~hello") })
+    // As when it dies between two of its calls.
+    try Plain.write("\(fixture.path)/tmp/\(hello.dropLast(5))anew", "")
     // One of another name may try to talk to it first; one of the same host knows that it is dead.
     let later = try ["one", "two"].map { try Self.start($0, in: fixture, "--hosts", "2", "--wait", "40s") }
     for process in later {

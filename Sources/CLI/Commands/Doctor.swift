@@ -47,7 +47,7 @@ extension Verb {
         }
       } else {
         let path = finding.path.escapedForTerminal()
-        let remedy = isRepairing ? finding.remedy : "would be " + finding.remedy
+        let remedy = isRepairing || finding.isLeft ? finding.remedy : "would be " + finding.remedy
         output.line("\(output.styled(path, .bold)) \(finding.problem.escapedForTerminal()): \(remedy)")
       }
     }
@@ -71,9 +71,10 @@ extension Verb {
       } else if report.count == 0 {
         output.line(output.styled("all is well", .green) + "; \(checked)")
       } else {
+        let isForPeople = report.findings.count == report.count && report.findings.allSatisfy(\.isLeft)
+        let cure = isForPeople ? "for you to mend" : "repair them with: spool doctor --repair"
         output.line(
-          isRepairing ? "repaired; \(checked)" : "\(report.count) things wrong; repair them with: spool doctor --repair"
-        )
+          isRepairing && !isForPeople ? "repaired; \(checked)" : "\(report.count) things wrong; \(cure)")
       }
     }
     return (report.count == 0 || isRepairing) && isFit ? .done : .nothing

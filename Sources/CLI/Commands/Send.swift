@@ -4,7 +4,7 @@ import SpoolFormat
 extension Verb {
   static let sendingOptions: [Option] = [
     .value("--from", "BOT", "the sender (else $SPOOL_BOT, else your user name, or human)"),
-    .value("--file", "F", "send what is in the file"),
+    .value("--file", "F", "send what is in the file; without TEXT and this, what is on standard input"),
     .value("--type", "WORD", "request, broadcast, discussion, notification, handoff, status, error or another word"),
     .value("--priority", "N", "1 to 10, or low, normal, high, urgent, critical (5)"),
     .value("--conversation", "NAME", "what it belongs to"),

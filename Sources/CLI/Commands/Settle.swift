@@ -2,7 +2,7 @@ import Spool
 import SpoolFormat
 
 extension Verb {
-  private static let lostExits = "0 done, 3 it is no longer in hand: nothing was changed, 69 no spool"
+  private static let lostExits = "0 done, 3 one is no longer in hand (the others are settled), 69 no spool"
 
   static let ack = Verb(
     name: "ack", summary: "say that claimed messages are done", usage: "CLAIM…",

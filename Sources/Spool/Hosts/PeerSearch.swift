@@ -160,7 +160,9 @@ struct PeerSearch {
       else { continue }
       guard !peer.isSameHost(as: own) else {
         if let holder = Holder(peer.holder), spool.isGone(holder) {
-          _ = try? root.unlinkIfPresent(path)
+          for left in names where left.hasPrefix("\(PeerChannel.prefix)\(tag)~") {
+            _ = try? root.unlinkIfPresent(Layout.temporary(left))
+          }
         } else {
           isAloneHere = false
         }
