@@ -185,7 +185,7 @@ public struct Doctor {
           return nil
         }
         return
-          "log/\(host) goes on in a segment of \(start.rfc3339), which is yet to come: a clock was wrong; until then "
+          "\(Layout.logs(of: host)) goes on in a segment of \(start.rfc3339), which is yet to come: a clock was wrong; until then "
           + "spool gc keeps what is logged there"
       }
     }
