@@ -61,7 +61,10 @@ public final class Spool: Sendable {
   /// Opens a spool. After a reboot, or in a copy, the first to open it repairs it before this returns.
   /// A spool on a read-only file system can be opened, and read.
   /// - Throws: `.notASpool`, `.inputOutput`; `.notPermitted` for a shared one of a group that this user isn't in.
-  public init(at path: String) throws {
+  public convenience init(at path: String) throws { try self.init(at: path, machine: Self.currentHost()) }
+
+  /// As a machine of this name.
+  init(at path: String, machine: String) throws {
     self.path = path
     let opened = try SharedSpool.openRoot(path)
     settings = try Self.readSettings(opened)
@@ -72,7 +75,7 @@ public final class Spool: Sendable {
       root = opened
       sharing = nil
     }
-    let identity = HostIdentity(root: root, wanted: Self.currentHost(), user: sharing?.user)
+    let identity = HostIdentity(root: root, wanted: machine, user: sharing?.user)
     host = try doing("cannot tell which host this is") { try identity.name() }
     part = LogPart.name(host: host, user: sharing?.user)
     process = ProcessIdentity.current()

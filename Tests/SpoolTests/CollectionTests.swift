@@ -206,9 +206,7 @@ import Testing
     let fixture = try fixture()
     // This host is quiet: its one segment is never removed, and has the sending.
     try fixture.send("done elsewhere")
-    setenv("SPOOL_HOST", "afar", 1)
-    let afar = try Spool(at: fixture.path)
-    unsetenv("SPOOL_HOST")
+    let afar = try Spool(at: fixture.path, machine: "afar")
     let inbox = try Inbox(afar, fixture.bot())
     let claim = try #require(try inbox.claim())
     try afar.ack(claim.bot, claim.name)
@@ -284,9 +282,7 @@ import Testing
 
   @Test func `of another host all from its checkpoint on stays, and its last two segments whatever that says`() throws {
     let fixture = try fixture()
-    setenv("SPOOL_HOST", "afar", 1)
-    let afar = try Spool(at: fixture.path)
-    unsetenv("SPOOL_HOST")
+    let afar = try Spool(at: fixture.path, machine: "afar")
     try fill(fixture, segments: 6, host: afar)
     let all = try segments(fixture, "afar")
     let checkpoint = "\(fixture.path)/\(Layout.checkpoint(of: "afar"))"

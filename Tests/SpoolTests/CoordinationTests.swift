@@ -69,11 +69,7 @@ import Testing
     for _ in 0..<20 {
       TemporaryDirectory.removeTree("\(fixture.path)/coordinator")
       mkdir("\(fixture.path)/coordinator", 0o777)
-      let spools = try (0..<4).map { number in
-        setenv("SPOOL_HOST", "host\(number)", 1)
-        defer { unsetenv("SPOOL_HOST") }
-        return try fixture.reopened()
-      }
+      let spools = try (0..<4).map { try Spool(at: fixture.path, machine: "host\($0)") }
       let leaders = spools.map { Leadership($0) }
       var held: [Bool] = []
       for leadership in leaders { held.append(try leadership.hold()) }
