@@ -52,7 +52,8 @@ take)
       ;;
     [0-9]-*~*) attempt=$((${name#*~} + 1)) name=${name%~*} ;; # it was put back: U-ID~ATTEMPT
     [0-9]-[0-9]*T*Z-*) ;;
-    *) # one that was dropped, and that nobody has named yet: U-ID, with an id of one's own
+    *) # one that was dropped, and that nobody has named yet: U-ID, with an id of one's own; unless it is being written
+      case $(cat "$file") in *\}) ;; *) continue ;; esac
       name=5-$(date -u +%Y%m%dT%H%M%S).000000Z-$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
       ;;
     esac

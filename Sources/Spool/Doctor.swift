@@ -148,7 +148,7 @@ public struct Doctor {
       remarks.append(
         "no inotify instance left (see fs.inotify.max_user_instances): new watchers use \(watcher.mechanism.rawValue)")
     }
-    let aside = try spool.quarantined().count
+    let aside = try spool.quarantinedNames().count
     if aside > 0 { remarks.append("\(aside) in quarantine/: see the .reason beside each") }
     remarks += try settingsRemarks() + strayRemarks() + clockRemarks()
     for bot in try spool.bots() where spool.isOwn(bot) {

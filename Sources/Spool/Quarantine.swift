@@ -33,6 +33,13 @@ extension Spool {
   /// What is set aside: the name in `quarantine/`, and why.
   /// - Parameter moment: only what was set aside since.
   public func quarantined(since moment: Timestamp? = nil) throws -> [(name: String, reason: String)] {
+    try quarantinedNames(since: moment).map { name in
+      (name, reason(besides: Layout.quarantined(name)) ?? "no reason is kept")
+    }
+  }
+
+  /// The same without reading why.
+  func quarantinedNames(since moment: Timestamp? = nil) throws -> [String] {
     try doing("cannot look into quarantine") {
       // The names begin with the time.
       let first = moment?.compact ?? ""
@@ -42,8 +49,6 @@ extension Spool {
         guard let sharing else { return true }
         let reason = Layout.reason(besides: Layout.quarantined(name))
         return try (root.status(reason) ?? root.status(Layout.quarantined(name)))?.owner == sharing.user
-      }.map { name in
-        (name, reason(besides: Layout.quarantined(name)) ?? "no reason is kept")
       }
     }
   }

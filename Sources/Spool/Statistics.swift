@@ -72,7 +72,7 @@ public struct Statistics: Sendable {
     }
     for (bot, count) in try spool.tasksInHand() { bots[bot.description, default: PerBot()].tasksInHand = count }
     tasks = try spool.taskCounts()
-    quarantined = try spool.quarantined().count
+    quarantined = try spool.quarantinedNames().count
     try doing("cannot look at the log") {
       for segment in try LogFiles(root: spool.root).allSegments() {
         logBytes += try spool.root.status(segment.path)?.size ?? 0

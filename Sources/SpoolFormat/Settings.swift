@@ -72,7 +72,9 @@ public struct Settings: Sendable, Hashable {
       }
       if value == member.value || (value.double != nil && value.double == member.value.double) { return nil }
       if let moment = member.value.string.flatMap(Timestamp.init(rfc3339:)), moment == settings.createdAt { return nil }
-      return "\"\(name)\" won't do as it is; \(value.double.map { "\($0)" } ?? value.string ?? "its default") is taken"
+      var shown = JSONWriter()
+      value.write(to: &shown)
+      return "\"\(name)\" won't do as it is; \(String(decoding: shown.bytes, as: UTF8.self)) is taken"
     }
   }
 

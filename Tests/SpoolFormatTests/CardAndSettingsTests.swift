@@ -31,10 +31,10 @@ import Testing
     let told = Settings.problems(in: Array(text.utf8))
     #expect(
       told == [
-        #""lease_seconds" won't do as it is; 60.0 is taken"#, #""attempts_max" won't do as it is; 9999.0 is taken"#,
+        #""lease_seconds" won't do as it is; 60.0 is taken"#, #""attempts_max" won't do as it is; 9999 is taken"#,
         #""attempts_mx" means nothing here; did you mean attempts_max?"#,
         #""inbox_messages_max" won't do, and is not counted"#,
-        #""segment_bytes_max" won't do as it is; 67108864.0 is taken"#,
+        #""segment_bytes_max" won't do as it is; 67108864 is taken"#,
       ])
     var writer = JSONWriter()
     try settings(text).write(to: &writer)

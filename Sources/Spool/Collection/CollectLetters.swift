@@ -20,7 +20,7 @@ extension Spool {
   /// - Returns: how many.
   public func clearQuarantine(olderThan seconds: Double, dryRun: Bool = false) throws -> Int {
     var count = 0
-    for (name, _) in try quarantined() {
+    for name in try quarantinedNames() {
       let path = Layout.quarantined(name)
       try doing("cannot remove \(path)") {
         guard let status = try root.status(path), status.isRegular, Double(statusAge(status)) >= seconds * 1e9 else {

@@ -72,11 +72,7 @@ struct LogNeeds {
       }
     }
     for name in try root.names(Layout.tasksTemporary) { if let entry = EntryName(name) { ids.insert(entry.id) } }
-    for mover in try root.names(Layout.tasksMoving) {
-      for name in try root.names("\(Layout.tasksMoving)/\(mover)") {
-        if let move = TaskMove(name) { ids.insert(move.entry.id) }
-      }
-    }
+    ids.formUnion(try spool.idsOnTheMove())
   }
 
   private mutating func gatherGroups() throws(SystemCallError) {

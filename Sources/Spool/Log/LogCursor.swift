@@ -20,7 +20,7 @@ struct LogCursor {
   private var next = 0
   /// The event that `pop` will return; kept so that several logs can be merged by time.
   private(set) var head: (event: LogEvent, position: Position)?
-  /// Lines that are no events: where, and how long.
+  /// Stretches that are no events: where, and how long.
   private(set) var badLines: [(position: Position, count: Int)] = []
 
   /// From the first segment that may hold something at or after `since`.

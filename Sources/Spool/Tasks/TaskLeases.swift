@@ -74,16 +74,19 @@ extension Spool {
     isGone(holder) || stood >= Int(settings.leaseSeconds * 1e9)
   }
 
-  /// Whether the tasks in `moving/` include these.
-  func idsOnTheMove() throws -> Set<MessageID> {
-    var ids: Set<MessageID> = []
+  /// What lies in `tasks/moving/`, whoever moves it, and where.
+  func tasksOnTheMove() throws(SystemCallError) -> [(path: String, move: TaskMove)] {
+    var found: [(path: String, move: TaskMove)] = []
     for mover in try root.names(Layout.tasksMoving) {
-      try root.list("\(Layout.tasksMoving)/\(mover)") {
-        if let move = TaskMove(String(decoding: $0, as: UTF8.self)) { ids.insert(move.entry.id) }
+      let directory = "\(Layout.tasksMoving)/\(mover)"
+      for name in try root.names(directory) {
+        if let move = TaskMove(name) { found.append(("\(directory)/\(name)", move)) }
       }
     }
-    return ids
+    return found
   }
+
+  func idsOnTheMove() throws(SystemCallError) -> Set<MessageID> { Set(try tasksOnTheMove().map(\.move.entry.id)) }
 
   /// An adder died between its file in `tmp/` and its place. Did it get as far as the log?
   func settleUnfinishedAdd(_ name: EntryName) throws -> TaskEntry? {

@@ -197,13 +197,9 @@ extension Spool {
   /// A task that somebody is changing, or was when he died, as it was before.
   private func taskOnTheMove(_ id: MessageID) throws -> StoredTask? {
     try doing("cannot look at \(id)") {
-      for mover in try root.names(Layout.tasksMoving) {
-        for name in try root.names("\(Layout.tasksMoving)/\(mover)") {
-          guard let move = TaskMove(name), move.side == .old, move.entry.id == id,
-            let bytes = try root.readFile("\(Layout.tasksMoving)/\(mover)/\(name)", maximum: TaskRecord.bytesMax)
-          else { continue }
-          return StoredTask(entry: move.entry, record: try record(of: move.entry, bytes))
-        }
+      for (path, move) in try tasksOnTheMove() where move.side == .old && move.entry.id == id {
+        guard let bytes = try root.readFile(path, maximum: TaskRecord.bytesMax) else { continue }
+        return StoredTask(entry: move.entry, record: try record(of: move.entry, bytes))
       }
       return nil
     }
