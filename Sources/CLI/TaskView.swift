@@ -89,7 +89,7 @@ enum TaskView {
     case .blocked:
       parts.append(
         task.record.blockedReason
-          ?? (task.record.waitsForChildren || task.record.isJoin ? "for its children" : waits(task)))
+          ?? (task.record.awaitsChildren ? "for its children" : waits(task)))
     case .failed: parts.append(task.record.error ?? "")
     case .assigned, .completed, .cancelled: break
     }

@@ -8,7 +8,7 @@ struct Board {
     var entry: TaskEntry
     /// Without what is long and isn't needed to decide.
     var record: TaskRecord
-    /// When it was first seen in the state it is in; nanoseconds since boot.
+    /// When it was first seen in the state and the attempt it is in; nanoseconds since boot.
     var since: Int
   }
 
@@ -51,12 +51,13 @@ struct Board {
     record.constraints = []
     record.extra = []
     let isNew = live[id] == nil
-    let since = live[id].flatMap { $0.entry.state == entry.state ? $0.since : nil } ?? now
+    let isSame = live[id].map { $0.entry.state == entry.state && $0.entry.attempt == entry.attempt } ?? false
+    let since = isSame ? live[id]!.since : now
     live[id] = Live(entry: entry, record: record, since: since)
     guard isNew else { return }
     for dependency in record.dependsOn { dependents[dependency, default: []].insert(id) }
     if let parent = record.parent { children[parent, default: []].insert(id) }
-    if record.waitsForChildren || record.isJoin { waitingParents += 1 }
+    if record.awaitsChildren { waitingParents += 1 }
     for child in record.children { children[id, default: []].insert(child) }
   }
 
@@ -80,7 +81,7 @@ struct Board {
       if dependents[dependency]?.isEmpty == true { dependents[dependency] = nil }
     }
     children[id] = nil
-    if let record = live[id]?.record, record.waitsForChildren || record.isJoin { waitingParents -= 1 }
+    if let record = live[id]?.record, record.awaitsChildren { waitingParents -= 1 }
     live[id] = nil
   }
 
@@ -107,10 +108,13 @@ struct Board {
 
   var hasWaitingParents: Bool { waitingParents > 0 }
 
+  /// The children of a task that live.
+  func parts(of id: MessageID) -> [MessageID] { (children[id] ?? []).filter { live[$0] != nil } }
+
   func standings(_ record: TaskRecord) -> Spool.Standings {
     var states: [MessageID: TaskState] = [:]
     for id in record.dependsOn { states[id] = standing(of: id) }
-    guard record.waitsForChildren || record.isJoin, let id = record.id else { return (states, []) }
+    guard record.awaitsChildren, let id = record.id else { return (states, []) }
     return (states, (children[id] ?? []).compactMap(standing))
   }
 
@@ -118,6 +122,14 @@ struct Board {
   private func standing(of id: MessageID) -> TaskState? {
     guard let known = live[id] else { return ended[id] }
     return known.entry.state == .blocked && known.record.blockedBy != nil ? .failed : known.entry.state
+  }
+
+  /// What has ended and was taken away since, as far as nobody waits for it.
+  mutating func forgetEnded(but there: Set<MessageID>) {
+    for id in ended.keys where !there.contains(id) && dependents[id] == nil {
+      count(ended[id], -1)
+      ended[id] = nil
+    }
   }
 
   /// After the directories were listed: those known that weren't seen there.

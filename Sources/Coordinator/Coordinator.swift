@@ -38,11 +38,23 @@ public final class Coordinator {
   /// What was found to be no task, and said.
   var unreadable: Set<TaskEntry> = []
   /// Blocked tasks to look at again because something that they wait for was moved.
-  var toSettle: Set<MessageID> = []
-  /// Pending tasks for one bot only.
+  var toSettle = Agenda<MessageID>()
+  /// Pending tasks for one bot only, whose time has not come.
   var reserved: Set<MessageID> = []
+  /// Those whose time has come.
+  var toAssign = Agenda<MessageID>()
+  /// Bots that are gone, whose tasks go to others.
+  var toRelease = Agenda<BotName>()
   /// Goals that are this coordinator's to finish.
-  var toFinish: Set<MessageID> = []
+  var toFinish = Agenda<MessageID>()
+  /// Tasks whose parent was cancelled, and that go with it.
+  var toCancel = Agenda<MessageID>()
+  /// Tasks that failed or were cancelled, which somebody may have to hear of.
+  var toTell = Agenda<TaskEntry>()
+  /// What ended tasks taught, and isn't written down yet.
+  var lessons: [(task: TaskRecord, bot: String?, at: Timestamp)] = []
+  /// Troubles that were told lately, and when: nanoseconds since boot.
+  private var told: [String: Int] = [:]
   /// By the clock since boot, nanoseconds.
   var nextListing = 0
   var nextFullListing = 0
@@ -58,7 +70,8 @@ public final class Coordinator {
   /// The same where there are no events.
   static let pollNanoseconds = 200_000_000
   static let leaseRoundNanoseconds = 1_000_000_000
-  /// How long a task may find nobody who can do it before somebody is told: bots may just be starting.
+  /// How long a task may find nobody who can do it, or its bot be away when a coordinator begins, before something is
+  /// done: bots may just be starting.
   static let strandedNanoseconds = 5_000_000_000
 
   /// Registers the bot `coordinator`, if there is none.
@@ -107,7 +120,7 @@ public final class Coordinator {
     guard try standBy(presence) else { return }
     report(.leading)
     try begin()
-    defer { outcomes.save() }
+    defer { saveOutcomes(.max) }
     var beatsAt = 0
     while true {
       if stopRequests.take() > 0 { return }
@@ -156,8 +169,19 @@ public final class Coordinator {
 
   /// What a trouble of the moment (a full disk, no descriptors left) keeps from being done is done in a later round.
   func attempt(_ body: () throws -> Void) {
-    do { try body() } catch { report(.problem("\(error)")) }
+    do { try body() } catch { tell(of: error) }
   }
+
+  /// The same trouble once a minute.
+  func tell(of error: any Error) {
+    let (text, now) = ("\(error)", Clock.sinceBoot())
+    if told.count > 100 { told = told.filter { now - $0.value < Self.toldNanoseconds } }
+    if let at = told[text], now - at < Self.toldNanoseconds { return }
+    told[text] = now
+    report(.problem(text))
+  }
+
+  private static let toldNanoseconds = 60_000_000_000
 
   var isIdle: Bool {
     requests.isIdle && (hub?.isIdle ?? true) && TaskState.live.allSatisfy { (board.inState[$0] ?? 0) == 0 }
@@ -168,22 +192,32 @@ public final class Coordinator {
   /// For whoever has become the leader: takes up where things stand.
   func begin() throws {
     scheduler.learn(outcomes.team)
+    // First: who failed with a task is kept from it by what is known of the bots.
+    attempt { try refreshRoster() }
     attempt { _ = try spool.expireTasks(&observations) }
     try listAll(includingEnded: true)
     let now = Clock.sinceBoot()
     (nextListing, nextFullListing) = (now + Self.listingNanoseconds, now + Self.fullListingNanoseconds)
     try findEndedChildren()
     // Whatever ended while nobody coordinated.
-    toSettle = Set(board.live.values.filter { $0.entry.state == .blocked }.map(\.entry.id))
+    var away: Set<BotName> = []
+    for task in board.live.values {
+      if task.entry.state == .blocked { toSettle.insert(task.entry.id) }
+      if task.entry.state == .assigned, let bot = task.entry.bot, roster.members[bot]?.takesTasks != true {
+        away.insert(bot)
+      }
+      if let parent = task.record.parent, board.state(of: parent) == .cancelled { toCancel.insert(task.entry.id) }
+    }
+    toRelease.insert(away, notBefore: now + Self.strandedNanoseconds)
   }
 
   /// Children that a parent didn't name beforehand, and that have ended, are known by their files alone.
   private func findEndedChildren() throws {
     let parents = board.live.values.filter {
-      ($0.record.waitsForChildren || $0.record.isJoin) && $0.record.children.isEmpty
+      $0.record.awaitsChildren && $0.record.children.isEmpty
     }
-    guard let oldest = parents.map(\.entry.id).min() else { return }
-    for entry in try spool.tasks(in: [.completed, .failed, .cancelled]) where entry.id > oldest {
+    guard let oldest = parents.map(\.entry.id.time).min() else { return }
+    for entry in try spool.tasks(in: [.completed, .failed, .cancelled]) where entry.id.time >= oldest {
       board.addChild(entry.id, of: try readable(entry)?.parent)
     }
   }
@@ -193,7 +227,7 @@ public final class Coordinator {
     // First: who forms a group waits for each of its answers.
     hub?.turn()
     attempt { try look(now) }
-    attempt { try readLog() }
+    attempt { try readLog(now) }
     attempt { try refreshRoster() }
     attempt { try respondToHands(now) }
     if now >= nextLeaseRound {
@@ -205,10 +239,13 @@ public final class Coordinator {
       if nextStranded > 0 { noteStranded() }
       nextStranded = now + Self.strandedNanoseconds
     }
-    attempt { try settleWaiting() }
-    attempt { try assignReserved() }
-    attempt { try assign() }
-    attempt { try finishGoals() }
+    cancelParts(now)
+    releaseFromGone(now)
+    settleWaiting(now)
+    assignReserved(now)
+    assign()
+    finishGoals(now)
+    work(off: \.toTell, now) { try tellOfEnd($0) }
     requests.turn(self)
   }
 
@@ -226,7 +263,10 @@ public final class Coordinator {
     for due in [scheduler.nextWake, nextReserved].compactMap({ $0 }) {
       deadline = min(deadline, due.nextAsked)
     }
-    if !outcomes.isCurrent || !toSettle.isEmpty { deadline = 0 }
+    deadline = min(
+      deadline, toSettle.nextDue, toAssign.nextDue, toRelease.nextDue, toFinish.nextDue, toCancel.nextDue,
+      toTell.nextDue)
+    if !outcomes.isCurrent { deadline = 0 }
     do { try poll.wait(until: deadline) } catch { throw SpoolError("cannot wait for events", error) }
     requests.respond(to: poll)
   }

@@ -9,16 +9,33 @@ extension Coordinator {
     for change in try roster.refresh(spool) {
       switch change {
       case .available(let card) where card.name != Self.bot:
+        let isNew = !scheduler.knows(card.name)
         scheduler.setBot(card, load: board.load(of: card.name), isAlive: true)
+        if isNew { noteFailures(of: card.name) }
       case .available: break
       case .gone(let bot):
         scheduler.setAlive(bot, false)
-        // What it hadn't begun goes to others; what it had begun has a lease of its own.
-        for task in board.live.values where task.entry.state == .assigned && task.entry.bot == bot {
-          guard task.record.assignTo != bot else { continue }
-          if let entry = try spool.release(task.entry, reason: "\(bot) is gone", by: Self.bot.description) {
-            try noteMove(entry)
-          }
+        toRelease.insert(bot)
+      }
+    }
+  }
+
+  /// Tasks that a bot failed with before it was there.
+  private func noteFailures(of bot: BotName) {
+    for task in board.live.values where task.entry.state == .pending && task.record.assignTo == nil {
+      guard task.record.failures.contains(where: { $0.bot == bot.description }) else { continue }
+      scheduler.add(task.record, id: task.entry.id, notBefore: task.entry.notBefore)
+    }
+  }
+
+  /// What a bot that is gone hadn't begun goes to others; what it had begun has a lease of its own.
+  func releaseFromGone(_ now: Int) {
+    work(off: \.toRelease, now) { bot in
+      guard roster.members[bot]?.takesTasks != true else { return }
+      for task in board.live.values where task.entry.state == .assigned && task.entry.bot == bot {
+        guard bot != Self.bot, task.record.assignTo != bot else { continue }
+        if let entry = try spool.release(task.entry, reason: "\(bot) is gone", by: Self.bot.description) {
+          try noteMove(entry)
         }
       }
     }
@@ -37,15 +54,26 @@ extension Coordinator {
 
   // MARK: Waiting and assigning
 
-  func settleWaiting() throws {
-    while let id = toSettle.popFirst() {
-      guard let task = board.live[id], task.entry.state == .blocked else { continue }
-      guard let entry = try spool.settle(task.entry, standings: { self.board.standings($0) }) else { continue }
+  func settleWaiting(_ now: Int) {
+    work(off: \.toSettle, now) { id in
+      guard let task = board.live[id], task.entry.state == .blocked else { return }
+      guard let entry = try spool.settle(task.entry, standings: { self.board.standings($0) }) else { return }
       try noteMove(entry, isChanged: true)
     }
   }
 
-  func assign() throws {
+  /// The parts of what somebody cancelled go with it, whichever way that was done.
+  func cancelParts(_ now: Int) {
+    work(off: \.toCancel, now) { id in
+      guard let task = board.live[id], let parent = task.record.parent, board.state(of: parent) == .cancelled else {
+        return
+      }
+      let reason = "\(parent), which it was a part of, was cancelled"
+      if let entry = try spool.cancel(task.entry, reason: reason, by: Self.bot.description) { try noteMove(entry) }
+    }
+  }
+
+  func assign() {
     for decision in scheduler.decisions(now: Timestamp(microseconds: Clock.wall())) {
       defer { scheduler.setLoad(decision.bot, board.load(of: decision.bot)) }
       guard let task = board.live[decision.task] else { continue }
@@ -61,8 +89,8 @@ extension Coordinator {
       } catch {
         // Once more later, from the listing.
         forget(decision.task)
-        nextListing = min(nextListing, Clock.sinceBoot() + 1_000_000_000)
-        throw error
+        nextListing = min(nextListing, Clock.sinceBoot() + Self.pauseNanoseconds)
+        tell(of: error)
       }
     }
   }
@@ -77,9 +105,9 @@ extension Coordinator {
     }
   }
 
-  func finishGoals() throws {
-    while let id = toFinish.popFirst() {
-      guard let entry = board.live[id]?.entry, entry.state == .assigned, entry.bot == Self.bot else { continue }
+  func finishGoals(_ now: Int) {
+    work(off: \.toFinish, now) { id in
+      guard let entry = board.live[id]?.entry, entry.state == .assigned, entry.bot == Self.bot else { return }
       try requests.finish(entry, self)
     }
   }
@@ -96,15 +124,14 @@ extension Coordinator {
   }
 
   /// Those that only one bot may do go to that one, when their time has come.
-  func assignReserved() throws {
-    let now = Timestamp(microseconds: Clock.wall())
-    for id in reserved {
-      guard let task = board.live[id], task.entry.state == .pending, let bot = task.record.assignTo else {
-        reserved.remove(id)
-        continue
-      }
-      guard task.entry.notBefore.map({ $0 <= now }) ?? true else { continue }
+  func assignReserved(_ now: Int) {
+    let moment = Timestamp(microseconds: Clock.wall())
+    for id in reserved where board.live[id]?.entry.notBefore.map({ $0 <= moment }) ?? true {
       reserved.remove(id)
+      toAssign.insert(id)
+    }
+    work(off: \.toAssign, now) { id in
+      guard let task = board.live[id], task.entry.state == .pending, let bot = task.record.assignTo else { return }
       if let assigned = try spool.assign(task.entry, to: bot, by: Self.bot.description) { try noteMove(assigned) }
     }
   }

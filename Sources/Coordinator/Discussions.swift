@@ -42,6 +42,9 @@ final class Discussions {
   /// Puts a question to all that are there, and makes the goal that its answer is gathered under.
   func begin(_ claim: Claim, _ text: String, _ coordinator: Coordinator) throws {
     let id = claim.name.id
+    // Who is there now, not who was half a second ago.
+    coordinator.roster.refreshSoon()
+    try coordinator.refreshRoster()
     let members = coordinator.roster.members.filter {
       $0.key != Coordinator.bot && $0.key.description != claim.message.from
     }
@@ -68,8 +71,8 @@ final class Discussions {
       ).field
     ]
     try ask(byMessage, text, deadline, goal, id)
-    for bot in byTask { try coordinator.noteMove(addQuestion(to: bot, text, goal, id)) }
-    try coordinator.noteMove(spool.addTask(goal, by: Coordinator.bot.description))
+    for bot in byTask { if let entry = try addQuestion(to: bot, text, goal, id) { try coordinator.noteMove(entry) } }
+    if let entry = try spool.addOnce(goal, by: Coordinator.bot.description) { try coordinator.noteMove(entry) }
     coordinator.report(
       .request(
         id: id.description, approach: Analysis.Approach.teamDiscussion.rawValue, tasks: byMessage.count + byTask.count))
@@ -99,12 +102,10 @@ final class Discussions {
   }
 
   private func addQuestion(to bot: BotName, _ text: String, _ goal: TaskRecord, _ request: MessageID) throws
-    -> TaskEntry
+    -> TaskEntry?
   {
-    let id = Goal.id(ofStep: bot.description, for: request)
-    if let entry = try spool.findTask(id) { return entry }
     var record = TaskRecord(title: Requests.title(text))
-    record.id = id
+    record.id = Goal.id(ofStep: bot.description, for: request)
     record.description = "\(text)\n\n\(Self.how)"
     record.assignTo = bot
     record.parent = goal.id
@@ -112,7 +113,8 @@ final class Discussions {
     record.step = bot.description
     record.attemptsMax = 1
     record.timeoutSeconds = options.discussionSeconds
-    return try spool.addTask(record, by: Coordinator.bot.description, knowing: [goal.id!: .inProgress])
+    record.createdBy = Coordinator.bot.description
+    return try spool.addOnce(record)
   }
 
   // MARK: Gathering

@@ -16,9 +16,12 @@ public struct Goal {
   public let plan: JSONText?
   /// Of a discussion: the bots that were asked, and the messages that asked them.
   public let asked: [String]
+  /// Answers that were given before, each with what kept it from being done.
+  public var answered: Int
 
   public init(
-    request: MessageID, from: String?, text: String, approach: String, plan: JSONText? = nil, asked: [String] = []
+    request: MessageID, from: String?, text: String, approach: String, plan: JSONText? = nil, asked: [String] = [],
+    answered: Int = 0
   ) {
     self.request = request
     self.from = from
@@ -26,6 +29,7 @@ public struct Goal {
     self.approach = approach
     self.plan = plan
     self.asked = asked
+    self.answered = answered
   }
 
   private static let field = "goal"
@@ -39,7 +43,8 @@ public struct Goal {
     let value = field.value.value
     self.init(
       request: id, from: value["from"]?.string, text: text, approach: approach, plan: value["plan"]?.text,
-      asked: (value["asked"]?.array ?? []).compactMap(\.string))
+      asked: (value["asked"]?.array ?? []).compactMap(\.string),
+      answered: value["answered"]?.int.flatMap { 0...WholeNumber.max ~= $0 ? $0 : nil } ?? 0)
   }
 
   /// As a field of the task's file.
@@ -52,8 +57,15 @@ public struct Goal {
     writer.member("approach", approach)
     writer.member("plan", ifPresent: plan)
     if !asked.isEmpty { writer.member("asked", asked) }
+    if answered > 0 { writer.member("answered", answered) }
     writer.endObject()
     return Message.Field(name: Self.field, value: writer.text)
+  }
+
+  /// Puts it into its task, in place of what was there.
+  func write(to record: inout TaskRecord) {
+    record.extra.removeAll { $0.name == Self.field }
+    record.extra.append(field)
   }
 
   /// The id of the goal of a request: the same, whoever makes it and however often.

@@ -14,6 +14,9 @@ struct HandMoves {
   private var noticed: [MessageID: Noticed] = [:]
   /// What the log said last of tasks lately: the line may come before the event.
   private var logged: [MessageID: (entry: TaskEntry, at: Int)] = [:]
+  /// More of them, and those that are old are dropped.
+  private var loggedMax = loggedMin
+  private static let loggedMin = 1024
 
   /// Nanoseconds that a program may take from its rename to its line: it may have been stopped in between, and a line
   /// too many does no harm.
@@ -32,6 +35,10 @@ struct HandMoves {
 
   mutating func noteLogged(_ entry: TaskEntry, now: Int) {
     logged[entry.id] = (entry, now)
+    if logged.count > loggedMax {
+      logged = logged.filter { now - $0.value.at < Self.memory }
+      loggedMax = max(Self.loggedMin, 2 * logged.count)
+    }
     if noticed[entry.id]?.entry == entry { noticed[entry.id] = nil }
   }
 
@@ -40,7 +47,6 @@ struct HandMoves {
 
   /// The moves that nobody has logged in time, each told once.
   mutating func take(now: Int) -> [(entry: TaskEntry, from: TaskEntry?)] {
-    logged = logged.filter { now - $0.value.at < Self.memory }
     let due = noticed.filter { now - $0.value.at >= Self.patience }
     for id in due.keys { noticed[id] = nil }
     return due.values.sorted { $0.entry.id < $1.entry.id }.map { ($0.entry, $0.from) }

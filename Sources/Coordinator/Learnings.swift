@@ -1,7 +1,8 @@
 import Spool
 import SpoolFormat
 
-/// What tasks taught: `coordinator/learnings/DOMAIN.jsonl`, a line each with `time`, `task`, `bot` and `text`.
+/// What tasks taught: `coordinator/learnings/DOMAIN.jsonl`, a line each with `time`, `task`, `bot` and `text`. A field
+/// keeps its newest 2 to 4 MiB; all is in the log.
 public struct Learnings {
   public struct Learning: Sendable, Hashable {
     public let domain: String
@@ -13,6 +14,11 @@ public struct Learnings {
 
   private let spool: Spool
   private static let directory = "learnings"
+  /// Bytes that a field keeps at least; with twice as many the oldest go.
+  private static let bytesKept = 2 << 20
+  /// Of one task, and bytes of each; more is in its file alone.
+  private static let taskMax = 100
+  private static let textBytesMax = 4096
 
   public init(_ spool: Spool) { self.spool = spool }
 
@@ -20,18 +26,19 @@ public struct Learnings {
   func keep(_ record: TaskRecord, bot: String?, time: Timestamp) throws {
     guard !record.learnings.isEmpty, let id = record.id else { return }
     var lines: [UInt8] = []
-    for text in record.learnings {
+    for text in record.learnings.prefix(Self.taskMax) {
       var writer = JSONWriter()
       writer.beginObject()
       writer.key("time")
       writer.moment(time)
       writer.member("task", id.description)
       writer.member("bot", ifPresent: bot)
-      writer.member("text", text)
+      writer.member("text", String(decoding: text.utf8.prefix(Self.textBytesMax), as: UTF8.self))
       writer.endObject()
       lines += writer.bytes + [10]
     }
-    try spool.appendToCoordinatorFile(Self.directory, Self.fileName(record.domain), lines)
+    try spool.appendToCoordinatorFile(
+      Self.directory, Self.fileName(record.domain), lines, keepingLast: Self.bytesKept)
   }
 
   /// A domain may be any words; a file's name may not.

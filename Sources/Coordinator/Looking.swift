@@ -12,6 +12,8 @@ extension Coordinator {
       nextListing = 0
     }
     guard now >= nextListing else { return }
+    // Should it fail, not at once again.
+    nextListing = now + Self.pauseNanoseconds
     let isFull = now >= nextFullListing
     try listAll(includingEnded: isFull)
     let end = Clock.sinceBoot()
@@ -34,7 +36,10 @@ extension Coordinator {
     for id in missing {
       if let entry = found[id] { try noteMove(entry) } else { forget(id) }
     }
-    if includingEnded { try finishSubmits() }
+    if includingEnded {
+      board.forgetEnded(but: seen.union(found.keys))
+      try finishSubmits()
+    }
   }
 
   /// Of workflows whose submitters died half-way, the steps that are missing.
@@ -78,6 +83,7 @@ extension Coordinator {
       parent = try readable(entry)?.parent
       board.addChild(entry.id, of: parent)
     }
+    if entry.state == .cancelled { for part in board.parts(of: entry.id) { toCancel.insert(part) } }
     board.note(entry, record, now: Clock.sinceBoot())
     updateScheduler(entry, record, from)
     handMoves.notice(entry, from: from, now: Clock.sinceBoot())
@@ -85,7 +91,9 @@ extension Coordinator {
     if entry.state == .assigned, entry.bot == Self.bot { toFinish.insert(entry.id) }
     for waiting in board.waiting(for: entry.id, parent: parent) { toSettle.insert(waiting.id) }
     // What was there before this coordinator was isn't news.
-    if before != nil, entry.state.isFinal { noteEnd(entry, before!.record) }
+    if let before, entry.state.isFinal {
+      report(.ended(task: entry.id.description, title: before.record.title, state: entry.state.rawValue))
+    }
   }
 
   /// Where a task was completed that somebody made pending again, while nobody coordinated or by way of another state; nil
@@ -106,22 +114,35 @@ extension Coordinator {
     }
   }
 
-  func noteEnd(_ entry: TaskEntry, _ record: TaskRecord) {
-    report(.ended(task: entry.id.description, title: record.title, state: entry.state.rawValue))
-    if entry.state == .failed { attempt { try escalate(entry, record) } }
-  }
-
   // MARK: The log
 
-  func readLog() throws {
-    let now = Clock.sinceBoot()
+  func readLog(_ now: Int) throws {
+    let wall = Clock.wall()
     let news = try outcomes.readOn { event, entry in
       handMoves.noteLogged(entry, now: now)
-      guard event.kind == .taskCompleted, let bytes = event.taskBytes, let record = try? TaskRecord(parsing: bytes),
-        !record.learnings.isEmpty
-      else { return }
-      try Learnings(spool).keep(record, bot: event.text("bot"), time: event.time)
+      switch event.kind {
+      case .taskCompleted:
+        guard let bytes = event.taskBytes, let record = try? TaskRecord(parsing: bytes) else { return }
+        if !record.learnings.isEmpty { lessons.append((record, event.text("bot"), event.time)) }
+      case .taskFailed, .taskCancelled, .taskMoved:
+        let isNews = wall - event.time.microseconds < Self.newsMicroseconds
+        if isNews, entry.state == .failed || entry.state == .cancelled { toTell.insert(entry) }
+      default: break
+      }
     }
     for outcome in news { scheduler.learn(outcome) }
+    saveOutcomes(now)
+    while let lesson = lessons.first {
+      try Learnings(spool).keep(lesson.task, bot: lesson.bot, time: lesson.at)
+      lessons.removeFirst()
+    }
+  }
+
+  /// What ended while nobody coordinated is told of all the same, but not what nobody can be waiting for any more.
+  private static let newsMicroseconds = 86_400_000_000
+
+  /// As far as all that follows from it was done: the next coordinator reads on from there.
+  func saveOutcomes(_ now: Int) {
+    outcomes.save(now, isSettled: lessons.isEmpty && toTell.isEmpty)
   }
 }

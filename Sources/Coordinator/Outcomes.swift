@@ -34,7 +34,7 @@ struct Outcomes {
   /// Reads on.
   /// - Parameter body: called with each event about a task, and where that stands since.
   /// - Returns: how attempts ended, which `team` has taken in already.
-  mutating func readOn(_ body: (LogEvent, TaskEntry) throws -> Void) throws -> [TaskOutcome] {
+  mutating func readOn(_ body: (LogEvent, TaskEntry) -> Void) throws -> [TaskOutcome] {
     let now = Clock.sinceBoot()
     if now >= looksForHostsAt {
       looksForHostsAt = now + 2_000_000_000
@@ -46,19 +46,20 @@ struct Outcomes {
       guard event.kind.isOfTask, seen[host].map({ place >= $0 }) ?? true, let entry = event.entry else { return }
       events.append((event, entry))
     }
-    for (event, entry) in events { try body(event, entry) }
+    for (event, entry) in events { body(event, entry) }
     if book.hasChanged || !events.isEmpty { hasChanged = true }
-    if hasChanged, now >= savesAt { save() }
     return lessons.compactMap { if case .outcome(let outcome) = $0.what { outcome } else { nil } }
   }
 
   /// When there is something to save, when that is due; nanoseconds since boot.
   var nextDue: Int { hasChanged ? savesAt : .max }
 
-  /// Losing it costs no more than reading the log again.
-  mutating func save() {
-    savesAt = Clock.sinceBoot() + Self.saveNanoseconds
-    guard hasChanged, isCurrent else { return }
+  /// Saves it, if it is time to. Losing it costs no more than reading the log again.
+  /// - Parameter isSettled: whether what was read was acted on; if not, it is saved later.
+  mutating func save(_ now: Int, isSettled: Bool) {
+    guard now >= savesAt else { return }
+    savesAt = Clock.sinceBoot() + (isSettled ? Self.saveNanoseconds : Coordinator.pauseNanoseconds)
+    guard hasChanged, isCurrent, isSettled else { return }
     hasChanged = false
     try? book.save()
     var writer = JSONWriter()

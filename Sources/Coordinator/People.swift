@@ -35,12 +35,18 @@ extension Coordinator {
     stranded = all
   }
 
-  /// Tells a person, if there is one, of a task that nobody could do.
-  func escalate(_ entry: TaskEntry, _ record: TaskRecord) throws {
-    guard record.assignTo != Self.bot, try spool.exists(Self.human), let failed = try spool.record(of: entry) else {
-      return
-    }
-    var message = Message(content: Escalation.text(failed, id: entry.id, attempts: entry.attempt))
+  /// Who waits for a task that failed or was cancelled hears of it: of a request whoever asked, of any other that failed
+  /// a person, if there is one. Told twice, it is kept once.
+  func tellOfEnd(_ entry: TaskEntry) throws {
+    // It was moved on, or brought back.
+    guard let record = try readable(entry) else { return }
+    if let goal = Goal(record) { return try requests.tellOfEnd(goal, record, entry) }
+    if entry.state == .failed { try escalate(entry, record) }
+  }
+
+  private func escalate(_ entry: TaskEntry, _ record: TaskRecord) throws {
+    guard record.assignTo != Self.bot, try spool.exists(Self.human) else { return }
+    var message = Message(content: Escalation.text(record, id: entry.id, attempts: entry.attempt))
     message.from = Self.bot.description
     message.to = [Self.human.description]
     message.type = .error

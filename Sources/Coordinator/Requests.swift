@@ -17,10 +17,10 @@ final class Requests {
 
   private enum Stage { case analysing, planning }
 
-  private let spool: Spool
+  let spool: Spool
   private let options: CoordinatorOptions
   private let inbox: Inbox
-  private let discussions: Discussions
+  let discussions: Discussions
   private var intakes: [Intake] = []
   /// After a failure, not to spin.
   private var claimsAgainAt = 0
@@ -89,9 +89,8 @@ final class Requests {
       // Answers to a question of ours are read from the log, where they stay.
       default: try settle(claim)
       }
-    } catch let error as SpoolError where error.code == .badData {
-      try spool.bury(claim.bot, claim.name, reason: error.message)
-      coordinator.report(.problem("request \(claim.name.id): \(error.message)"))
+    } catch let error as SpoolError where Self.isHopeless(error) {
+      fail(claim, error, coordinator)
     } catch let error as SpoolError where error.code == .claimLost {
     } catch {
       _ = try? spool.nack(claim.bot, claim.name, delay: 1, reason: "\(error)")
@@ -109,7 +108,7 @@ final class Requests {
   private func begin(_ claim: Claim, _ coordinator: Coordinator) throws {
     // An earlier coordinator may have got as far as the goal.
     if let goal = try spool.task(Goal.id(for: claim.name.id)) {
-      try complete(goal.record, claim, coordinator)
+      if !goal.state.isFinal { try complete(goal.record, coordinator) }
       return try spool.ack(claim.bot, claim.name)
     }
     let text = claim.message.content ?? ""
@@ -146,7 +145,10 @@ final class Requests {
   private func plan(_ intake: inout Intake, _ coordinator: Coordinator) throws {
     let analysis = intake.analysis!
     let text = intake.claim.message.content ?? ""
-    let learnings = try Learnings(spool).search([], domains: analysis.domains, limit: 20).map(\.text)
+    var learnings: [String] = []
+    coordinator.attempt {
+      learnings = try Learnings(spool).search([], domains: analysis.domains, limit: 20).map(\.text)
+    }
     intake.stage = .planning
     if !options.planner.isEmpty, analysis.approach != .teamDiscussion, analysis.approach != .directResponse {
       intake.program = try run(
@@ -204,19 +206,26 @@ final class Requests {
         }
         try delegate(intake, workflow, coordinator)
       }
-    } catch let error as SpoolError where error.code == .badData {
-      fail(intake.claim, error.message, coordinator)
+    } catch let error as SpoolError where Self.isHopeless(error) {
+      fail(intake.claim, error, coordinator)
     } catch {
       coordinator.attempt { try spool.nack(intake.claim.bot, intake.claim.name, delay: 1, reason: "\(error)") }
     }
   }
 
-  /// Nothing can come of it: whoever asked is told.
-  private func fail(_ claim: Claim, _ why: String, _ coordinator: Coordinator) {
+  private static func isHopeless(_ error: SpoolError) -> Bool { error.code == .badData || error.code == .noSuchBot }
+
+  /// Nothing can come of it: whoever asked is told, first of all.
+  private func fail(_ claim: Claim, _ error: SpoolError, _ coordinator: Coordinator) {
+    let why = error.message + (error.hint.map { " (\($0))" } ?? "")
     coordinator.report(.problem("request \(claim.name.id): \(why)"))
-    coordinator.attempt {
-      try spool.bury(claim.bot, claim.name, reason: why)
+    do {
       try answer(claim.message, Message(content: why), type: .error, key: "error \(claim.name.id)")
+      try spool.bury(claim.bot, claim.name, reason: error.message)
+    } catch let error as SpoolError where error.code == .claimLost {
+    } catch {
+      coordinator.tell(of: error)
+      coordinator.attempt { try spool.nack(claim.bot, claim.name, delay: 1, reason: "\(error)") }
     }
   }
 
@@ -235,62 +244,13 @@ final class Requests {
       try discussions.begin(claim, text, coordinator)
     default:
       let goal = goalRecord(claim, text, analysis, workflow)
-      let entry = try spool.addTask(goal, by: Coordinator.bot.description)
-      try coordinator.noteMove(entry)
-      try complete(goal, claim, coordinator)
+      // All that can be wrong is found before there is anything.
+      try spool.requireBots(of: workflow)
+      try Spool.requireRoom(for: [goal] + steps(of: goal))
+      if let entry = try spool.addOnce(goal, by: Coordinator.bot.description) { try coordinator.noteMove(entry) }
+      try complete(goal, coordinator)
     }
     try spool.ack(claim.bot, claim.name)
-  }
-
-  private func goalRecord(_ claim: Claim, _ text: String, _ analysis: Analysis, _ workflow: Workflow) -> TaskRecord {
-    let id = claim.name.id
-    let workflow = workflow.sorted
-    var record = TaskRecord(title: Self.title(text))
-    record.id = Goal.id(for: id)
-    record.waitsForChildren = true
-    record.assignTo = Coordinator.bot
-    record.attemptsMax = 1000
-    record.createdBy = claim.message.from
-    record.conversation = claim.message.conversationKey ?? id.description
-    record.priority = claim.message.priority ?? .normal
-    record.domain = analysis.domains.first
-    record.children = workflow.steps.map { Goal.id(ofStep: $0.name, for: id) }
-    record.extra = [
-      Goal(
-        request: id, from: claim.message.from, text: text, approach: analysis.approach.rawValue,
-        plan: try? JSONText(validating: workflow.encoded)
-      ).field
-    ]
-    return record
-  }
-
-  /// The first line of a request, as a task's title.
-  static func title(_ text: String) -> String {
-    let line = text.split(whereSeparator: \.isNewline).first.map(String.init) ?? "(an empty request)"
-    return line.count > 100 ? line.prefix(99) + "…" : line
-  }
-
-  /// Adds the children of a goal that aren't there yet.
-  private func complete(_ record: TaskRecord, _ claim: Claim, _ coordinator: Coordinator) throws {
-    guard let goal = Goal(record), let plan = goal.plan, let parent = record.id else { return }
-    let workflow: Workflow
-    do { workflow = try Workflow(parsing: Array(plan.description.utf8)) } catch {
-      throw SpoolError(.badData, "the plan of \(parent) can't be read: \(error)")
-    }
-    let ids = workflow.steps.map { Goal.id(ofStep: $0.name, for: goal.request) }
-    let present = claim.attempt > 1 ? try spool.findTasks(Set(ids)) : [:]
-    var known = present.mapValues(\.state)
-    known[parent] = .blocked
-    let origin = Workflow.Origin(
-      createdBy: Coordinator.bot.description, createdAt: record.createdAt, conversation: record.conversation,
-      priority: record.priority)
-    for child in workflow.records(ids: ids, parent: parent, origin: origin) where known[child.id!] == nil {
-      let entry = try spool.addTask(child, by: Coordinator.bot.description, knowing: known)
-      known[entry.id] = entry.state
-      try coordinator.noteMove(entry)
-    }
-    coordinator.report(
-      .request(id: goal.request.description, approach: goal.approach, tasks: workflow.steps.count))
   }
 
   // MARK: Answers
@@ -337,49 +297,5 @@ final class Requests {
     message.idempotencyKey = "broadcast \(claim.name.id)"
     do { try spool.send(message) } catch let error as SpoolError where error.code == .notFound {}
     try spool.ack(claim.bot, claim.name)
-  }
-
-  // MARK: Goals
-
-  /// A goal whose children have ended is the coordinator's to finish.
-  func finish(_ entry: TaskEntry, _ coordinator: Coordinator) throws {
-    guard let record = try spool.record(of: entry), let goal = Goal(record) else { return }
-    if goal.approach == Analysis.Approach.teamDiscussion.rawValue {
-      return try discussions.take(entry, record, goal, coordinator)
-    }
-    guard let started = try spool.start(entry, bot: Coordinator.bot, worker: spool.holder) else { return }
-    try coordinator.noteMove(started)
-    let summary = Summary(request: goal.text, parts: try spool.children(of: record).map(Self.part))
-    var writer = JSONWriter()
-    summary.write(to: &writer)
-    var content = Message(content: summary.text)
-    content.data = writer.text
-    try answer(goal, record, content, isComplete: summary.isComplete)
-    let result = writer.text
-    let ended =
-      summary.isComplete
-      ? try spool.complete(started, result: result, by: Coordinator.bot.description)
-      : try spool.change(started, .fail, by: Coordinator.bot.description, reason: summary.problem) { record in
-        record.error = summary.problem
-        record.result = result
-      }
-    if let ended { try coordinator.noteMove(ended) }
-    coordinator.report(.answered(id: goal.request.description))
-  }
-
-  private static func part(_ task: StoredTask) -> Summary.Part {
-    Summary.Part(
-      step: task.record.step ?? task.record.title, title: task.record.title, bot: task.entry.bot?.description,
-      state: task.state, result: task.state == .completed ? task.record.result : nil,
-      problem: task.state == .blocked ? task.record.blockedReason : task.record.error,
-      confidence: task.record.confidence)
-  }
-
-  func answer(_ goal: Goal, _ record: TaskRecord, _ content: Message, isComplete: Bool) throws {
-    var request = Message(content: goal.text)
-    request.id = goal.request
-    request.from = goal.from
-    request.conversation = record.conversation
-    try answer(request, content, type: isComplete ? .response : .error, key: "answer \(goal.request)")
   }
 }

@@ -18,6 +18,8 @@ struct Roster {
   private(set) var members: [BotName: Member] = [:]
   private var presences = PresenceObservations()
   private var nextRound = 0
+  /// Changes that nobody was told of yet, of a round that could not be ended.
+  private var changes: [Change] = []
   /// When the last look began; nanoseconds since boot.
   private(set) var lookedAt = Int.min
 
@@ -32,7 +34,8 @@ struct Roster {
   mutating func refresh(_ spool: Spool) throws -> [Change] {
     let began = Clock.sinceBoot()
     guard began >= nextRound else { return [] }
-    var changes: [Change] = []
+    // Should it fail, not at once again.
+    nextRound = began + Self.roundNanoseconds
     var seen: Set<BotName> = []
     for bot in try spool.bots() {
       seen.insert(bot)
@@ -63,6 +66,7 @@ struct Roster {
     let end = Clock.sinceBoot()
     lookedAt = began
     nextRound = end + max(Self.roundNanoseconds, (end - began) * 200)
+    defer { changes = [] }
     return changes
   }
 

@@ -57,8 +57,7 @@ public struct Lesson: Sendable, Hashable {
   }
 
   private static func outcome(_ event: LogEvent, _ bot: BotName) -> TaskOutcome {
-    // One that ran out bears only what it needs of the task.
-    let task = event.data.withSlice { ($0["task"] ?? $0["about"]).map { Array($0.bytes) } }
+    let task = event.data.withSlice { $0["task"].map { Array($0.bytes) } }
     let record = task.flatMap { try? TaskRecord(parsing: $0) }
     let succeeded = event.kind == .taskCompleted
     return TaskOutcome(

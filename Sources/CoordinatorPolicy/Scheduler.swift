@@ -102,6 +102,7 @@ public struct Scheduler: Sendable {
   // MARK: - Bots
 
   public var botNames: [BotName] { placeOfBot.keys.sorted() }
+  public func knows(_ bot: BotName) -> Bool { placeOfBot[bot] != nil }
 
   /// Adds a bot, or changes its card, and sets its load and whether it lives. What is known of its record stays.
   public mutating func setBot(_ card: Card, load: Int, isAlive: Bool) {

@@ -26,13 +26,21 @@ extension Spool {
   }
 
   /// Puts lines at the end of a file; they stay whole among those of others.
-  public func appendToCoordinatorFile(_ directory: String, _ name: String, _ bytes: [UInt8]) throws {
-    try doing("cannot write \(Layout.coordinator(directory))/\(name)") {
+  /// - Parameter kept: once the file has twice as many bytes, the lines of the last of them are all that stays.
+  public func appendToCoordinatorFile(
+    _ directory: String, _ name: String, _ bytes: [UInt8], keepingLast kept: Int
+  ) throws {
+    let path = "\(Layout.coordinator(directory))/\(name)"
+    try doing("cannot write \(path)") {
       try root.makeDirectory(Layout.coordinator)
       try root.makeDirectory(Layout.coordinator(directory))
-      let file = try root.open("\(Layout.coordinator(directory))/\(name)", O_WRONLY | O_CREAT | O_APPEND)
+      let file = try root.open(path, O_RDWR | O_CREAT | O_APPEND)
       try file.write(bytes)
+      let size = try file.status().size
+      guard size > 2 * kept else { return try file.close() }
+      let last = try file.read(at: size - kept, count: kept)
       try file.close()
+      try replace(path, with: last.drop { $0 != 10 }.dropFirst().map { $0 })
     }
   }
 

@@ -75,6 +75,9 @@ public struct TaskRecord: Sendable, Hashable {
 
   public enum DependencyFailure: String, Sendable, CaseIterable { case block, cancel }
 
+  /// Whether it goes on, or ends, only when its children have ended.
+  public var awaitsChildren: Bool { waitsForChildren || isJoin }
+
   /// Whether its last attempt ended well: wherever its file lies, nothing is to be done any more.
   public var wasCompleted: Bool { completedAt != nil && error == nil }
 

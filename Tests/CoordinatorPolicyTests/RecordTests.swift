@@ -195,7 +195,7 @@ import Testing
     let expired = Lesson(
       event(
         .taskExpired,
-        #"{"state":"pending","from":"in_progress","attempt":1,"bot":"coder","about":{"title":"t","domain":"data"}}"#))
+        #"{"state":"pending","from":"in_progress","attempt":1,"bot":"coder","task":{"title":"t","domain":"data"}}"#))
     guard case .outcome(let late)? = expired?.what else { throw Failure("no outcome") }
     #expect(!late.succeeded && late.needs.domain == "data" && late.microseconds == nil)
     // Somebody's retry of what had failed, or a task failed by hand, is nobody's doing.

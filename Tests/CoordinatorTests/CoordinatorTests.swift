@@ -75,6 +75,64 @@ import Testing
     #expect(try stage.spool.findTask(waiting.id)?.attempt == 1)
   }
 
+  @Test func `what a bot had that died while nobody coordinated goes to another`() throws {
+    let stage = try Stage()
+    try stage.bot("one")
+    let task = try stage.add()
+    #expect(try stage.turns { try stage.state(task) == .assigned })
+    TemporaryDirectory.removeTree("\(stage.path)/bots/one/presence")
+    let two = try stage.bot("two")
+    let next = try stage.restarted()
+    #expect(try stage.turns(next) { try stage.spool.findTask(task.id)?.bot == two })
+  }
+
+  @Test func `a task goes on with another than the bot that it was taken from`() throws {
+    let stage = try Stage()
+    let one = try stage.bot("one", domain: "development")
+    let task = try stage.add { $0.domain = "development" }
+    #expect(try stage.turns { try stage.spool.findTask(task.id)?.bot == one })
+    try stage.bot("two")
+    let gone = Holder(host: stage.spool.host, pid: 1_999_999, start: 1)
+    let entry = try #require(try stage.spool.findTask(task.id))
+    // One is better, and is there again at once.
+    _ = try stage.spool.start(entry, bot: one, worker: gone)
+    let next = try stage.restarted()
+    #expect(try stage.turns(next) { try stage.spool.findTask(task.id)?.bot?.description == "two" })
+    #expect(try stage.spool.task(task.id)?.record.failures.map(\.bot) == ["one"])
+  }
+
+  @Test func `what can't be done at the moment is done later`() throws {
+    let stage = try Stage()
+    try stage.bot("coder", capacity: 9)
+    let first = try stage.add("first")
+    #expect(try stage.turns { try stage.state(first) == .assigned })
+    let assigned = try #require(try stage.spool.findTask(first.id))
+    let started = try #require(try stage.spool.start(assigned, bot: assigned.bot!, worker: nil))
+    let second = try stage.add("second") { $0.dependsOn = [first.id] }
+    #expect(try stage.turns { stage.coordinator.board.state(of: second.id) == .blocked })
+    // Something is in the way of each of its moves.
+    let places = ["pending/\(second.name)", "assigned/5-\(second.id)~1~coder.json"].map { "\(stage.path)/tasks/\($0)" }
+    for place in places { #expect(mkdir(place, 0o755) == 0) }
+    #expect(try stage.spool.complete(started, result: nil) != nil)
+    #expect(try stage.turns { stage.problems.contains { $0.contains("cannot unblock \(second.id)") } })
+    #expect(rmdir(places[0]) == 0)
+    #expect(try stage.turns { stage.problems.contains { $0.contains("cannot assign \(second.id)") } })
+    #expect(rmdir(places[1]) == 0)
+    #expect(try stage.turns { try stage.state(second) == .assigned })
+  }
+
+  @Test func `the parts of what somebody moved to cancelled go with it`() throws {
+    let stage = try Stage()
+    let parent = try stage.add("all") { $0.isJoin = true }
+    let part = try stage.add("part") { $0.parent = parent.id }
+    let deep = try stage.add("part of it") { $0.parent = part.id }
+    #expect(try stage.turns { stage.coordinator.board.state(of: deep.id) == .pending })
+    let name = parent.name.description
+    #expect(rename("\(stage.path)/tasks/blocked/\(name)", "\(stage.path)/tasks/cancelled/\(name)") == 0)
+    #expect(
+      try stage.turns { try stage.state(part) == .cancelled && stage.state(deep) == .cancelled })
+  }
+
   @Test func `a task past its time is taken away, and its late result refused`() throws {
     let stage = try Stage()
     let coder = try stage.bot("coder")
@@ -209,7 +267,7 @@ import Testing
       })
     let team = stage.coordinator.outcomes.team
     #expect(team.together.all.succeeded == 6)
-    stage.coordinator.outcomes.save()
+    stage.coordinator.outcomes.save(.max, isSettled: true)
     #expect(try stage.restarted().outcomes.team == team)
     #expect(unlink("\(stage.path)/records.json") == 0)
     let relearned = try stage.restarted()
@@ -227,6 +285,36 @@ import Testing
     #expect(try stage.turns { try stage.messages(to: "human").count == 1 })
     let message = try #require(try stage.messages(to: "human").first)
     #expect(message.type == .error && message.content?.contains("it can't be done") == true)
+  }
+
+  @Test func `a task that failed while nobody coordinated is told to human`() throws {
+    let stage = try Stage()
+    let coder = try stage.bot("coder")
+    try stage.spool.register(Card(name: Coordinator.human))
+    let task = try stage.add { $0.attemptsMax = 1 }
+    let started = try #require(try stage.spool.start(task, bot: coder, worker: stage.spool.holder))
+    #expect(try stage.spool.fail(started, error: "it can't be done") != nil)
+    let next = try stage.restarted()
+    #expect(try stage.turns(next) { try stage.messages(to: "human").count == 1 })
+    // Whoever comes next reads it once more, and says it no more.
+    let third = try stage.restarted()
+    #expect(try stage.turns(third) { third.outcomes.isCurrent && third.toTell.isEmpty })
+    #expect(try stage.messages(to: "human").count == 1)
+  }
+
+  @Test func `of many learnings the newest are kept`() throws {
+    let stage = try Stage()
+    let learnings = Learnings(stage.spool)
+    for round in 0..<12 {
+      var record = TaskRecord(title: "long")
+      record.id = MessageID(time: Timestamp(microseconds: round), random: 1)
+      record.learnings = (0..<150).map { "\(round).\($0) " + String(repeating: "x", count: 5000) }
+      try learnings.keep(record, bot: nil, time: Timestamp(microseconds: round))
+    }
+    let size = try #require(try Plain.read("\(stage.path)/coordinator/learnings/general.jsonl")).count
+    #expect(1 << 20..<4 << 20 ~= size)
+    #expect(try learnings.search(["11.99"]).count == 1)
+    #expect(try learnings.search(["11.100"]).isEmpty && learnings.search(["2.55"]).isEmpty)
   }
 
   @Test func `learnings are kept by domain, found again, and each once`() throws {

@@ -38,20 +38,24 @@ import Testing
     #expect(try stage.turns { try stage.spool.entries(of: Coordinator.bot).isEmpty })
   }
 
-  @Test func `a request whose coordinator died before its plan was whole is planned to the end, and nothing twice`()
-    throws
-  {
+  @Test(arguments: ["~1", ""])
+  func `a request whose coordinator died before its plan was whole is planned to the end, and nothing twice`(
+    attempt: String
+  ) throws {
+    let planned = try self.stage()
+    let id = try planned.ask("Build a login system with security review")
+    #expect(try planned.turns { try planned.spool.findTask(Goal.id(for: id)) != nil })
+    let goal = try #require(try planned.spool.task(Goal.id(for: id)))
+    let children = try planned.spool.children(of: goal.record)
+    // As though it had died after its first step, which was done meanwhile: the request isn't acked.
     let stage = try stage()
     for domain in ["development", "quality"] { try stage.bot("\(domain)-bot", domain: domain, capacity: 9) }
-    let id = try stage.ask("Build a login system with security review")
-    #expect(try stage.turns { try stage.spool.findTask(Goal.id(for: id)) != nil })
-    let goal = try #require(try stage.spool.task(Goal.id(for: id)))
-    // As though it had died before its last step: the request isn't acked, and a child isn't there yet.
-    let child = try #require(goal.record.children.last)
-    let last = try #require(try stage.spool.findTask(child))
-    #expect(unlink("\(stage.path)/\(last.path)") == 0)
-    let sent = try #require(try History(stage.spool).sent(id)?.messageBytes)
-    try Plain.write("\(stage.path)/bots/coordinator/inbox/5-\(id)~1.json", sent + [10])
+    let sent = try #require(try History(planned.spool).sent(id)?.messageBytes)
+    try Plain.write("\(stage.path)/bots/coordinator/inbox/5-\(id)\(attempt).json", sent + [10])
+    try #require(try stage.spool.addOnce(goal.record) != nil)
+    let first = try #require(try stage.spool.addOnce(children[0].record))
+    let started = try #require(try stage.spool.start(first, bot: BotName(parsing: "quality-bot"), worker: nil))
+    try #require(try stage.spool.complete(started, result: JSONText(string: "done")) != nil)
     let next = try stage.restarted()
     #expect(
       try stage.turns(next) {
@@ -81,6 +85,90 @@ import Testing
     #expect(answer.type == .error && answer.content?.contains("it can't be done") == true)
     #expect(answer.content?.contains("the first part") == true)
     #expect(try stage.turns { try stage.spool.findTask(Goal.id(for: id))?.state == .failed })
+  }
+
+  @Test func `a request that failed is answered again when a part of it is tried again`() throws {
+    let stage = try stage()
+    try stage.bot("coder", capacity: 100)
+    let id = try stage.ask("Build and test a feature to track user engagement")
+    #expect(
+      try stage.turns {
+        try stage.work { _ in nil }
+        return try stage.spool.findTask(Goal.id(for: id))?.state == .failed
+      })
+    func answers() throws -> [MessageType?] {
+      try stage.messages(to: "human").filter { $0.inReplyTo == id.description }.map(\.type)
+    }
+    #expect(try answers() == [.error])
+    let goal = try #require(try stage.spool.task(Goal.id(for: id)))
+    let failed = try #require(try stage.spool.children(of: goal.record).first { $0.state == .failed })
+    _ = try stage.spool.retryWithRelatives(failed.entry)
+    #expect(
+      try stage.turns {
+        try stage.work()
+        return try stage.spool.findTask(Goal.id(for: id))?.state == .completed
+      })
+    #expect(try answers() == [.error, .response])
+  }
+
+  @Test(arguments: ["cancel", "mv"])
+  func `a request that somebody cancelled is answered, and its parts with it`(how: String) throws {
+    let stage = try stage()
+    let id = try stage.ask("Build and test a feature to track user engagement")
+    #expect(
+      try stage.turns {
+        try stage.spool.findTask(Goal.id(for: id)) != nil && stage.spool.entries(of: Coordinator.bot).isEmpty
+      })
+    let goal = try #require(try stage.spool.task(Goal.id(for: id)))
+    #expect(try stage.spool.descendants(of: goal.id).count == goal.record.children.count)
+    if how == "cancel" {
+      #expect(try stage.spool.cancelWithChildren(goal.entry).count == goal.record.children.count + 1)
+    } else {
+      let name = goal.entry.name.description
+      #expect(rename("\(stage.path)/tasks/blocked/\(name)", "\(stage.path)/tasks/cancelled/\(name)") == 0)
+    }
+    #expect(
+      try stage.turns { try stage.messages(to: "human").count == 1 && stage.spool.tasks(in: TaskState.live).isEmpty })
+    let answer = try #require(try stage.messages(to: "human").first)
+    #expect(
+      answer.type == .error && answer.inReplyTo == id.description && answer.content?.contains("cancelled") == true)
+    #expect(try stage.spool.tasks(in: [.cancelled]).count == goal.record.children.count + 1)
+  }
+
+  @Test func `results that are too long together are answered with where they are`() throws {
+    let stage = try stage()
+    try stage.bot("coder", capacity: 100)
+    let id = try stage.ask("Build and test a feature to track user engagement")
+    let long = String(repeating: "x", count: 2 << 20)
+    #expect(
+      try stage.turns {
+        try stage.work { _ in long }
+        return try stage.spool.findTask(Goal.id(for: id))?.state == .completed
+      })
+    let answer = try #require(try stage.messages(to: "human").first)
+    #expect(answer.type == .response && answer.content?.contains("spool task tree \(Goal.id(for: id))") == true)
+  }
+
+  @Test(arguments: [
+    ("Should we migrate to microservices?", "nobody is there"),
+    ("Build and test a feature " + String(repeating: "x", count: 900_000), "bytes"),
+  ])
+  func `a request that nothing can come of is answered at once`(text: String, why: String) throws {
+    let stage = try stage()
+    let id = try stage.ask(text)
+    #expect(try stage.turns { try !stage.messages(to: "human").isEmpty })
+    let answer = try #require(try stage.messages(to: "human").first)
+    #expect(answer.type == .error && answer.inReplyTo == id.description && answer.content?.contains(why) == true)
+    #expect(try stage.turns { try stage.spool.count(Coordinator.bot).dead == 1 })
+    #expect(try stage.spool.tasks().isEmpty)
+  }
+
+  @Test func `a title is a line, and short, whatever characters it has`() {
+    #expect(Requests.title("one\ntwo") == "one")
+    #expect(Requests.title(String(repeating: "x", count: 101)) == String(repeating: "x", count: 99) + "…")
+    let families = Requests.title(String(repeating: "👨‍👩‍👧‍👦", count: 100))
+    #expect(families.utf8.count <= TaskRecord.titleBytesMax && families.hasSuffix("👨‍👩‍👧‍👦…"))
+    #expect(Requests.title("e" + String(repeating: "\u{301}", count: 2000)) == "…")
   }
 
   @Test func `a greeting is answered directly`() throws {
@@ -151,7 +239,10 @@ import Testing
     #expect(try stage.spool.children(of: goal.record).map(\.record.title) == ["the only step"])
   }
 
-  @Test(arguments: ["exit 3", "echo nonsense", "echo '{\"steps\":[]}'", "sleep 60"])
+  @Test(arguments: [
+    "exit 3", "echo nonsense", "echo '{\"steps\":[]}'", "sleep 60",
+    #"echo '{"title":"t","steps":[{"name":"a","title":"a"},{"name":"b","title":"b","assign_to":"nobody"}]}'"#,
+  ])
   func `a planner that fails, or prints what is no plan, is an error to whoever asked`(program: String) throws {
     var options = CoordinatorOptions()
     options.planner = shell(program)

@@ -67,6 +67,36 @@ private struct Workflow {
     #expect(code { _ = try work.cancel(work.design) } == .notAllowed)
   }
 
+  @Test func `those that are as old as their parent, to the microsecond, are its children all the same`() throws {
+    let fixture = try Fixture("coder")
+    let moment = Timestamp(microseconds: 1_800_000_000_000_000)
+    var all = TaskRecord(title: "all")
+    all.id = MessageID(time: moment, random: 5)
+    all.isJoin = true
+    try fixture.spool.addTask(all)
+    for random in [1, 9] as [UInt64] {
+      var part = TaskRecord(title: "part")
+      part.id = MessageID(time: moment, random: random)
+      part.parent = all.id
+      try fixture.spool.addTask(part)
+    }
+    #expect(try fixture.spool.children(of: all).count == 2)
+    let entry = try #require(try fixture.spool.findTask(all.id!))
+    #expect(try fixture.spool.cancelWithChildren(entry).count == 3)
+  }
+
+  @Test func `a join whose results are too long for one file says where they are`() throws {
+    let work = try Workflow()
+    for id in [work.design, work.build, work.docs] {
+      let entry = try #require(try work.spool.findTask(id))
+      let started = try work.spool.claimTask(entry, for: work.fixture.bot())
+      try work.spool.complete(started, result: JSONText(string: String(repeating: "x", count: 2 << 20)))
+      try work.spool.settleDependents(of: id)
+    }
+    #expect(try work.states == [.completed, .completed, .completed, .completed])
+    #expect(try work.spool.task(work.all)?.record.result?.value.string?.contains("spool task tree") == true)
+  }
+
   @Test func `cancelling that was killed half-way is finished by the same call`() throws {
     let work = try Workflow()
     _ = try work.spool.cancel(try #require(try work.spool.findTask(work.all)))

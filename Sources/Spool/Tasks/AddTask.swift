@@ -111,7 +111,7 @@ extension Spool {
 
   private func firstState(_ record: inout TaskRecord, _ others: [MessageID: TaskState]) throws -> TaskState {
     try refuseCycle(record)
-    guard !record.dependsOn.isEmpty || record.waitsForChildren || record.isJoin else {
+    guard !record.dependsOn.isEmpty || record.awaitsChildren else {
       return record.assignTo == nil ? .pending : .assigned
     }
     var states = others
@@ -149,7 +149,7 @@ extension Spool {
     var waiting: [MessageID] = [id]
     var parent = record.parent
     while let next = parent, waiting.count < TaskRecord.dependenciesMax, !waiting.contains(next),
-      let task = try task(next), task.record.waitsForChildren || task.record.isJoin
+      let task = try task(next), task.record.awaitsChildren
     {
       waiting.append(next)
       parent = task.record.parent

@@ -28,12 +28,7 @@ extension Spool {
   public func submit(
     _ workflow: Workflow, _ origin: Workflow.Origin, key: String? = nil, durability: Durability? = nil
   ) throws -> SubmittedWorkflow {
-    for step in workflow.steps {
-      guard let bot = step.assignTo else { continue }
-      do { try require(bot) } catch let error as SpoolError {
-        throw SpoolError(error.code, "step \(step.name): \(error.message)", hint: error.hint)
-      }
-    }
+    try requireBots(of: workflow)
     let durability = durability ?? settings.durability
     let plan = try WorkflowPlan(workflow, origin, parent: newIdentifier(), self)
     guard let key else {
@@ -63,11 +58,11 @@ extension Spool {
     var added = 0
     do {
       for (place, record) in records.enumerated().reversed() {
-        let state: TaskState = !record.dependsOn.isEmpty ? .blocked : record.assignTo == nil ? .pending : .assigned
         let entry = try add(
-          record, as: state, by: record.createdBy, durability: place == 0 ? durability : .relaxed, onlyOnce: onlyOnce)
+          record, as: record.stateInPlan, by: record.createdBy, durability: place == 0 ? durability : .relaxed,
+          onlyOnce: onlyOnce)
         added += 1
-        if onlyOnce, let entry, state == .blocked { try settle(entry) }
+        if onlyOnce, let entry, entry.state == .blocked { try settle(entry) }
       }
     } catch let error as SpoolError {
       let id = plan.parent.id!
@@ -75,6 +70,34 @@ extension Spool {
         error.code, "\(id) is submitted, but \(records.count - added) of its steps couldn't be added: \(error.message)",
         hint: "they are added by: spool workflow show \(id)", cause: error.cause)
     }
+  }
+
+  // MARK: Plans
+
+  /// - Throws: `.noSuchBot` for a step that is for one.
+  public func requireBots(of workflow: Workflow) throws {
+    for step in workflow.steps {
+      guard let bot = step.assignTo else { continue }
+      do { try require(bot) } catch let error as SpoolError {
+        throw SpoolError(error.code, "step \(step.name): \(error.message)", hint: error.hint)
+      }
+    }
+  }
+
+  /// - Throws: `.badData` for tasks that are too long for their files.
+  public static func requireRoom(for records: [TaskRecord]) throws {
+    for record in records { _ = try file(of: record) }
+  }
+
+  /// Adds a task of a plan that was checked as a whole, unless the log has it already. One that has to wait is blocked,
+  /// whatever it waits for: `settle` looks at that.
+  /// - Parameter record: with the id that it has whoever adds it.
+  /// - Returns: nil when it was added before.
+  public func addOnce(_ record: TaskRecord, by: String? = nil) throws -> TaskEntry? {
+    var record = record
+    record.createdAt = record.createdAt ?? now()
+    return try add(
+      record, as: record.stateInPlan, by: by ?? record.createdBy, durability: settings.durability, onlyOnce: true)
   }
 
   // MARK: Once
@@ -216,7 +239,7 @@ extension Spool {
       self.parent = parent
       steps = workflow.records(ids: ids, parent: id, origin: origin)
       // All that can be wrong is found before there is anything.
-      for record in steps { _ = try Spool.file(of: record) }
+      try Spool.requireRoom(for: steps)
     }
 
     /// As it was submitted.
@@ -237,6 +260,11 @@ extension Spool {
 }
 
 extension TaskRecord {
+  /// Where it begins when nothing of its plan is done.
+  fileprivate var stateInPlan: TaskState {
+    !dependsOn.isEmpty || awaitsChildren ? .blocked : assignTo == nil ? .pending : .assigned
+  }
+
   fileprivate func extra(_ name: String) -> JSONText? { extra.first { $0.name == name }?.value }
 
   fileprivate func text(of name: String) -> String? { extra(name)?.value.string }

@@ -151,6 +151,18 @@ extension Spool {
     }
   }
 
+  /// Takes a task from a holder that died or took too long: back to `pending/` or, after its last attempt, to `failed/`.
+  /// That counts as a failure of the holder, so that another is preferred.
+  @discardableResult
+  public func expire(_ entry: TaskEntry, reason: String, by: String? = nil) throws -> TaskEntry? {
+    guard let record = try record(of: entry) else { return nil }
+    let isLast = entry.attempt >= record.attemptsMax
+    return try change(entry, isLast ? .fail : .expire, by: by, reason: isLast ? nil : reason) { record in
+      record.error = isLast ? "given up after \(entry.attempt) attempts; the last: \(reason)" : reason
+      record.add(TaskRecord.Failure(attempt: entry.attempt, bot: entry.bot?.description, at: now(), error: reason))
+    }
+  }
+
   /// The task's work is done.
   @discardableResult
   public func complete(

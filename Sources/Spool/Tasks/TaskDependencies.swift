@@ -32,7 +32,7 @@ public enum TaskDependencies {
       }
     }
     if isWaiting { return .waiting }
-    guard record.waitsForChildren || record.isJoin else { return .ready }
+    guard record.awaitsChildren else { return .ready }
     guard !children.isEmpty, children.count >= record.children.count, children.allSatisfy(\.isFinal) else {
       return .waiting
     }
@@ -103,7 +103,7 @@ extension Spool {
 
   private func standings(_ record: TaskRecord) throws -> Standings {
     let found = try findTasks(Set(record.dependsOn))
-    let children = record.waitsForChildren || record.isJoin ? try children(of: record) : []
+    let children = record.awaitsChildren ? try children(of: record) : []
     return (try found.mapValues(standing), children.map(Self.standingForParent))
   }
 
@@ -148,7 +148,12 @@ extension Spool {
           entry, error: "\(bad.record.step ?? bad.record.title) \(Self.outcome(of: bad))", isRetryable: false,
           by: TaskDependencies.author)
       }
-      return try complete(entry, result: Self.results(of: children), by: TaskDependencies.author)
+      do { return try complete(entry, result: Self.results(of: children), by: TaskDependencies.author) } catch let error
+        as SpoolError where error.code == .badData
+      {
+        let why = "the results of its children are too long for one file; see each: spool task tree \(entry.id)"
+        return try complete(entry, result: JSONText(string: why), by: TaskDependencies.author)
+      }
     }
   }
 
@@ -184,7 +189,7 @@ extension Spool {
     let named = try findTasks(Set(record.children))
     for entry in named.values { found[entry.id] = try task(entry.id) }
     if record.children.isEmpty {
-      for task in try tasks(addedAfter: id, unreadable: { _ in }) where task.record.parent == id {
+      for task in try tasks(addedWith: id, unreadable: { _ in }) where task.record.parent == id {
         found[task.id] = task
       }
     }

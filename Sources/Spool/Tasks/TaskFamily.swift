@@ -28,7 +28,7 @@ extension Spool {
   }
 
   /// All that are children of a task, and children of these; each after its parent.
-  /// Cost: reads the tasks that are younger.
+  /// Cost: reads the tasks that aren't older.
   public func descendants(of id: MessageID) throws -> [StoredTask] {
     var problem: (any Error)?
     let found = try descendants(of: id, &problem)
@@ -39,10 +39,10 @@ extension Spool {
   /// - Parameter problem: why one couldn't be read, which may be among them; one that is no task belongs to nobody.
   private func descendants(of id: MessageID, _ problem: inout (any Error)?) throws -> [StoredTask] {
     var children: [MessageID: [StoredTask]] = [:]
-    let younger = try tasks(addedAfter: id) { error in
+    let others = try tasks(addedWith: id) { error in
       if (error as? SpoolError)?.code != .badData { problem = problem ?? error }
     }
-    for task in younger { if let parent = task.record.parent { children[parent, default: []].append(task) } }
+    for task in others { if let parent = task.record.parent { children[parent, default: []].append(task) } }
     var found: [StoredTask] = []
     var open = [id]
     var seen: Set<MessageID> = [id]
@@ -57,9 +57,9 @@ extension Spool {
   }
 
   /// Once more, from the beginning, a task that failed or was cancelled, and what failed or was cancelled with it: the
-  /// children of one that ends with its children, the parents that failed because of it, and what was cancelled
+  /// children of one that waits for its children, the parents that waited for it and failed, and what was cancelled
   /// because it depends on it. What has to wait gets back to `blocked/`, all else to `pending/`.
-  /// The task itself goes first (one that ends with its children after these); killed in between, the same call does
+  /// The task itself goes first (one that waits for its children after these); killed in between, the same call does
   /// the rest.
   /// - Returns: what was brought back.
   /// - Throws: `.notAllowed` when there is nothing to bring back, or something that it depends on has failed.
@@ -103,10 +103,10 @@ extension Spool {
     if found.isEmpty { open = [(task, false)] }
     let cancelled = try cancelledByDependencies()
     while let (next, bringsChildren) = open.popLast() {
-      if bringsChildren, next.record.isJoin || (next.record.waitsForChildren && next.state == .cancelled) {
+      if bringsChildren, next.record.awaitsChildren {
         for child in try children(of: next.record) { add(child, bringsChildren: true) }
       }
-      if let parent = try next.record.parent.flatMap({ try self.task($0) }), parent.record.isJoin,
+      if let parent = try next.record.parent.flatMap({ try self.task($0) }), parent.record.awaitsChildren,
         parent.state == .failed
       {
         add(parent, bringsChildren: false)
@@ -115,7 +115,7 @@ extension Spool {
         add(dependent, bringsChildren: true)
       }
     }
-    // One that ends with its children would end again at once if it came before them.
+    // One that waits for its children would go on at once if it came before them.
     func depth(_ id: MessageID) -> Int {
       var depth = 0
       var next = found[id]?.record.parent
@@ -126,8 +126,8 @@ extension Spool {
       return depth
     }
     let tasks = order.map { found[$0]! }
-    let joins = tasks.filter(\.record.isJoin).sorted { depth($0.id) > depth($1.id) }
-    return tasks.filter { !$0.record.isJoin } + joins
+    let parents = tasks.filter(\.record.awaitsChildren).sorted { depth($0.id) > depth($1.id) }
+    return tasks.filter { !$0.record.awaitsChildren } + parents
   }
 
   /// Those that were cancelled because something that they depend on was, or failed.
@@ -145,7 +145,7 @@ extension Spool {
     _ task: StoredTask, with others: Set<MessageID>, isOptional: Bool, by: String?
   ) throws -> TaskEntry? {
     let found = try findTasks(Set(task.record.dependsOn))
-    let children = task.record.waitsForChildren || task.record.isJoin ? try children(of: task.record) : []
+    let children = task.record.awaitsChildren ? try children(of: task.record) : []
     func state(_ entry: TaskEntry) -> TaskState { others.contains(entry.id) ? .pending : entry.state }
     switch TaskDependencies.verdict(
       task.record, states: { found[$0].map(state) }, children: children.map { state($0.entry) })

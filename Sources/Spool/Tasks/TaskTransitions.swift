@@ -55,22 +55,9 @@ extension Spool {
     try doing("cannot renew \(entry.id)") { try root.touch(entry.path) }
   }
 
-  /// Takes a task from a holder that died or took too long: back to `pending/` or, after its last attempt, to `failed/`.
-  @discardableResult
-  public func expire(_ entry: TaskEntry, reason: String, by: String? = nil) throws -> TaskEntry? {
-    guard let record = try record(of: entry) else { return nil }
-    if entry.attempt >= record.attemptsMax {
-      return try change(entry, .fail, by: by) { record in
-        record.error = "given up after \(entry.attempt) attempts; the last: \(reason)"
-        record.add(TaskRecord.Failure(attempt: entry.attempt, bot: entry.bot?.description, at: now(), error: reason))
-      }
-    }
-    return try move(entry, .expire, by: by, reason: reason, about: record)
-  }
-
   private func move(
     _ entry: TaskEntry, _ event: TaskEvent, bot: BotName? = nil, worker: Holder? = nil, notBefore: Timestamp? = nil,
-    by: String?, reason: String? = nil, about record: TaskRecord? = nil
+    by: String?, reason: String? = nil
   ) throws -> TaskEntry? {
     let moved = try Self.entry(after: event, entry, bot: bot, worker: worker, notBefore: notBefore)
     do {
@@ -79,7 +66,7 @@ extension Spool {
       if moved.state == .inProgress { _ = try? root.touch(moved.path) }
     } catch { throw SpoolError("cannot \(event.rawValue) \(entry.id)", error) }
     note(event.kind, entry.id.description) {
-      writeEvent(moved, from: entry, by: by, reason: reason, about: record, to: &$0)
+      writeEvent(moved, from: entry, by: by, reason: reason, to: &$0)
     }
     if entry.bot != nil, entry.bot != moved.bot || moved.state.isFinal { ring(entry.bot) }
     return moved
@@ -116,7 +103,7 @@ extension Spool {
   /// The data of an event: where the task stands, and its body where that is new.
   func writeEvent(
     _ entry: TaskEntry, from: TaskEntry? = nil, by: String?, reason: String?, body: [UInt8]? = nil,
-    about record: TaskRecord? = nil, to writer: inout JSONWriter
+    to writer: inout JSONWriter
   ) {
     writer.beginObject()
     writer.member("state", entry.state.rawValue)
@@ -129,17 +116,6 @@ extension Spool {
     if let body {
       writer.key("task")
       writer.raw(body.dropLast())
-    } else if let record {
-      // What its holder is judged by, where the body isn't told again.
-      writer.key("about")
-      writer.beginObject()
-      writer.member("title", record.title)
-      writer.member("domain", ifPresent: record.domain)
-      if !record.requiredSkills.isEmpty {
-        writer.member("required_skills", record.requiredSkills.map { "\($0.name):\($0.level.rawValue)" })
-      }
-      writer.member("created_by", ifPresent: record.createdBy)
-      writer.endObject()
     }
     writer.endObject()
   }

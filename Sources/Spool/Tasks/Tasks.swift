@@ -173,15 +173,18 @@ extension Spool {
     return nil
   }
 
-  /// The tasks that are younger than another, by age, each as it stood when it was read. What moves meanwhile is not missed.
+  /// The tasks that are not older than another, by age, each as it stood when it was read. What moves meanwhile is not
+  /// missed. Those that follow from one request are as old as it, to the microsecond.
   /// - Parameter unreadable: told why one couldn't be read, which is left out.
-  func tasks(addedAfter id: MessageID, unreadable: (any Error) -> Void) throws -> [StoredTask] {
+  func tasks(addedWith id: MessageID, unreadable: (any Error) -> Void) throws -> [StoredTask] {
     var entries: [MessageID: TaskEntry?] = [:]
     // Twice, with what is being changed, for the reasons that `findTasks` has.
     for _ in 0..<2 {
-      for entry in try tasks() where entry.id > id { entries[entry.id] = entry }
+      for entry in try tasks() where entry.id.time >= id.time && entry.id != id { entries[entry.id] = entry }
       let moving = try doing("cannot look for tasks in \(path)") { try idsOnTheMove() }
-      for other in moving where other > id && entries[other] == nil { entries[other] = .some(nil) }
+      for other in moving where other.time >= id.time && other != id && entries[other] == nil {
+        entries[other] = .some(nil)
+      }
     }
     return entries.sorted { $0.key < $1.key }.compactMap { other, entry in
       do {

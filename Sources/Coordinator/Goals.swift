@@ -1,0 +1,134 @@
+import CoordinatorPolicy
+import Spool
+import SpoolFormat
+
+/// Requests that became tasks: a goal, whose children are the plan, from its making to its answer.
+extension Requests {
+  // MARK: Planned
+
+  func goalRecord(_ claim: Claim, _ text: String, _ analysis: Analysis, _ workflow: Workflow) -> TaskRecord {
+    let id = claim.name.id
+    let workflow = workflow.sorted
+    var record = TaskRecord(title: Self.title(text))
+    record.id = Goal.id(for: id)
+    record.waitsForChildren = true
+    record.assignTo = Coordinator.bot
+    record.attemptsMax = 1000
+    record.createdBy = claim.message.from
+    record.conversation = claim.message.conversationKey ?? id.description
+    record.priority = claim.message.priority ?? .normal
+    record.domain = analysis.domains.first
+    record.children = workflow.steps.map { Goal.id(ofStep: $0.name, for: id) }
+    record.extra = [
+      Goal(
+        request: id, from: claim.message.from, text: text, approach: analysis.approach.rawValue,
+        plan: try? JSONText(validating: workflow.encoded)
+      ).field
+    ]
+    return record
+  }
+
+  /// The first line of a request, as a task's title.
+  static func title(_ text: String) -> String {
+    let line = text.split(whereSeparator: \.isNewline).first.map(String.init) ?? "(an empty request)"
+    guard line.count > 100 || line.utf8.count > TaskRecord.titleBytesMax else { return line }
+    var title = line.prefix(99) + "…"
+    // A character may have any number of bytes.
+    while title.utf8.count > TaskRecord.titleBytesMax { title = title.dropLast(2) + "…" }
+    return String(title)
+  }
+
+  /// The children of a goal, as it was planned.
+  func steps(of record: TaskRecord) throws -> [TaskRecord] {
+    guard let goal = Goal(record), let plan = goal.plan, let parent = record.id else { return [] }
+    let workflow: Workflow
+    do { workflow = try Workflow(parsing: plan.bytes) } catch {
+      throw SpoolError(.badData, "the plan of \(parent) can't be read: \(error)")
+    }
+    let origin = Workflow.Origin(
+      createdBy: Coordinator.bot.description, createdAt: record.createdAt, conversation: record.conversation,
+      priority: record.priority)
+    return workflow.records(
+      ids: workflow.steps.map { Goal.id(ofStep: $0.name, for: goal.request) }, parent: parent, origin: origin)
+  }
+
+  /// Adds the children of a goal that aren't there yet: an earlier coordinator, or one that was taken for dead, may have
+  /// added some, which may even have ended.
+  func complete(_ record: TaskRecord, _ coordinator: Coordinator) throws {
+    guard let goal = Goal(record) else { return }
+    let steps = try steps(of: record)
+    let present = try spool.findTasks(Set(steps.map { $0.id! }))
+    for step in steps where present[step.id!] == nil {
+      if let entry = try spool.addOnce(step) { try coordinator.noteMove(entry) }
+    }
+    coordinator.report(.request(id: goal.request.description, approach: goal.approach, tasks: steps.count))
+  }
+
+  // MARK: Ended
+
+  /// A goal whose children have ended is the coordinator's to finish.
+  func finish(_ entry: TaskEntry, _ coordinator: Coordinator) throws {
+    guard let record = try spool.record(of: entry), let goal = Goal(record) else { return }
+    if goal.approach == Analysis.Approach.teamDiscussion.rawValue {
+      return try discussions.take(entry, record, goal, coordinator)
+    }
+    guard let started = try spool.start(entry, bot: Coordinator.bot, worker: spool.holder) else { return }
+    try coordinator.noteMove(started)
+    let summary = Summary(request: goal.text, parts: try spool.children(of: record).map(Self.part))
+    var writer = JSONWriter()
+    summary.write(to: &writer)
+    let ended: TaskEntry?
+    do { ended = try end(started, goal, record, summary, summary.text, writer.text) } catch let error as SpoolError
+      where error.code == .badData
+    {
+      let why = "what came of it is too long for one message; see each part: spool task tree \(entry.id)"
+      ended = try end(started, goal, record, summary, why, JSONText(string: why))
+    }
+    if let ended { try coordinator.noteMove(ended) }
+    coordinator.report(.answered(id: goal.request.description))
+  }
+
+  /// Answers a request, and then ends its goal: an answer that was given twice is kept once.
+  private func end(
+    _ entry: TaskEntry, _ goal: Goal, _ record: TaskRecord, _ summary: Summary, _ text: String, _ result: JSONText
+  ) throws -> TaskEntry? {
+    var content = Message(content: text)
+    content.data = result
+    try answer(goal, record, content, isComplete: summary.isComplete)
+    if summary.isComplete { return try spool.complete(entry, result: result, by: Coordinator.bot.description) }
+    var goal = goal
+    // What comes of it when it is tried again is another answer.
+    goal.answered += 1
+    return try spool.change(entry, .fail, by: Coordinator.bot.description, reason: summary.problem) { record in
+      record.error = summary.problem
+      record.result = result
+      goal.write(to: &record)
+    }
+  }
+
+  /// A goal was cancelled, or failed without its coordinator's doing: whoever asked waits for nothing.
+  func tellOfEnd(_ goal: Goal, _ record: TaskRecord, _ entry: TaskEntry) throws {
+    // One with a result was answered before it was ended.
+    guard entry.state == .cancelled || record.result == nil else { return }
+    let why = record.error.map { ": \($0)" } ?? ""
+    let what = entry.state == .cancelled ? "was cancelled" : "failed"
+    try answer(goal, record, Message(content: "The request \(what)\(why)"), isComplete: false)
+  }
+
+  private static func part(_ task: StoredTask) -> Summary.Part {
+    Summary.Part(
+      step: task.record.step ?? task.record.title, title: task.record.title, bot: task.entry.bot?.description,
+      state: task.state, result: task.state == .completed ? task.record.result : nil,
+      problem: task.state == .blocked ? task.record.blockedReason : task.record.error,
+      confidence: task.record.confidence)
+  }
+
+  func answer(_ goal: Goal, _ record: TaskRecord, _ content: Message, isComplete: Bool) throws {
+    var request = Message(content: goal.text)
+    request.id = goal.request
+    request.from = goal.from
+    request.conversation = record.conversation
+    let which = goal.answered > 0 ? " \(goal.answered)" : ""
+    try answer(request, content, type: isComplete ? .response : .error, key: "answer \(goal.request)\(which)")
+  }
+}
