@@ -119,17 +119,18 @@ final class Negotiator {
 
   private func handle(_ claim: Claim) throws {
     let message = claim.message
-    let group = message.conversation ?? ""
     // Where users share the spool, another than the hub's could speak for it.
     guard spool.isWritten(claim, by: Spool.hub) else { return try spool.ack(bot, claim.name) }
-    switch message.type {
-    case .skillQuery:
+    // What is no id is no group's, and must not become part of a path.
+    let group = message.conversation.flatMap { MessageID($0) }
+    switch (message.type, group) {
+    case (.skillQuery, _):
       if try answer(claim) { return }
-    case .groupInvite: try accept(message, group)
-    case .groupReject, .taskStart: try spool.unreserve(bot, for: group)
-    case .taskComplete:
+    case (.groupInvite, let group?): try accept(message, group)
+    case (.groupReject, let group?), (.taskStart, let group?): try spool.unreserve(bot, for: group)
+    case (.taskComplete, let group?):
       try spool.unreserve(bot, for: group)
-      report(.negotiated(group: group, what: "it is over: \(message.content ?? "")"))
+      report(.negotiated(group: group.description, what: "it is over: \(message.content ?? "")"))
     default: break
     }
     try spool.ack(bot, claim.name)
@@ -236,7 +237,7 @@ final class Negotiator {
 
   // MARK: Agreeing
 
-  private func accept(_ message: Message, _ group: String) throws {
+  private func accept(_ message: Message, _ group: MessageID) throws {
     let now = Timestamp(microseconds: Clock.wall())
     if let end = message.replyBy, end <= now {
       return try send(.groupReject, .refuse, to: message, "the invitation came too late")
@@ -251,11 +252,11 @@ final class Negotiator {
       try spool.reserve(bot, for: group)
     }
     try send(.groupAccept, .agree, to: message, "agrees")
-    report(.negotiated(group: group, what: "agreed to work for it"))
+    report(.negotiated(group: group.description, what: "agreed to work for it"))
   }
 
   /// Tasks that it has or has agreed to, and may have.
-  private func standing(_ known: Set<String>? = nil) throws -> (load: Int, capacity: Int) {
+  private func standing(_ known: Set<MessageID>? = nil) throws -> (load: Int, capacity: Int) {
     let inHand = try spool.tasks(in: [.assigned, .inProgress]).count { $0.bot == bot }
     let reserved = try known ?? spool.reservations(of: bot)
     let capacity = (try? spool.card(of: bot).capacity) ?? 1

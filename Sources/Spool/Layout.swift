@@ -120,7 +120,7 @@ enum Layout {
   static func groupMoving(by mover: Holder, raw name: String) -> String { "groups/moving/\(mover)/\(name)" }
   /// The groups that a bot has agreed to work for, and whose tasks haven't come yet.
   static func reservations(_ bot: BotName) -> String { "bots/\(bot)/reserved" }
-  static func reservation(_ bot: BotName, _ group: String) -> String { "bots/\(bot)/reserved/\(group)" }
+  static func reservation(_ bot: BotName, _ group: MessageID) -> String { "bots/\(bot)/reserved/\(group)" }
 
   static let state = "state"
   static let stateVersions = "state/versions"

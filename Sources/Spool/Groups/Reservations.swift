@@ -9,7 +9,7 @@ extension Spool {
   public static let reservationSecondsMax = 60.0
 
   /// Agrees once more, or for the first time.
-  public func reserve(_ bot: BotName, for group: String) throws {
+  public func reserve(_ bot: BotName, for group: MessageID) throws {
     let path = Layout.reservation(bot, group)
     try doing("cannot reserve \(bot)") {
       if try root.touch(path) { return }
@@ -22,21 +22,21 @@ extension Spool {
   }
 
   /// The agreement is kept, or void.
-  public func unreserve(_ bot: BotName, for group: String) throws {
+  public func unreserve(_ bot: BotName, for group: MessageID) throws {
     try doing("cannot free \(bot)") { _ = try root.unlinkIfPresent(Layout.reservation(bot, group)) }
   }
 
   /// The groups that count; what is too old is removed.
-  public func reservations(of bot: BotName) throws -> Set<String> {
+  public func reservations(of bot: BotName) throws -> Set<MessageID> {
     try doing("cannot look at \(bot)") {
-      var groups: Set<String> = []
-      for name in try root.names(Layout.reservations(bot)) {
-        let path = Layout.reservation(bot, name)
+      var groups: Set<MessageID> = []
+      for group in try root.names(Layout.reservations(bot)).compactMap({ MessageID($0) }) {
+        let path = Layout.reservation(bot, group)
         guard let status = try root.status(path) else { continue }
         if Double(status.age) > Self.reservationSecondsMax * 1e9 {
           try root.unlinkIfPresent(path)
         } else {
-          groups.insert(name)
+          groups.insert(group)
         }
       }
       return groups

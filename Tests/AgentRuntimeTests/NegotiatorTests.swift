@@ -1,0 +1,93 @@
+import Glibc
+import Linux
+import Spool
+import SpoolFormat
+import TestThreads
+import Testing
+
+@testable import AgentRuntime
+
+/// How a bot answers, in turns that the test makes; the hub is played.
+@Suite(.waiting) struct NegotiatorTests {
+  private struct Play {
+    let team: Team
+    var spool: Spool { team.spool }
+
+    init(capacity: Int = 1, lease: Double? = nil) throws {
+      team = try Team(lease: lease)
+      var card = try team.spool.card(of: team.coder)
+      card.skills = [Card.Skill(name: "ml", level: .expert)]
+      card.capacity = capacity
+      try team.spool.register(card)
+      try team.spool.registerHub()
+    }
+
+    /// One of the bot's workers.
+    func negotiator(bidder: [String] = [], report: @escaping (WorkerEvent) -> Void = { _ in }) throws -> Negotiator {
+      var options = NegotiationOptions()
+      options.bidder = bidder
+      // A spool of its own, as another process has.
+      let negotiator = try Negotiator(Spool(at: spool.path), team.coder, options, report: report)
+      try negotiator.inbox.watch()
+      return negotiator
+    }
+
+    /// Says something as the hub.
+    @discardableResult
+    func say(_ type: MessageType, _ performative: Performative, conversation: String, data: String? = nil) throws
+      -> MessageID
+    {
+      var message = Message(content: "x")
+      message.from = "hub"
+      message.to = ["coder"]
+      message.type = type
+      message.conversation = conversation
+      message.data = try data.map { try JSONText(validating: Array($0.utf8)) }
+      message.perform(performative, replyBy: nil)
+      return try spool.send(message, durability: .relaxed)
+    }
+
+    func group() -> MessageID {
+      MessageID(time: Timestamp(microseconds: Clock.wall()), random: .random(in: 0 ... .max))
+    }
+
+    func invite(_ group: MessageID) throws {
+      try say(.groupInvite, .acceptProposal, conversation: "\(group)", data: "{}")
+    }
+
+    func ask() throws {
+      try say(
+        .skillQuery, .queryIf, conversation: "\(group())",
+        data: #"{"skills":["ml"],"deadline":"2099-01-01T00:00:00Z"}"#)
+    }
+
+    /// What the hub was answered, oldest first.
+    func answers() throws -> [MessageType?] {
+      try spool.entries(of: Spool.hub).compactMap(\.message).sorted { $0.id! < $1.id! }.map(\.type)
+    }
+
+    func reserved() -> [String] {
+      ((try? Directory(spool.path).names("bots/coder/reserved")) ?? []).sorted()
+    }
+  }
+
+  @Test func `a conversation that is no group's is nobody's to agree to, and no path`() throws {
+    let play = try Play()
+    try play.team.write("kept", to: "victim")
+    let negotiator = try play.negotiator()
+    for conversation in ["../../../../victim", "../../../../made", "a/b", String(repeating: "x", count: 300)] {
+      try play.say(.groupInvite, .acceptProposal, conversation: conversation, data: "{}")
+      try play.say(.groupReject, .cancel, conversation: conversation)
+    }
+    negotiator.turn()
+    #expect(try play.team.hasNothingLeft())
+    #expect(play.team.text(of: "victim") == "kept")
+    #expect(play.team.text(of: "made") == nil)
+    #expect(try play.answers().isEmpty && play.reserved().isEmpty)
+    let group = play.group()
+    try play.invite(group)
+    negotiator.turn()
+    #expect(try play.answers() == [.groupAccept])
+    #expect(play.reserved() == [group.description])
+  }
+}
