@@ -60,16 +60,21 @@ final class Negotiator {
   // MARK: The event loop
 
   func watch(_ poll: inout PollSet) {
-    if let descriptor = inbox.watchedDescriptor { _ = poll.add(descriptor) }
+    if isListening, let descriptor = inbox.watchedDescriptor { _ = poll.add(descriptor) }
     for bid in bids { bid.program.watch(&poll) }
   }
 
   func respond(to poll: PollSet) { for bid in bids { bid.program.respond(to: poll) } }
 
   var nextDue: Int {
-    let next = bids.map(\.program.nextDeadline).reduce(max(inbox.nextWake(), resumesAt), min)
-    return bids.isEmpty ? next : min(next, renewsAt)
+    let next = bids.map(\.program.nextDeadline).reduce(hasRoom ? inbox.nextWake() : .max, min)
+    return max(resumesAt, bids.isEmpty ? next : min(next, renewsAt))
   }
+
+  private var hasRoom: Bool { bids.count < Self.bidsMax }
+
+  /// While nobody looks into the inbox, what stirs there must wake nobody: it would go on stirring.
+  private var isListening: Bool { hasRoom && Clock.sinceBoot() >= resumesAt }
 
   var isIdle: Bool { bids.isEmpty }
 
@@ -84,7 +89,7 @@ final class Negotiator {
         let bid = bids.remove(at: index)
         try carryOut(bid.claim) { try finish(bid) }
       }
-      for _ in 0..<Self.messagesPerTurn where bids.count < Self.bidsMax {
+      for _ in 0..<Self.messagesPerTurn where hasRoom {
         guard let claim = try inbox.claim() else { return }
         try carryOut(claim) { try handle(claim) }
       }

@@ -90,4 +90,41 @@ import Testing
     #expect(try play.answers() == [.groupAccept])
     #expect(play.reserved() == [group.description])
   }
+
+  @Test func `what nobody looks at wakes nobody, while as many programs run as may`() throws {
+    let play = try Play(lease: 0.4)
+    let negotiator = try play.negotiator(bidder: ["sleep", "60"])
+    for _ in 0..<20 { try play.ask() }
+    negotiator.turn()
+    #expect(try play.team.counts().claimed == 16)
+    // A round of leases falls due, and something stirs in the inbox.
+    try require("the round is due") { negotiator.inbox.nextWake() <= Clock.sinceBoot() }
+    try play.ask()
+    negotiator.turn()
+    var poll = PollSet()
+    negotiator.watch(&poll)
+    let now = Clock.sinceBoot()
+    #expect(negotiator.nextDue > now)
+    try poll.wait(until: now + 50_000_000)
+    #expect(Clock.sinceBoot() >= now + 50_000_000)
+    negotiator.abandon()
+  }
+
+  @Test func `after a trouble there is a pause, whatever happens meanwhile`() throws {
+    let play = try Play()
+    var problems = 0
+    let negotiator = try play.negotiator { if case .problem = $0 { problems += 1 } }
+    // Where the directory should be is a file.
+    try play.team.write("", to: "spool/bots/coder/reserved")
+    try play.invite(play.group())
+    negotiator.turn()
+    #expect(problems == 1)
+    try play.ask()
+    var poll = PollSet()
+    negotiator.watch(&poll)
+    let now = Clock.sinceBoot()
+    #expect(negotiator.nextDue > now)
+    try poll.wait(until: now + 50_000_000)
+    #expect(Clock.sinceBoot() >= now + 50_000_000)
+  }
 }
