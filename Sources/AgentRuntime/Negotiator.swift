@@ -78,8 +78,12 @@ final class Negotiator {
 
   var isIdle: Bool { bids.isEmpty }
 
-  /// Forgets what it was asked: nothing can be sent any more. Programs that are at it are killed.
-  func abandon() { bids = [] }
+  /// Ends at once: kills the programs that are at bids, and puts back what they were asked, for others of the bot's workers.
+  func abandon() {
+    let claims = bids.map(\.claim)
+    bids = []  // kills them
+    for claim in claims { _ = try? spool.nack(bot, claim.name, reason: "the worker stopped") }
+  }
 
   func turn() {
     guard Clock.sinceBoot() >= resumesAt else { return }

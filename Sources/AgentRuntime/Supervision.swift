@@ -268,6 +268,7 @@ extension Worker {
 
   /// Ends at once: kills what runs, and puts back what is in hand.
   func abandon(_ reason: String) {
+    negotiator?.abandon()
     for slot in slots {
       slot.child?.killAndWait()
       slot.child = nil

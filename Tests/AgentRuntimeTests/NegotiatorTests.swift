@@ -127,4 +127,23 @@ import Testing
     try poll.wait(until: now + 50_000_000)
     #expect(Clock.sinceBoot() >= now + 50_000_000)
   }
+
+  @Test func `a worker that is stopped twice leaves no program of a bid, and puts back what it was asked`() throws {
+    let play = try Play()
+    let team = play.team
+    var options = team.script("true")
+    options.work = .tasks(takesPending: false)
+    options.negotiation = NegotiationOptions()
+    options.negotiation?.bidder = ["/bin/sh", "-c", "sleep 300 & echo $! > \(team.file("pid")); wait"]
+    let worker = try RunningWorker(team, options)
+    try play.ask()
+    try require("the bid is at it") { team.text(of: "pid")?.hasSuffix("\n") == true }
+    let pid = try #require(team.text(of: "pid").flatMap { Int($0.dropLast()) })
+    try worker.requestStop()
+    try worker.requestStop()
+    try worker.finish()
+    try require("its processes are gone") { !isRunning(pid) }
+    let counts = try team.counts()
+    #expect(counts.waiting == 1 && counts.claimed == 0)
+  }
 }
