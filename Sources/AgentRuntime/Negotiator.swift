@@ -252,16 +252,26 @@ final class Negotiator {
       return try send(.groupReject, .refuse, to: message, "the invitation came too late")
     }
     guard !isStopping else { return try send(.groupReject, .refuse, to: message, "is stopping") }
-    let reserved = try spool.reservations(of: bot)
-    if !reserved.contains(group) {
-      let (load, capacity) = try standing(reserved)
-      guard load < capacity else {
-        return try send(.groupReject, .refuse, to: message, "has \(load) of at most \(capacity) tasks by now")
-      }
-      try spool.reserve(bot, for: group)
-    }
+    if let refusal = try reserve(group) { return try send(.groupReject, .refuse, to: message, refusal) }
     try send(.groupAccept, .agree, to: message, "agrees")
     report(.negotiated(group: group.description, what: "agreed to work for it"))
+  }
+
+  /// Takes one of the places that the bot has.
+  /// - Returns: why it can't; nil when it has it.
+  private func reserve(_ group: MessageID) throws -> String? {
+    var reserved = try spool.reservations(of: bot)
+    if reserved.contains(group) { return nil }
+    let (load, capacity) = try standing(reserved)
+    guard load < capacity else { return "has \(load) of at most \(capacity) tasks by now" }
+    try spool.reserve(bot, for: group)
+    // Another of the bot's workers may have done so at the same moment: whoever sees too many takes its own back, and one
+    // of them looks again.
+    reserved = try spool.reservations(of: bot)
+    if try standing(reserved).load <= capacity { return nil }
+    try spool.unreserve(bot, for: group)
+    guard group == reserved.min() else { return "has agreed to as many tasks as it may have, \(capacity)" }
+    throw SpoolError(.tryAgain, "another worker of \(bot) was agreeing to something, too")
   }
 
   /// Tasks that it has or has agreed to, and may have.

@@ -146,4 +146,22 @@ import Testing
     let counts = try team.counts()
     #expect(counts.waiting == 1 && counts.claimed == 0)
   }
+
+  @Test func `workers of one bot that are invited at the same moment agree to no more than it may have`() throws {
+    let play = try Play(capacity: 2)
+    for _ in 0..<20 {
+      let groups = (0..<4).map { _ in play.group() }
+      for group in groups { try play.invite(group) }
+      try Linux.Thread.run(
+        groups.map { _ in
+          { @Sendable in
+            guard let negotiator = try? play.negotiator() else { return }
+            negotiator.turn()
+          }
+        })
+      #expect(play.reserved().count <= 2)
+      for group in groups { try play.spool.unreserve(play.team.coder, for: group) }
+    }
+    #expect(try play.answers().contains(.groupAccept))
+  }
 }
