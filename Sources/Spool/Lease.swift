@@ -64,6 +64,30 @@ struct LeaseObservations {
 }
 
 extension Spool {
+  /// Whether somebody won't go on with what he left half done.
+  /// - Parameter stood: for how many nanoseconds an observer has seen it unchanged.
+  func isAbandoned(_ holder: Holder, _ stood: Int) -> Bool {
+    isGone(holder) || stood >= Int(settings.leaseSeconds * 1e9)
+  }
+
+  /// What other processes left below a `moving/` and won't go on with: whose it is, and the names.
+  func abandonedMoves(in directory: String, _ observations: inout LeaseObservations) throws(SystemCallError)
+    -> [(mover: Holder, names: [String])]
+  {
+    let now = Clock.sinceBoot()
+    var abandoned: [(mover: Holder, names: [String])] = []
+    for mover in try root.names(directory).compactMap({ Holder($0) }) where mover != holder {
+      let names = try root.names("\(directory)/\(mover)")
+      // Somebody else's content stands still for a moment only; each name is one step.
+      var stood = Int.max
+      for name in names { stood = min(stood, observations.observe("\(mover)/\(name)", modified: 0, now: now)) }
+      if isAbandoned(mover, names.isEmpty ? 0 : stood) { abandoned.append((mover, names)) }
+    }
+    return abandoned
+  }
+}
+
+extension Spool {
   /// Puts back what dead holders had, and what stood unchanged for the lease's length; settles what dead senders
   /// left in `tmp/`. Returns whether anything was put back.
   /// Cost: at most eight directory listings when nothing is claimed, and one fstatat(2) a claim.

@@ -81,6 +81,14 @@ import Testing
       try says(bot, .groupAccept, .agree, to: invitation)
     }
 
+    /// The hub's claim, as if its process had died.
+    func comesBack() {
+      for claimed in Scratch.names("\(stage.path)/bots/hub/claimed") {
+        let waiting = claimed.prefix { $0 != "~" } + "~1.json"
+        rename("\(stage.path)/bots/hub/claimed/\(claimed)", "\(stage.path)/bots/hub/inbox/\(waiting)")
+      }
+    }
+
     func state(_ id: MessageID) throws -> GroupState? { try spool.findGroup(id)?.state }
 
     func require(_ what: String, _ condition: () throws -> Bool) throws {
@@ -264,15 +272,36 @@ import Testing
     #expect(Timestamp(microseconds: Clock.wall()).seconds(since: second.time) >= 1)
   }
 
+  @Test(arguments: [true, false])
+  func `a group whose hub died while changing it goes on, and doesn't begin anew`(isHere: Bool) throws {
+    let play = try Play(["ada": "ml:expert"])
+    let id = try play.announce("ml")
+    try play.joins("ada", "ml")
+    try play.require("its part is a task") { try play.spool.tasks(in: [.assigned]).contains { $0.bot == "ada" } }
+    let path = play.stage.path
+    // Between the two renames; on another host nobody can tell that yet.
+    let entry = try #require(try play.spool.findGroup(id))
+    let dead = Holder(host: isHere ? play.spool.holder.host : "elsewhere", pid: 1 << 22, start: 7)
+    #expect(mkdir("\(path)/groups/moving/\(dead)", 0o777) == 0)
+    #expect(rename("\(path)/\(entry.path)", "\(path)/groups/moving/\(dead)/active~\(entry.name)") == 0)
+    play.comesBack()
+    let next = try play.stage.restarted()
+    if isHere {
+      #expect(try play.stage.turns(next) { try play.spool.findGroup(id)?.term == 2 })
+      #expect(try play.spool.group(id)?.record.members.map(\.description) == ["ada"])
+    } else {
+      #expect(try play.stage.turns(next) { try !play.stage.events(.messageRequeued).isEmpty })
+      #expect(try play.spool.groups().isEmpty)
+    }
+    #expect(try play.stage.events(.groupAnnounced).count == 1)
+  }
+
   @Test func `a hub that comes after another goes on with what that had formed`() throws {
     let play = try Play(["ada": "ml:expert"])
     let id = try play.announce("ml")
     try play.joins("ada", "ml")
     try play.require("its part is a task") { try play.spool.tasks(in: [.assigned]).contains { $0.bot == "ada" } }
-    // As if its process had died: the claim is back.
-    let claimed = try #require(Scratch.names("\(play.stage.path)/bots/hub/claimed").first)
-    let waiting = claimed.prefix { $0 != "~" } + "~1.json"
-    rename("\(play.stage.path)/bots/hub/claimed/\(claimed)", "\(play.stage.path)/bots/hub/inbox/\(waiting)")
+    play.comesBack()
     let next = try play.stage.restarted()
     #expect(try play.stage.turns(next) { try play.spool.findGroup(id)?.term == 2 })
     let part = try play.spool.tasks(in: [.assigned])[0]

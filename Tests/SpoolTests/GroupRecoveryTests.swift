@@ -84,10 +84,31 @@ import Testing
           writer.endObject()
         }
       }
-      try spool.settleGroupMoves()
+      var observations = GroupObservations()
+      try spool.settleGroupMoves(&observations)
       #expect(try spool.findGroup(entry.id) == (isLogged ? changed : entry))
       #expect(try !spool.root.names(Layout.groupsMoving).contains(dead.description))
     }
+  }
+
+  @Test func `what another host's process left counts as given up when it has stood for a lease's length`() throws {
+    let fixture = try Fixture("coder") { $0.leaseSeconds = 0.2 }
+    let entry = try group(fixture.spool, to: .active)
+    let far = Holder(host: "elsewhere", pid: 7, start: 7)
+    let directory = "\(fixture.path)/\(Layout.groupsMoving(by: far))"
+    #expect(mkdir(directory, 0o777) == 0)
+    let moving = "\(fixture.path)/\(Layout.groupMoving(by: far, raw: GroupMove(.old, entry).fileName))"
+    #expect(rename("\(fixture.path)/\(entry.path)", moving) == 0)
+    var observations = GroupObservations()
+    try fixture.spool.settleGroupMoves(&observations)
+    #expect(access(moving, F_OK) == 0, "it may be at it")
+    #expect(
+      try eventually {
+        try fixture.spool.settleGroupMoves(&observations)
+        return access(moving, F_OK) != 0
+      })
+    #expect(try fixture.spool.findGroup(entry.id) == entry)
+    #expect(access(directory, F_OK) != 0)
   }
 
   @Test func `of two who move a group one wins, and each transition that can't be is refused`() throws {

@@ -35,6 +35,7 @@ final class Hub {
   private var endedOrder: [MessageID] = []
   /// Groups that live, whoever's they are, as they were listed last.
   private var living: (ids: Set<String>, at: Int) = ([], -1)
+  var observations = GroupObservations()
   var handMoves: [MessageID: (entry: GroupEntry, at: Int)] = [:]
   var nextMaintenance = 0
   var nextListing = 0
@@ -206,7 +207,16 @@ final class Hub {
     let id = resumed ?? claim.name.id
     // Asked to go on with one that is in hand.
     if groups[id] != nil { return try spool.ack(claim.bot, claim.name) }
-    let found = try claim.attempt > 1 || resumed != nil ? spool.group(id) : nil
+    var found: StoredGroup?
+    if claim.attempt > 1 || resumed != nil {
+      try spool.settleGroupMoves(&observations)
+      found = try spool.group(id)
+      // Whoever had it may have died while changing it. As long as that isn't certain nobody knows what it says.
+      if found == nil, try spool.groupIsMoving(id) {
+        _ = try spool.nack(claim.bot, claim.name, delay: 1, reason: "another process is changing the group")
+        return
+      }
+    }
     let announcement: Announcement
     if let found {
       announcement = found.record.announcement

@@ -325,7 +325,7 @@ extension Hub {
 
   /// What no event tells: claims to renew, members that died or are late, files that were moved by hand.
   func maintain(_ now: Int) {
-    attempt { try spool.settleGroupMoves() }
+    attempt { try spool.settleGroupMoves(&observations) }
     if inbox.hasPassedOver { inbox.reconsider() }
     for group in groups.values where now >= group.renewAt {
       group.renewAt = now + renewNanoseconds

@@ -2,6 +2,12 @@ import Glibc
 import Linux
 import SpoolFormat
 
+/// What was on the move in an observer's rounds, so that it counts as abandoned by the observer's own clock.
+public struct GroupObservations {
+  var moves = LeaseObservations()
+  public init() {}
+}
+
 /// What can be done to a group's file, by the rules of tasks: what leaves the content as it is, is one rename from the
 /// exact old name and then a line in the log; new content goes through a directory of the process below `groups/moving/`,
 /// and its line in the log is the commit.
@@ -148,16 +154,16 @@ extension Spool {
 
   // MARK: What dead processes left
 
-  /// Finishes, or takes back, what a process that died was doing to groups.
-  public func settleGroupMoves() throws {
+  /// Finishes, or takes back, what processes that died were doing to groups. Each call is a round of the observer's.
+  public func settleGroupMoves(_ observations: inout GroupObservations) throws {
     try doing("cannot look at the groups on the move") {
-      for mover in try root.names(Layout.groupsMoving).compactMap({ Holder($0) }) where mover != holder {
-        guard isGone(mover) else { continue }
-        let moves = try root.names(Layout.groupsMoving(by: mover)).compactMap { GroupMove($0) }
+      for (mover, names) in try abandonedMoves(in: Layout.groupsMoving, &observations.moves) {
+        let moves = names.compactMap { GroupMove($0) }
         for (id, moves) in Dictionary(grouping: moves, by: \.entry.id) { try settle(id, moves, of: mover) }
         _ = try? root.removeDirectory(Layout.groupsMoving(by: mover))
       }
     }
+    observations.moves.endRound()
   }
 
   private func settle(_ id: MessageID, _ moves: [GroupMove], of mover: Holder) throws {

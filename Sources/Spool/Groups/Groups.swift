@@ -87,7 +87,7 @@ extension Spool {
   }
 
   /// Whether a process is changing what its file says.
-  func groupIsMoving(_ id: MessageID) throws -> Bool {
+  public func groupIsMoving(_ id: MessageID) throws -> Bool {
     try doing("cannot look at the groups on the move") {
       let text = id.description
       var isMoving = false

@@ -53,25 +53,13 @@ extension Spool {
         let stood = observations.moves.observe(name.description, modified: 0, now: now)
         if isAbandoned(holder, stood), let entry = try settleUnfinishedAdd(name) { settled.append(entry) }
       }
-      for mover in try root.names(Layout.tasksMoving).compactMap({ Holder($0) }) where mover != holder {
-        let directory = Layout.tasksMoving(by: mover)
-        let names = try root.names(directory)
-        // Somebody else's content stands still for a moment only; each name is one step.
-        var stood = Int.max
-        for name in names {
-          stood = min(stood, observations.moves.observe("\(mover)/\(name)", modified: 0, now: now))
-        }
-        guard isAbandoned(mover, names.isEmpty ? 0 : stood) else { continue }
+      for (mover, names) in try abandonedMoves(in: Layout.tasksMoving, &observations.moves) {
         settled += try settleMoves(of: mover, names)
-        _ = try? root.removeDirectory(directory)
+        _ = try? root.removeDirectory(Layout.tasksMoving(by: mover))
       }
     }
     observations.moves.endRound()
     return settled
-  }
-
-  private func isAbandoned(_ holder: Holder, _ stood: Int) -> Bool {
-    isGone(holder) || stood >= Int(settings.leaseSeconds * 1e9)
   }
 
   /// What lies in `tasks/moving/`, whoever moves it, and where.

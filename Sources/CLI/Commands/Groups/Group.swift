@@ -108,7 +108,8 @@ extension Invocation {
   /// The spool, in which what processes that died were doing to groups is done or undone.
   func groupSpool() throws -> Spool {
     let spool = try spool()
-    _ = try? spool.settleGroupMoves()
+    var observations = GroupObservations()
+    _ = try? spool.settleGroupMoves(&observations)
     return spool
   }
 }
