@@ -241,6 +241,26 @@ import Testing
     #expect(told.performative == .failure && told.data?.value["results"]?["ml"]?.string == "a model")
   }
 
+  @Test func `a group that is done while nothing can be written is ended when something can`() throws {
+    let play = try Play(["ada": "ml:expert"])
+    let id = try play.announce("ml")
+    try play.joins("ada", "ml")
+    try play.require("its part is a task") { try play.spool.tasks(in: [.assigned]).contains { $0.bot == "ada" } }
+    // Where the hub's directory should be is a file.
+    let moving = "\(play.stage.path)/groups/moving/\(play.spool.holder)"
+    #expect(rmdir(moving) == 0)
+    let file = try Descriptor.open(moving, O_WRONLY | O_CREAT)
+    let part = try play.spool.tasks(in: [.assigned])[0]
+    let started = try #require(try play.spool.start(part, bot: "ada", worker: play.spool.holder))
+    _ = try play.spool.complete(started, result: JSONText(string: "a model"))
+    try play.require("there is a trouble") { play.stage.problems.contains { $0.contains("\(id)") } }
+    #expect(try play.state(id) == .active)
+    try file.close()
+    #expect(unlink(moving) == 0)
+    try play.require("it is over") { try play.state(id) == .dissolved }
+    #expect(try play.spool.group(id)?.record.results.description == #"{"ml":"a model"}"#)
+  }
+
   @Test func `who is late is replaced when somebody else can do it, and the latecomer's result is refused`() throws {
     let play = try Play(["ada": "ml:expert", "bea": "ml:expert"])
     let id = try play.announce("ml", seconds: 4)

@@ -264,7 +264,7 @@ final class Hub {
   }
 
   /// Goes on from where a group stands.
-  private func begin(_ group: HubGroup) throws {
+  func begin(_ group: HubGroup) throws {
     switch group.entry.state {
     case .forming:
       // One that is formed again has members already.

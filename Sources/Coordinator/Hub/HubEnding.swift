@@ -32,6 +32,19 @@ extension Hub {
     try finish(group, because: nil)
   }
 
+  /// Ends what is done, or has been told to end, and goes on when a trouble of the moment kept it from that.
+  /// - Returns: false when there is something else to do for it.
+  func endAtLast(_ group: HubGroup) throws -> Bool {
+    if group.isDone {
+      try complete(group)
+    } else if !group.entry.state.isLive {
+      try begin(group)
+    } else {
+      return false
+    }
+    return true
+  }
+
   /// It can't be done: what there is of it is kept.
   func fail(_ group: HubGroup, _ why: String) {
     attempt(group) {

@@ -66,6 +66,9 @@ final class HubGroup {
 
   var working: [GroupRecord.Part] { record.parts.filter { $0.outcome == .working } }
 
+  /// Whether nothing is left but to say so.
+  var isDone: Bool { entry.state.isLive && working.isEmpty && record.open.isEmpty }
+
   /// While it waits for its turn to look for members: until when they must be found; nanoseconds since boot.
   var queuedUntil: Int?
   /// After a trouble of the moment, not to spin; nanoseconds since boot.

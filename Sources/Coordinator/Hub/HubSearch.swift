@@ -55,7 +55,10 @@ extension Hub {
   /// Does what the time says.
   func step(_ group: HubGroup, _ now: Int) {
     if now >= group.deadline {
-      return fail(group, "its deadline has come" + (group.search == nil ? "" : ": \(missing(group))"))
+      return attempt(group) {
+        if try endAtLast(group) { return }
+        fail(group, "its deadline has come" + (group.search == nil ? "" : ": \(missing(group))"))
+      }
     }
     if let end = group.queuedUntil, group.search == nil, now >= end {
       return fail(group, "its turn to be formed didn't come within \(BotText.seconds(options.groupSeconds))")

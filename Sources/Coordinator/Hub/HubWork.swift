@@ -229,8 +229,7 @@ extension Hub {
       group.record.parts[index].outcome = .completed
       group.record.parts[index].result = task.result
       letGo(part, group)
-      let isDone = group.working.isEmpty && group.record.open.isEmpty
-      guard !isDone else { return try complete(group) }
+      guard !group.isDone else { return try complete(group) }
       try tell(group, besides: part.bot, "\(part.bot) has done \(names(part))", task, part)
     case .failed:
       let why = try spool.record(of: entry)?.error ?? "no reason was given"
@@ -334,9 +333,9 @@ extension Hub {
     let isListing = now >= nextListing
     if isListing { nextListing = now + Self.listingNanoseconds }
     if isListing { attempt { try takeStock(Array(groups.values)) } }
-    for group in groups.values
-    where group.entry.state == .active || group.record.parts.contains(where: { $0.outcome == .working }) {
+    for group in groups.values {
       attempt(group) {
+        guard try !endAtLast(group) else { return }
         for part in group.working where groups[group.id] === group { try examine(part, group, now) }
       }
     }
