@@ -261,6 +261,31 @@ import Testing
     #expect(try play.spool.group(id)?.record.results.description == #"{"ml":"a model"}"#)
   }
 
+  @Test func `results that are too long together are left with their tasks, and the group ends`() throws {
+    let play = try Play(["ada": "ml:expert", "bea": "sql:expert"])
+    let id = try play.announce("ml", "sql")
+    for (bot, skill) in [("ada", "ml"), ("bea", "sql")] {
+      let query = try play.hears(bot, .skillQuery)
+      try play.says(bot, .skillOffer, .propose, to: query, #"{"skills":["\#(skill):expert"]}"#)
+    }
+    for bot in ["ada", "bea"] { try play.says(bot, .groupAccept, .agree, to: try play.hears(bot, .groupInvite)) }
+    try play.require("both have their parts") { try play.spool.tasks(in: [.assigned]).count == 2 }
+    // It fits into the group's file, but not twice into what tells of the end.
+    let long = String(repeating: "x", count: GroupRecord.bytesMax * 3 / 4)
+    for part in try play.spool.tasks(in: [.assigned]) {
+      let started = try #require(try play.spool.start(part, bot: part.bot!, worker: play.spool.holder))
+      let result = part.bot == "ada" ? "a model" : long
+      _ = try play.spool.complete(started, result: JSONText(string: result))
+    }
+    try play.require("it is over") { try play.state(id) == .dissolved }
+    let record = try #require(try play.spool.group(id)?.record)
+    let part = try #require(record.parts.first { $0.bot == "bea" })
+    #expect(record.results.value["ml"]?.string == "a model")
+    #expect(
+      record.results.value["sql"]?.string == "left with its task, being too long: spool task show \(part.task) --json")
+    #expect(try play.hears("ada", .taskComplete).performative == .inform)
+  }
+
   @Test func `who is late is replaced when somebody else can do it, and the latecomer's result is refused`() throws {
     let play = try Play(["ada": "ml:expert", "bea": "ml:expert"])
     let id = try play.announce("ml", seconds: 4)

@@ -227,10 +227,10 @@ extension Hub {
     case .completed:
       guard let task = try spool.record(of: entry) else { return }
       group.record.parts[index].outcome = .completed
-      group.record.parts[index].result = task.result
+      group.record.parts[index].result = group.record.kept(task.result, of: part)
       letGo(part, group)
       guard !group.isDone else { return try complete(group) }
-      try tell(group, besides: part.bot, "\(part.bot) has done \(names(part))", task, part)
+      try tell(group, besides: part.bot, "\(part.bot) has done \(names(part))", task, group.record.parts[index])
     case .failed:
       let why = try spool.record(of: entry)?.error ?? "no reason was given"
       try replace(part, group, "failed: \(why)")
@@ -275,7 +275,7 @@ extension Hub {
     writer.member("skills", part.skills.map(\.name))
     writer.member("task", identifier: part.task)
     writer.member("progress", ifPresent: task?.progress)
-    writer.member("result", ifPresent: task?.result)
+    writer.member("result", ifPresent: part.result)
     writer.endObject()
     _ = try send(.taskUpdate, .inform, to: everybody(group).filter { $0 != bot }, group, text, data: writer.text)
   }
@@ -289,7 +289,7 @@ extension Hub {
     let task = try spool.task(part.task)
     record.parts[index].outcome = .left
     record.parts[index].reason = reason
-    record.parts[index].partial = task.flatMap { Self.partial($0.record, part.bot, reason) }
+    record.parts[index].partial = record.kept(task.flatMap { Self.partial($0.record, part.bot, reason) }, of: part)
     let isTooSmall = record.members.isEmpty || record.members.count < record.announcement.sizeMin
     let event: GroupEvent = group.entry.state == .active && isTooSmall ? .reform : .change
     guard let entry = try spool.change(group.entry, event, to: record, by: Self.name, reason: "\(part.bot): \(reason)")

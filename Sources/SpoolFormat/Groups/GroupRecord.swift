@@ -43,6 +43,9 @@ public struct GroupRecord: Sendable, Hashable {
   public static let bytesMax = 4 << 20
   public static let partsMax = 1000
   public static let explanationLinesMax = 200
+  /// Bytes of the results that it keeps, each counted as often as the message that ends the group says it: with its part,
+  /// and under each of its skills. So much leaves room for the rest, there and in the file.
+  public static let resultsBytesMax = 1 << 20
 
   public init(id: MessageID, _ announcement: Announcement) {
     self.id = id
@@ -59,6 +62,14 @@ public struct GroupRecord: Sendable, Hashable {
   public var members: [BotName] {
     var seen: Set<BotName> = []
     return parts.filter { $0.outcome != .left && seen.insert($0.bot).inserted }.map(\.bot)
+  }
+
+  /// What is kept of a part's result, or of what was there of it: where it lies, if all together would be too much.
+  public func kept(_ result: JSONText?, of part: Part) -> JSONText? {
+    func told(_ text: JSONText?, _ part: Part) -> Int { (text?.bytes.count ?? 0) * (1 + part.skills.count) }
+    let others = parts.reduce(0) { $0 + told($1.result, $1) + told($1.partial, $1) }
+    guard others + told(result, part) > Self.resultsBytesMax else { return result }
+    return JSONText(string: "left with its task, being too long: spool task show \(part.task) --json")
   }
 
   /// The results by skill, those of a part that covers several under each of them.
