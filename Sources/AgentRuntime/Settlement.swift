@@ -82,7 +82,7 @@ extension Worker {
       notice.type = .error
       notice = try spool.reply(to: claim.message, from: bot.description, notice)
       notice.idempotencyKey = "error \(claim.name.id) \(bot)"
-      try spool.send(notice)
+      try spool.send(notice, evenIfFull: true)
     } catch { report(.problem("cannot tell the sender of \(claim.name.id): \(error)", delay: 0)) }
   }
 
@@ -97,7 +97,9 @@ extension Worker {
     // Somebody else may be at work on it, if its lease ran out: then nothing is sent.
     try spool.extend(claim.bot, claim.name)
     let id: MessageID
-    do { id = try spool.send(reply) } catch let error as SpoolError where [.noSuchBot, .notFound].contains(error.code) {
+    do { id = try spool.send(reply, evenIfFull: answer.to.isEmpty) } catch let error as SpoolError
+      where [.noSuchBot, .notFound].contains(error.code)
+    {
       return kept
     }
     summary.replied += 1

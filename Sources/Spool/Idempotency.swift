@@ -62,7 +62,7 @@ extension Spool {
 
   /// Sends a message whose key nobody has used yet; else returns the first one's id.
   func sendOnce(
-    _ message: Message, _ key: String, _ recipients: [BotName], _ durability: Durability
+    _ message: Message, _ key: String, _ recipients: [BotName], _ durability: Durability, evenIfFull: Bool
   ) throws -> MessageID {
     guard 1...Message.labelBytesMax ~= key.utf8.count else {
       throw SpoolError(.badData, "an idempotency key has 1 to \(Message.labelBytesMax) bytes")
@@ -75,7 +75,7 @@ extension Spool {
         try key.take(for: message.id!, by: holder, in: root)
       }
       if isOurs {
-        do { return try send(message, recipients, durability, unlessSent: false)! } catch {
+        do { return try send(message, recipients, durability, evenIfFull: evenIfFull, unlessSent: false)! } catch {
           release(key, after: error, message.id!)
           throw error
         }
@@ -94,7 +94,9 @@ extension Spool {
         var taken = message
         taken.id = owner.id
         // Somebody else was first, and the log has it by now.
-        guard let id = try send(taken, recipients, durability, unlessSent: true) else { continue }
+        guard let id = try send(taken, recipients, durability, evenIfFull: evenIfFull, unlessSent: true) else {
+          continue
+        }
         return id
       }
       guard Clock.sinceBoot() < deadline else {

@@ -14,9 +14,11 @@ extension Spool {
   /// returns the first's id.
   ///
   /// Where more than `InboxLimits` allow would wait in any of the inboxes, nothing is sent to anybody.
+  /// - Parameter evenIfFull: whatever waits there; for the one answer to a message that is in hand, which would else keep
+  ///   its place, and two who answer each other would wait for each other.
   /// - Throws: `.noSuchBot`, `.badData`, `.tryAgain` (no room, an inbox is full), `.outcomeUnknown`.
   @discardableResult
-  public func send(_ message: Message, durability: Durability? = nil) throws -> MessageID {
+  public func send(_ message: Message, durability: Durability? = nil, evenIfFull: Bool = false) throws -> MessageID {
     let recipients = try recipients(of: message)
     var message = message
     let created = now()
@@ -32,16 +34,18 @@ extension Spool {
     // What goes to a group is the same message however many belong to it at the moment.
     if message.type == nil { message.type = message.to == [recipients[0].description] ? .request : .broadcast }
     if let key = message.idempotencyKey {
-      return try sendOnce(message, key, recipients, durability ?? settings.durability)
+      return try sendOnce(message, key, recipients, durability ?? settings.durability, evenIfFull: evenIfFull)
     }
-    return try send(message, recipients, durability ?? settings.durability, unlessSent: false)!
+    return try send(
+      message, recipients, durability ?? settings.durability, evenIfFull: evenIfFull, unlessSent: false)!
   }
 
   /// Nil when the log has the id already, which is looked for only with `unlessSent`.
   func send(
-    _ message: Message, _ recipients: [BotName], _ durability: Durability, unlessSent: Bool
+    _ message: Message, _ recipients: [BotName], _ durability: Durability, evenIfFull: Bool = false,
+    unlessSent: Bool
   ) throws -> MessageID? {
-    let parcel = try Parcel(message, recipients, self)
+    let parcel = try Parcel(message, recipients, self, evenIfFull: evenIfFull)
     let receipt: LogWriter.Receipt?
     do {
       receipt = try log.append(
@@ -181,7 +185,7 @@ struct Parcel {
   private(set) var temporary: String
   private(set) var temporaryName: EntryName
 
-  init(_ message: Message, _ recipients: [BotName], _ spool: Spool) throws {
+  init(_ message: Message, _ recipients: [BotName], _ spool: Spool, evenIfFull: Bool) throws {
     self.recipients = recipients
     let urgency = (message.priority ?? .normal).urgency
     let isEarly = message.notBefore.map { $0 > spool.now() } ?? false
@@ -198,7 +202,7 @@ struct Parcel {
         hint: "put the content into a file, and its name into the message")
     }
     line = encoded
-    try spool.admit(recipients, bytes: encoded.count)
+    if !evenIfFull { try spool.admit(recipients, bytes: encoded.count) }
     while true {
       do {
         try write(spool)

@@ -88,6 +88,25 @@ import Testing
     #expect(try team.answers().map(\.content) == ["answer 1"])
   }
 
+  @Test func `a reply to the sender comes whatever waits there, and one to others waits for room`() throws {
+    let team = try Team()
+    var card = try team.spool.card(of: team.asker)
+    card.inboxLimits.messages = 1
+    try team.spool.register(card)
+    try team.ask("first")
+    try team.ask("second")
+    try team.work(team.script("echo done"))
+    #expect(try team.answers().map(\.content) == ["done", "done"])
+    try team.ask("third")
+    var options = team.script(#"while read -r line; do echo '{"to":"asker","content":"named"}'; done"#)
+    options.isStream = true
+    let worker = try RunningWorker(team, options)
+    try require("it is refused") { worker.events.problems.contains { $0.contains("the inbox of asker is full") } }
+    try worker.stop()
+    #expect(try team.answers().count == 2)
+    #expect(try team.counts().waiting == 1)
+  }
+
   @Test func `a program that isn't there is refused before anything is claimed`() throws {
     let team = try Team()
     try team.ask("hello")

@@ -42,8 +42,8 @@ struct KnownInboxes {
 }
 
 /// Backpressure: whoever sends is refused while too much waits. Nothing is counted on most sends: a count gives credit for a
-/// part of what is free, and that is used up first. What is brought back into an inbox (by a nack, by recovery) and what
-/// is dropped by hand is never refused, and counts.
+/// part of what is free, and that is used up first. What is brought back into an inbox (by a nack, by recovery), what a
+/// worker answers to the sender and what is dropped by hand is never refused, and counts.
 extension Spool {
   /// A card that was changed counts after so long, nanoseconds.
   private static let limitsNanosecondsMax = 2_000_000_000
