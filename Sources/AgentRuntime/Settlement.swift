@@ -6,10 +6,10 @@ import SpoolFormat
 extension Worker {
   /// Done twice it does no harm.
   /// - Throws: `.claimLost`, with nothing changed; `.tryAgain` and its like, to be tried again.
-  func carryOut(_ verdict: Verdict, of work: Work, since started: Int) throws {
-    switch work {
-    case .message(let claim): try carryOut(verdict, of: claim, since: started)
-    case .task(let task): try carryOut(verdict, of: task, since: started)
+  func carryOut(_ verdict: Verdict, of job: Slot.Job) throws {
+    switch job.work {
+    case .message(let claim): try carryOut(verdict, of: claim, since: job.started, unconfirmed: job.unconfirmed)
+    case .task(let task): try carryOut(verdict, of: task, since: job.started)
     }
   }
 
@@ -38,12 +38,14 @@ extension Worker {
 extension Worker {
   /// Replies, then acks; or puts back; or gives up, and tells the sender of a request that.
   /// Done twice it does no harm: a reply has an idempotency key.
+  /// - Parameter unconfirmed: how often the disk didn't confirm the reply.
   /// - Throws: `.claimLost`, with nothing changed; `.tryAgain` and its like, to be tried again.
-  private func carryOut(_ verdict: Verdict, of claim: Claim, since started: Int) throws {
+  private func carryOut(_ verdict: Verdict, of claim: Claim, since started: Int, unconfirmed: Int) throws {
     switch verdict {
     case .done(let answer):
       var kept: String?
-      do { if case .message(let message) = answer { kept = try sendAnswer(message, to: claim) } } catch let error
+      do { if case .message(let message) = answer { kept = try sendAnswer(message, to: claim, unconfirmed) } } catch let
+        error
         as SpoolError where error.code == .badData
       {
         return try giveUp(claim, "its answer can't be sent: \(error.message)")
@@ -87,13 +89,15 @@ extension Worker {
   }
 
   /// Sends the answer to whom it is for; returns it when it is for nobody, to be kept with the ack.
-  private func sendAnswer(_ answer: Message, to claim: Claim) throws -> String? {
+  private func sendAnswer(_ answer: Message, to claim: Claim, _ unconfirmed: Int) throws -> String? {
     let kept = answer.content ?? answer.data?.description
     guard var reply = try addressed(answer, to: claim.message) else { return kept }
     reply.id = nil
     reply.createdAt = nil
     // An attempt that was cut off after its reply must not be answered twice.
     reply.idempotencyKey = "reply \(claim.name.id) \(bot)"
+    // What the disk refused once it never confirms: better twice, by a line elsewhere in the log, than perhaps not at all.
+    if unconfirmed > 0 { reply.idempotencyKey! += " ~\(unconfirmed + 1)" }
     // Somebody else may be at work on it, if its lease ran out: then nothing is sent.
     try spool.extend(claim.bot, claim.name)
     let id: MessageID

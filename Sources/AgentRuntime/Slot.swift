@@ -36,6 +36,8 @@ final class Slot {
     var failures = 0
     /// The last of these failures.
     var problem: String?
+    /// How often the disk didn't confirm what was sent.
+    var unconfirmed = 0
   }
 
   func countFailure() { failures += 1 }

@@ -243,7 +243,7 @@ extension Worker {
       if stops > 0, let problem = job.problem {
         try putBack(job.work, problem)
       } else {
-        try carryOut(verdict, of: job.work, since: job.started)
+        try carryOut(verdict, of: job)
       }
       slot.job = nil
     } catch let error as SpoolError where error.code == .claimLost {
@@ -259,6 +259,7 @@ extension Worker {
       let delay = Self.troubleBackoff.delay(after: job.failures + 1)
       slot.job?.failures += 1
       slot.job?.problem = "\(error)"
+      if (error as? SpoolError)?.code == .outcomeUnknown { slot.job?.unconfirmed += 1 }
       slot.job?.settleAt = Clock.sinceBoot() + Int(delay * 1e9)
       report(.problem("\(error)", delay: delay))
       checkSpool()

@@ -1,11 +1,12 @@
 import AgentRuntime
 import Glibc
 import Linux
-import Spool
 import SpoolFormat
 import Synchronization
 import TestThreads
 import Testing
+
+@testable import Spool
 
 @Suite(.waiting) struct WorkerTests {
   @Test func `slots run side by side, and no more is claimed than there are slots`() throws {
@@ -105,6 +106,23 @@ import Testing
     try worker.stop()
     #expect(try team.answers().count == 2)
     #expect(try team.counts().waiting == 1)
+  }
+
+  @Test func `a reply that the disk didn't confirm is sent again, and the message is done`() throws {
+    let team = try Team()
+    let id = try team.ask("hello")
+    var reply = Message(content: "answer")
+    reply.from = "coder"
+    reply.to = ["asker"]
+    reply.idempotencyKey = "reply \(id) coder"
+    try team.spool.send(reply)
+    // As when a worker died that had heard it.
+    guard case .granted(let log) = team.spool.logAccess else { throw Overdue(description: "there is no log") }
+    log.page.noteRefusal(of: id.time)
+    let (summary, events) = try team.work(team.script("echo answer"))
+    #expect(summary == WorkerSummary(claimed: 1, acked: 1, replied: 1))
+    #expect(events.problems.count == 1 && events.problems[0].contains("may or may not be kept"))
+    #expect(try team.answers().map(\.content) == ["answer", "answer"])
   }
 
   @Test func `a program that isn't there is refused before anything is claimed`() throws {
