@@ -101,13 +101,17 @@ final class Child {
 
   /// Takes the first line that isn't blank, without its line feed; nil until there is a whole one.
   func takeLine() -> [UInt8]? {
-    while let end = received[scanned...].firstIndex(of: UInt8(ascii: "\n")) {
-      let line = Array(received[..<end])
-      received.removeFirst(end + 1)
+    var start = 0
+    // All at once: what follows is moved each time.
+    defer { received.removeFirst(start) }
+    while let end = received[max(start, scanned)...].firstIndex(of: UInt8(ascii: "\n")) {
+      let line = received[start..<end]
+      start = end + 1
+      guard line.contains(where: { $0 > 32 }) else { continue }
       scanned = 0
-      if line.contains(where: { $0 > 32 }) { return line }
+      return Array(line)
     }
-    scanned = received.count
+    scanned = received.count - start
     return nil
   }
 

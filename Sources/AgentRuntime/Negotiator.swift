@@ -43,7 +43,8 @@ final class Negotiator {
   private static let recordsNanoseconds = 30_000_000_000
   /// Messages in one turn, so that tasks needn't wait for a flood of them.
   private static let messagesPerTurn = 32
-  private static let bidsMax = 16
+  /// Programs that are at bids at once.
+  static let bidsMax = 16
 
   init(
     _ spool: Spool, _ bot: BotName, _ options: NegotiationOptions, report: @escaping (WorkerEvent) -> Void

@@ -46,7 +46,8 @@ public final class Worker {
     guard 1...WorkerOptions.slotsMax ~= options.slots else {
       throw SpoolError(.badData, "\(options.slots) slots: a worker has 1 to \(WorkerOptions.slotsMax)")
     }
-    let filesNeeded = options.slots * (options.work == .messages ? 4 : 6) + 32
+    let bids = options.negotiation?.bidder.isEmpty == false ? Negotiator.bidsMax : 0
+    let filesNeeded = options.slots * (options.work == .messages ? 4 : 6) + bids * 4 + 32
     guard filesNeeded <= openFilesMax() else {
       throw SpoolError(
         .tryAgain, "\(options.slots) slots need \(filesNeeded) open files, and this process may have \(openFilesMax())",

@@ -27,6 +27,17 @@ import Testing
     #expect(answers.allSatisfy { $0.type == .response && $0.from == "coder" })
   }
 
+  @Test func `blank lines before an answer are passed over, however many`() throws {
+    let team = try Team()
+    for number in 1...3 { try team.ask("\(number)") }
+    let (summary, events) = try team.work(
+      stream(
+        team,
+        #"while read -r line; do head -c 300000 /dev/zero | tr '\0' '\n'; echo '{"content":"yes"}'; done"#))
+    #expect(summary == WorkerSummary(claimed: 3, acked: 3, replied: 3))
+    #expect(events.restarts.isEmpty)
+  }
+
   @Test func `the program reads the message and knows its bot`() throws {
     let team = try Team()
     let id = try team.ask("two\nlines")
