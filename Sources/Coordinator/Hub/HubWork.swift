@@ -83,7 +83,7 @@ extension Hub {
   private func task(of part: GroupRecord.Part, _ group: HubGroup, _ whole: MessageID) -> TaskRecord {
     let announcement = group.record.announcement
     let skills = part.skills.map(\.name).joined(separator: ", ")
-    var record = TaskRecord(title: "\(skills): \(Requests.title(announcement.text))")
+    var record = TaskRecord(title: Requests.title("\(skills): \(announcement.text)"))
     record.id = part.task
     record.description = announcement.text
     record.requiredSkills = part.skills
