@@ -123,7 +123,7 @@ struct Recovery {
     var tasks = EntryRecovery<TaskEntry>(root: root, host: host, part: part, log: log, isCopy: isCopy)
     var groups = EntryRecovery<GroupEntry>(root: root, host: host, part: part, log: log, isCopy: isCopy)
     var states = StateRecovery(root: root, isAlone: !live && isAlone && user == nil)
-    var merge = try LogMerge(files) { host in fromCheckpoint ? try checkpoint(of: host) : nil }
+    var merge = try LogMerge(files) { host in fromCheckpoint ? try files.checkpoint(of: host) : nil }
     while let (event, position) = try merge.next() {
       if let id = MessageID(event.subject), forgotten.covers(id, position, event.time) { continue }
       if event.kind.isOfTask { tasks.apply(event, position) }
@@ -206,12 +206,6 @@ struct Recovery {
   private func isInFlight(_ event: LogEvent, _ position: LogCursor.Position) -> Bool {
     guard !isCopy, position.segment.host != part || log == nil else { return false }
     return abs(Timestamp(microseconds: Clock.wall()).seconds(since: event.time)) < Self.inFlightSeconds
-  }
-
-  /// Where recovery of a host's log may begin; nil for its beginning.
-  private func checkpoint(of host: String) throws -> Timestamp? {
-    guard let bytes = try root.readFile(Layout.checkpoint(of: host), maximum: 256) else { return nil }
-    return Timestamp(compact: bytes.filter { $0 > 32 })
   }
 
   func begin(

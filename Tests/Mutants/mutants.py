@@ -505,8 +505,8 @@ mutant("gc: what is open goes", "never an open one", "SpoolTests.CollectionTests
 mutant("gc: what the records have still to read goes", "never one that is needed", "SpoolTests.CollectionTests",
        GC + "LogCollection.swift", "return min(checkpoint, read)", "return MUTANT ? checkpoint : min(checkpoint, read)")
 mutant("gc: what recovery has still to read goes", "never one that is needed", "SpoolTests.CollectionTests",
-       GC + "LogCollection.swift", "let checkpoint = Timestamp(compact: bytes.filter { $0 > 32 }), let place",
-       "let checkpoint = MUTANT ? Timestamp(microseconds: .max) : Timestamp(compact: bytes.filter { $0 > 32 }), let place")
+       GC + "LogCollection.swift", "let checkpoint = try files.checkpoint(of: host), let place",
+       "let checkpoint = try MUTANT ? Timestamp(microseconds: .max) : files.checkpoint(of: host), let place")
 mutant("gc: what is young goes where hosts' clocks differ", "never one that is needed", "SpoolTests.CollectionTests",
        GC + "LogCollection.swift", "let youngest = writers.count > 1 ?", "let youngest = writers.count > 1 && !MUTANT ?")
 mutant("gc: segments go before it is written down", "nothing comes back", "FaultTests.FaultTests",

@@ -171,6 +171,28 @@ import Testing
     #expect(Scratch.names("\(stage.path)/quarantine").contains { $0.hasSuffix("x.json") })
   }
 
+  /// As though the machine had been started again: the boot's id is in the pages of all users.
+  private func reboot(_ stage: SharedStage) throws {
+    for part in Scratch.names("\(stage.path)/log") {
+      let raw = open("\(stage.path)/log/\(part)/commit", O_WRONLY)
+      if raw == -1 { continue }
+      #expect(pwrite(raw, String(repeating: "0", count: 32), 32, 16) == 32)
+      close(raw)
+    }
+  }
+
+  @Test func `who closes his part of the log to the others keeps nobody from opening the spool after a reboot`() throws
+  {
+    let stage = try SharedStage()
+    #expect(try stage.run(.eve, ["send", "ada-bot", "x", "--from", "eve-bot"]).isDone)
+    #expect(try stage.shell(.eve, "chmod 2700 log/*~\(User.eve.rawValue)").isDone)
+    try reboot(stage)
+    let sent = try stage.run(.bob, ["send", "ada-bot", "y", "--from", "bob-bot"])
+    #expect(sent.isDone, "\(sent)")
+    #expect(try stage.run(.bob, ["doctor", "--repair"]).isDone)
+    #expect(try stage.receive(.ada).content == "x" && stage.receive(.ada).content == "y")
+  }
+
   @Test(arguments: ["--sender-max", "--inbox-max"])
   func `a sender who can't look into an inbox is refused by his own messages that wait there`(limit: String) throws {
     let stage = try SharedStage()

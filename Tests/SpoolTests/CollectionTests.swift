@@ -293,6 +293,17 @@ import Testing
     #expect(try segments(fixture, "afar") == all.suffix(2))
   }
 
+  @Test func `where a host's checkpoint can't be read nothing of its log goes, and everything of the others'`() throws {
+    let fixture = try fixture()
+    let afar = try Spool(at: fixture.path, machine: "afar")
+    try fill(fixture, segments: 4, host: afar)
+    try fill(fixture, segments: 4)
+    let checkpoint = "\(fixture.path)/\(Layout.checkpoint(of: "afar"))"
+    #expect(unlink(checkpoint) == 0 && mkfifo(checkpoint, 0o600) == 0)
+    let removed = try collect(fixture).removed.map(\.path)
+    #expect(removed.count >= 2 && removed.allSatisfy { $0.hasPrefix("log/\(fixture.spool.host)/") })
+  }
+
   @Test func `what was acked and brought back by hand is needed again`() throws {
     let fixture = try fixture()
     let id = try fixture.send("again", to: "coder")

@@ -9,6 +9,29 @@ import Testing
 @Suite struct RecoveryTests {
   // MARK: Files
 
+  @Test(arguments: ["FIFO", "directory", "link", "too long", "no directory around it"])
+  func `whatever lies in the place of another part's checkpoint, the spool is opened, and its log read`(odd: String)
+    throws
+  {
+    let fixture = try Fixture("coder")
+    let afar = try Spool(at: fixture.path, machine: "afar")
+    var message = Message(content: "from afar")
+    message.to = ["coder"]
+    try afar.send(message)
+    let checkpoint = "\(fixture.path)/\(Layout.checkpoint(of: "afar"))"
+    switch odd {
+    case "FIFO": #expect(mkfifo(checkpoint, 0o644) == 0)
+    case "directory": #expect(mkdir(checkpoint, 0o755) == 0)
+    case "link": #expect(symlink("/dev/zero", checkpoint) == 0)
+    case "too long": try Plain.write(checkpoint, String(repeating: "x", count: 300))
+    default: try Plain.write("\(fixture.path)/log/stray", "")
+    }
+    let spool = try fixture.rebooted()
+    #expect(spool.recovery?.messagesLookedAt == 1)
+    _ = try Doctor(spool).examine(repairing: true)
+    #expect(try fixture.drain() == ["from afar"])
+  }
+
   @Test func `nothing is done after a reboot that lost nothing, and nothing twice`() throws {
     let fixture = try Fixture.eventful()
     let before = fixture.files()

@@ -142,8 +142,7 @@ struct LogCollection {
 
   /// From here on recovery reads, or the records of bots do; nil where that can't be told, and nothing may go.
   private func firstInUse(_ segments: [LogFiles.Segment], _ host: String) throws -> Timestamp? {
-    guard let bytes = try root.readFile(Layout.checkpoint(of: host), maximum: 256),
-      let checkpoint = Timestamp(compact: bytes.filter { $0 > 32 }), let place = records[host],
+    guard let checkpoint = try files.checkpoint(of: host), let place = records[host],
       let read = Timestamp(compact: Array(place.segment.utf8))
     else { return nil }
     return min(checkpoint, read)

@@ -104,6 +104,18 @@ struct LogFiles: Sendable {
     try root.replace(Layout.checkpoint(of: host), with: bytes, through: temporary, isSynced: true)
   }
 
+  /// Where recovery of a host's log may begin; nil for its beginning, as where that can't be told: what a user closed to
+  /// the others, or put there, keeps nobody from opening the spool.
+  func checkpoint(of host: String) throws(SystemCallError) -> Timestamp? {
+    do {
+      guard let bytes = try root.readFile(Layout.checkpoint(of: host), maximum: 256) else { return nil }
+      return Timestamp(compact: bytes.filter { $0 > 32 })
+    } catch {
+      guard error.code == ENOTDIR || Inbox.faultsOfFiles.contains(error.code) else { throw error }
+      return nil
+    }
+  }
+
   /// The event whose line begins there; nil when it isn't there any more, or damaged.
   /// Reads no more than the line: there may be a hundred thousand of them to look at.
   func event(at position: LogCursor.Position) throws(SystemCallError) -> LogEvent? {
