@@ -193,6 +193,21 @@ import Testing
     #expect(try stage.receive(.ada).content == "x" && stage.receive(.ada).content == "y")
   }
 
+  @Test func `a shared value that its maker closed to the others is set aside by who sets it, and by recovery`() throws
+  {
+    let stage = try SharedStage()
+    #expect(try stage.shell(.eve, "spool state set light 1 && chmod 600 state/light.json").isDone)
+    let closed = try stage.run(.bob, ["state", "get", "light"])
+    #expect(closed.status == 65 && closed.error.contains("permission denied"), "\(closed)")
+    let set = try stage.run(.bob, ["state", "set", "light", "2"])
+    #expect(set.isDone, "\(set)")
+    #expect(try stage.shell(.bob, "chmod 600 state/light.json").isDone)
+    try reboot(stage)
+    #expect(try stage.run(.ada, ["state", "get", "light"]).line == "2")
+    #expect(try stage.run(.eve, ["state", "get", "light"]).line == "2")
+    #expect(Scratch.names("\(stage.path)/quarantine").filter { $0.hasSuffix("-state-light.json") }.count == 2)
+  }
+
   @Test(arguments: ["--sender-max", "--inbox-max"])
   func `a sender who can't look into an inbox is refused by his own messages that wait there`(limit: String) throws {
     let stage = try SharedStage()

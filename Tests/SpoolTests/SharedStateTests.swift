@@ -213,6 +213,37 @@ import Testing
     #expect(try one.next(waiting: 10) == other)
   }
 
+  @Test(arguments: [
+    "tmp/a/b", "light.json/a", "light.json, which was deleted", "versions/light/a", "tmp/recovery-light",
+  ])
+  func `a directory that somebody made below state keeps no value from being mended`(odd: String) throws {
+    let fixture = try Fixture()
+    let state = "\(fixture.path)/state"
+    try fixture.spool.setState(key("other"), to: json("1"))
+    try fixture.spool.setState(key(), to: json("2"))
+    let isDeleted = odd.hasSuffix("deleted")
+    if isDeleted { try fixture.spool.deleteState(key()) } else { #expect(unlink("\(state)/light.json") == 0) }
+    #expect(unlink("\(state)/versions/light/\(try #require(names(fixture).first))") == 0)
+    try shell("mkdir -p state/\(odd.split(separator: ",")[0])", in: fixture.path)
+    #expect(unlink("\(state)/other.json") == 0)
+    let spool = try fixture.rebooted()
+    #expect(try spool.state(key("other"))?.value?.description == "1")
+    #expect(try spool.state(key())?.value?.description == (isDeleted ? nil : "2"))
+    #expect(try spool.setState(key(), to: json("3")).version == (isDeleted ? 3 : 2))
+    #expect(try fixture.rebooted().recovery?.findings.map(\.path) == [])
+    #expect(Plain.names("\(state)/tmp").isEmpty)
+  }
+
+  @Test func `a key whose versions can't be mended is told of, and the others are`() throws {
+    let fixture = try Fixture()
+    for name in ["light", "other", "a"] { try fixture.spool.setState(key(name), to: json("1")) }
+    try shell("rm -r versions/light; echo > versions/light; rm other.json a.json", in: "\(fixture.path)/state")
+    let spool = try fixture.rebooted()
+    let left = spool.recovery?.findings.filter(\.isLeft).map(\.path)
+    #expect(left == ["state/versions/light"])
+    for name in ["light", "other", "a"] { #expect(try spool.state(key(name))?.value?.description == "1") }
+  }
+
   @Test(arguments: ["removed", "emptied", "old", "gone"])
   func `after a power cut each value is what the log says`(damage: String) throws {
     let fixture = try Fixture()

@@ -250,7 +250,8 @@ extension Spool {
         continue
       case .handwritten(let text): next = text
       case .unreadable(let reason):
-        try setAside(key, reason)
+        // Twice: a server may refuse a file once.
+        if case .unreadable = try stored(key) { try root.setAside(key, reason) }
         continue
       case .missing:
         if token.isDeleted || token.version == 0 { return (token, nil) }
@@ -261,17 +262,6 @@ extension Spool {
       let adopted = StateValue(key: key, value: next, version: token.version + 1, by: "unknown", at: now())
       _ = try take(adopted, from: token, settings.durability)
     }
-  }
-
-  private func setAside(_ key: StateKey, _ reason: String) throws {
-    let target = Layout.quarantined("\(now().compact)-state-\(key).json")
-    guard try root.renameIfPresent(Layout.value(key), to: target) else { return }
-    var writer = JSONWriter()
-    writer.beginObject()
-    writer.member("reason", reason)
-    writer.member("key", key.description)
-    writer.endObject()
-    _ = try? replace(Layout.reason(besides: target), with: writer.bytes + [10])
   }
 
   private func versionNumber(_ key: StateKey) throws -> Int {

@@ -6,10 +6,8 @@ extension Directory {
   func storedState(_ key: StateKey) throws(SystemCallError) -> Spool.StoredState {
     let bytes: [UInt8]?
     do { bytes = try readFile(Layout.value(key), maximum: StateValue.fileBytesMax) } catch {
-      switch error.code {
-      case EINVAL, ELOOP, EFBIG, ENXIO: return .unreadable(DroppedFile.reason(error))
-      default: throw error
-      }
+      guard Inbox.faultsOfFiles.contains(error.code) else { throw error }
+      return .unreadable(DroppedFile.reason(error))
     }
     guard let bytes else { return .missing }
     if let value = StateValue(parsing: bytes, key: key), value.value != nil { return .value(value) }
@@ -20,6 +18,20 @@ extension Directory {
       }
       return .handwritten(text)
     } catch { return .unreadable("not JSON: \(error)") }
+  }
+
+  /// Moves what can't be read out of a value's place, with the reason beside it.
+  func setAside(_ key: StateKey, _ reason: String) throws(SystemCallError) {
+    let now = Timestamp(microseconds: Clock.wall()).compact
+    let target = Layout.quarantined("\(now)-state-\(key).json")
+    guard try renameIfPresent(Layout.value(key), to: target) else { return }
+    var writer = JSONWriter()
+    writer.beginObject()
+    writer.member("reason", reason)
+    writer.member("key", key.description)
+    writer.endObject()
+    let temporary = Layout.temporary("state-\(key)-\(getpid())-\(UInt32.random(in: .min ... .max))")
+    _ = try? replace(Layout.reason(besides: target), with: writer.bytes + [10], through: temporary)
   }
 
   /// A directory takes the place of one that isn't there or is empty, and of no other.

@@ -1,3 +1,4 @@
+import Glibc
 import Linux
 import SpoolFormat
 
@@ -25,21 +26,38 @@ struct StateRecovery {
   }
 
   func mend(mending: Bool, _ report: inout RecoveryReport) throws {
-    for (key, known) in newest.sorted(by: { $0.key < $1.key }) {
-      try mendValue(key, known.version, known.position, mending: mending, &report)
-    }
     let listed = try root.names(Layout.stateVersions).compactMap { try? StateKey(parsing: $0) }
-    for key in Set(listed).union(newest.keys).sorted() {
-      try mendToken(key, mending: mending, &report)
+    let keys = Set(listed).union(newest.keys).sorted()
+    if mending, isAlone { try clearTemporary(&report) }
+    for (key, known) in newest.sorted(by: { $0.key < $1.key }) {
+      try alone(Layout.value(key), &report) {
+        try mendValue(key, known.version, known.position, mending: mending, &$0)
+      }
     }
-    guard mending, isAlone else { return }
+    guard isAlone else { return }
+    for key in keys { try alone(Layout.versions(key), &report) { try mendToken(key, mending: mending, &$0) } }
+  }
+
+  /// What somebody put where it doesn't belong, or closed, is told of, and keeps nobody from the rest. Any other failure
+  /// (the disk's, a limit) ends this recovery, for the next to begin again.
+  private func alone(
+    _ path: String, _ report: inout RecoveryReport, _ body: (inout RecoveryReport) throws -> Void
+  ) throws {
+    do { try body(&report) } catch let error as SystemCallError
+      where [ENOTDIR, ENOTEMPTY, EEXIST].contains(error.code) || Inbox.faultsOfFiles.contains(error.code)
+    {
+      report.add(path, "can't be mended: \(error)", "left: see what lies there, and whose it is")
+    }
+  }
+
+  /// The content of a change that was decided, and that the log doesn't know, is forgotten: nobody was told of it.
+  private func clearTemporary(_ report: inout RecoveryReport) throws {
     for name in try root.names(Layout.stateTemporary) {
       let path = "\(Layout.stateTemporary)/\(name)"
-      if try root.status(path)?.isDirectory == true {
-        for inner in try root.names(path) { try root.unlinkIfPresent("\(path)/\(inner)") }
+      try alone(path, &report) { _ in
+        guard try root.status(path)?.isDirectory == true else { return _ = try root.clear(path) }
+        for inner in try root.names(path) { try root.clear("\(path)/\(inner)") }
         try root.removeDirectory(path)
-      } else {
-        try root.unlinkIfPresent(path)
       }
     }
   }
@@ -63,7 +81,11 @@ struct StateRecovery {
     case .missing:
       if wanted.value == nil || tokens.contains(where: { $0.version > version }) { return }
       problem = "is missing"
-    case .unreadable(let reason): problem = reason
+    case .unreadable(let reason):
+      problem = reason
+      // What a power cut left is a file, and is replaced. All else was put there.
+      let isFile = (try? root.readFile(path, maximum: StateValue.fileBytesMax)) != nil
+      if mending, !isFile { try root.setAside(key, reason) }
     }
     report.add(path, problem, wanted.value == nil ? "removed: it was deleted" : "made again from the log")
     guard mending else { return }
@@ -80,10 +102,8 @@ struct StateRecovery {
     try root.names(Layout.versions(key)).compactMap { StateToken($0) }
   }
 
-  /// One token, that fits the value. The content of a change that was decided, and that the log doesn't know, is
-  /// forgotten: nobody was told of it.
+  /// One token, that fits the value.
   private func mendToken(_ key: StateKey, mending: Bool, _ report: inout RecoveryReport) throws {
-    guard isAlone else { return }
     let tokens = try tokens(key)
     let logged = newest[key]?.version ?? 0
     let highest = max(tokens.map(\.version).max() ?? 0, logged)
@@ -97,7 +117,7 @@ struct StateRecovery {
     let path = Layout.versions(key)
     report.add(path, "doesn't say that the version is \(right.version)", "made to")
     guard mending else { return }
-    for name in try root.names(path) { try root.unlinkIfPresent("\(path)/\(name)") }
+    for name in try root.names(path) { try root.clear("\(path)/\(name)") }
     try root.makeToken(key, right, through: "recovery-\(key)-token")
   }
 }
