@@ -15,6 +15,9 @@ public struct StateValue: Sendable, Hashable {
   /// The most that its file may have, with room for white space of an editor's.
   public static let fileBytesMax = 2 * bytesMax
 
+  /// The highest version that counts: the next one is a number still.
+  public static let versionMax = WholeNumber.max - 1
+
   public init(key: StateKey, value: JSONText?, version: Int, by: String? = nil, at: Timestamp? = nil) {
     self.key = key
     self.value = value
@@ -46,7 +49,7 @@ public struct StateValue: Sendable, Hashable {
         }
       }
     } catch { return nil }
-    guard version > 0, value != nil || isDeleted else { return nil }
+    guard 1...Self.versionMax ~= version, value != nil || isDeleted else { return nil }
     self.init(key: key, value: value, version: version, by: author, at: time)
   }
 
@@ -87,7 +90,9 @@ public struct StateToken: Sendable, Hashable, CustomStringConvertible {
     var parts = text.split(separator: "~", omittingEmptySubsequences: false)
     let isDeleted = parts.last == "deleted"
     if isDeleted { parts.removeLast() }
-    guard let first = parts.first, let version = WholeNumber.parse(first) else { return nil }
+    guard let first = parts.first, let version = WholeNumber.parse(first), version <= StateValue.versionMax else {
+      return nil
+    }
     switch parts.count {
     case 1: self.init(version: version, isDeleted: isDeleted)
     case 3:

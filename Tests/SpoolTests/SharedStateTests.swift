@@ -53,6 +53,21 @@ import Testing
     #expect(try fixture.reopened().state(key())?.value?.description == "4")
   }
 
+  @Test func `no version that was written by hand makes a key unusable, however high it is`() throws {
+    let fixture = try Fixture()
+    let file = "\(fixture.path)/state/light.json"
+    try fixture.spool.setState(key(), to: json("1"))
+    try Plain.write(file, #"{"value":2,"version":\#(WholeNumber.max)}"#)
+    #expect(try fixture.reopened().setState(key(), to: json("3")).version == 3)
+    #expect(try fixture.reopened().setState(key(), to: json("4")).version == 4)
+    try Plain.write(file, #"{"value":5,"version":\#(WholeNumber.max - 1)}"#)
+    #expect(try fixture.reopened().state(key())?.value?.description == "5")
+    #expect(error { try fixture.reopened().setState(key(), to: json("6")) }.contains("remove state/light.json"))
+    #expect(unlink(file) == 0)
+    #expect(try fixture.reopened().setState(key(), to: json("7")).version == 6)
+    #expect(try fixture.reopened().state(key())?.value?.description == "7")
+  }
+
   @Test func `a change that expects another version is refused, and changes nothing`() throws {
     let fixture = try Fixture()
     #expect(code { try fixture.spool.setState(key(), to: json("1"), expecting: 1) } == .claimLost)
@@ -211,6 +226,28 @@ import Testing
     #expect(try all.next(waiting: 0)?.key.description == "old")
     let other = try fixture.spool.setState(key("other"), to: json("2"))
     #expect(try one.next(waiting: 10) == other)
+  }
+
+  @Test func `a key that can't be told keeps a watcher from no other`() throws {
+    let fixture = try Fixture()
+    try fixture.spool.setState(key(), to: json("1"))
+    let watcher = try StateWatcher(fixture.spool)
+    try Plain.write("\(fixture.path)/state/versions/light/9", "")
+    try Plain.write("\(fixture.path)/state/light.json", "\"by hand\"")
+    let other = try fixture.spool.setState(key("other"), to: json("2"))
+    #expect(try watcher.next(waiting: 20) == other)
+  }
+
+  @Test func `of several tokens the doctor leaves the newest, while the spool is used`() throws {
+    let fixture = try Fixture()
+    try fixture.spool.setState(key(), to: json("1"))
+    try Plain.write("\(fixture.path)/state/versions/light/9", "")
+    #expect(try Doctor(fixture.spool).examine(repairing: false).findings.map(\.path) == ["state/versions/light"])
+    #expect(tokens(fixture).count == 2)
+    #expect(try Doctor(fixture.spool).examine(repairing: true).findings.map(\.path) == ["state/versions/light"])
+    #expect(tokens(fixture) == ["9"])
+    #expect(try fixture.reopened().setState(key(), to: json("2")).version == 10)
+    #expect(try Doctor(fixture.spool).examine(repairing: true).count == 0)
   }
 
   @Test(arguments: [

@@ -11,7 +11,7 @@ import SpoolFormat
 /// name, and whoever comes next puts it in place; a rename from that name succeeds once, whoever tries.
 extension Spool {
   /// How long a change that is decided and can't be seen yet is left to its maker, unless that has died; nanoseconds.
-  private static let patienceNanoseconds = 1_000_000_000
+  static let patienceNanoseconds = 1_000_000_000
   /// How often a value is read anew that is older than its token, on storage that other hosts change, too.
   private static let looksMax = 8
 
@@ -51,7 +51,7 @@ extension Spool {
   /// and with `durability` `.durable` a power cut.
   /// - Parameter expected: only if the key is at this version; 0 when it must have no value.
   /// - Throws: `.claimLost` when it is at another, with nothing changed; `.badData` for more than
-  ///   `StateValue.bytesMax`; `.tryAgain` (no room); `.outcomeUnknown`.
+  ///   `StateValue.bytesMax`, and after `StateValue.versionMax`; `.tryAgain` (no room); `.outcomeUnknown`.
   @discardableResult
   public func setState(
     _ key: StateKey, to value: JSONText, by author: String? = nil, expecting expected: Int? = nil,
@@ -107,6 +107,11 @@ extension Spool {
   /// Makes a value the next one after a token; false when another was first.
   private func take(_ next: StateValue, from token: StateToken, _ durability: Durability) throws -> Bool {
     let key = next.key
+    guard next.version <= StateValue.versionMax else {
+      throw SpoolError(
+        .badData, "\(key) has had all the versions that there are: somebody wrote one by hand",
+        hint: "begin anew: remove \(Layout.value(key)), and \(Layout.versions(key)) if that isn't enough")
+    }
     let decided = StateToken(
       version: next.version, holder: holder, serial: .random(in: .min ... .max), isDeleted: next.value == nil)
     let (old, new) = (Layout.version(key, token), Layout.version(key, decided))

@@ -28,6 +28,7 @@ struct StateRecovery {
   func mend(mending: Bool, _ report: inout RecoveryReport) throws {
     let listed = try root.names(Layout.stateVersions).compactMap { try? StateKey(parsing: $0) }
     let keys = Set(listed).union(newest.keys).sorted()
+    if !isAlone { try mendTokensInUse(of: keys, mending: mending, &report) }
     if mending, isAlone { try clearTemporary(&report) }
     for (key, known) in newest.sorted(by: { $0.key < $1.key }) {
       try alone(Layout.value(key), &report) {
@@ -100,6 +101,22 @@ struct StateRecovery {
 
   private func tokens(_ key: StateKey) throws(SystemCallError) -> [StateToken] {
     try root.names(Layout.versions(key)).compactMap { StateToken($0) }
+  }
+
+  /// Of several tokens the newest counts: a copy may have been laid over another. Those that are seen a second time: a
+  /// listing during a rename may show both names.
+  private func mendTokensInUse(of keys: [StateKey], mending: Bool, _ report: inout RecoveryReport) throws {
+    let several = keys.map { (key: $0, tokens: (try? tokens($0)) ?? []) }.filter { $0.tokens.count > 1 }
+    if several.isEmpty { return }
+    _ = try Poll.wait([], nanoseconds: Spool.patienceNanoseconds)
+    for (key, seen) in several {
+      try alone(Layout.versions(key), &report) { report in
+        guard try tokens(key) == seen, let newest = seen.max(by: { $0.version < $1.version }) else { return }
+        report.add(Layout.versions(key), "holds \(seen.count) versions", "the newest is left")
+        guard mending else { return }
+        for token in seen where token != newest { try root.clear(Layout.version(key, token)) }
+      }
+    }
   }
 
   /// One token, that fits the value.

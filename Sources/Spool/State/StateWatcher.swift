@@ -76,8 +76,8 @@ public final class StateWatcher {
   private func look(at key: StateKey) throws {
     if let keys, !keys.contains(key) { return }
     let value: StateValue?
-    // One that can't be read (yet) must not keep the others from being told.
-    do { value = try spool.state(key) } catch let error as SpoolError where error.code == .badData { return }
+    // One that can't be told (yet) must not keep the others from being told; it is looked at again.
+    do { value = try spool.state(key) } catch { return }
     if let value {
       guard known.updateValue(value, forKey: key) != value else { return }
       changes.append(value)
