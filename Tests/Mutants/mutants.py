@@ -500,6 +500,8 @@ mutant("gc: tasks of which only the log knows aren't needed", "never one that is
        GC + "LogNeeds.swift", "    ids.formUnion(unfinished)\n", "    if !MUTANT { ids.formUnion(unfinished) }\n")
 mutant("gc: an old value keeps its segment, and the newest doesn't", "never one that is needed", "SpoolTests.CollectionTests",
        GC + "LogNeeds.swift", "value.version >= values[key]?.version ?? 0", "value.version >= values[key]?.version ?? 0, !MUTANT || values[key] == nil")
+mutant("gc: a deletion that isn't finished keeps nothing", "never one that is needed", "SpoolTests.CollectionTests",
+       GC + "LogNeeds.swift", "return try spool.root.status(Layout.value(key)) == nil", "return try MUTANT || spool.root.status(Layout.value(key)) == nil")
 mutant("gc: what is open goes", "never an open one", "SpoolTests.CollectionTests",
        GC + "LogCollection.swift", "index + 2 < segments.count {", "index + (MUTANT ? 1 : 2) < segments.count {")
 mutant("gc: what the records have still to read goes", "never one that is needed", "SpoolTests.CollectionTests",

@@ -166,6 +166,53 @@ import Testing
     #expect(try problems(fixture) == [])
   }
 
+  @Test func `a value that was deleted keeps nothing, and stays deleted where an older line of it is left`() throws {
+    let fixture = try fixture()
+    let key = try StateKey(parsing: "job-17")
+    try fixture.spool.setState(key, to: JSONText(validating: "1"))
+    let waiting = try fixture.send("waiting")
+    try fill(fixture, segments: 2)
+    try fixture.spool.deleteState(key)
+    try fill(fixture, segments: 4)
+    #expect(try collect(fixture).kept.map(\.reason) == ["has lines about \(waiting), which isn't done"])
+    #expect(try History(fixture.spool).states(key).map(\.version) == [1])
+    #expect(try problems(fixture) == [])
+    try shell("cp -a spool copy", in: fixture.home.path)
+    for spool in try [fixture.rebooted(), Spool(at: fixture.home("copy"))] {
+      #expect(try spool.state(key) == nil)
+      #expect(try spool.setState(key, to: JSONText(validating: "2"), expecting: 0).version == 3)
+    }
+  }
+
+  @Test func `a deletion that isn't finished keeps its line`() throws {
+    let fixture = try fixture()
+    let key = try StateKey(parsing: "job-17")
+    try fixture.spool.setState(key, to: JSONText(validating: "1"))
+    let before = try Plain.read("\(fixture.path)/state/job-17.json")
+    try fixture.spool.deleteState(key)
+    try Plain.write("\(fixture.path)/state/job-17.json", before)
+    try fill(fixture, segments: 4)
+    #expect(try collect(fixture).kept.map(\.reason) == ["has the value of job-17"])
+  }
+
+  @Test func `what was sent to a bot whose directory is gone keeps nothing, and isn't forgotten where it is left`()
+    throws
+  {
+    let fixture = try fixture("gone")
+    try fixture.send("lost", to: "gone")
+    try fixture.send("to both", to: "gone", "coder")
+    try fill(fixture, segments: 3)
+    try fixture.send("late", to: "gone")
+    try shell("rm -r bots/gone", in: fixture.path)
+    #expect(try collect(fixture).kept.count == 1)
+    #expect(try fixture.drain() == ["to both"])
+    try fill(fixture, segments: 1)
+    #expect(try collect(fixture).kept.count == 0)
+    try fixture.spool.register(Card(name: fixture.bot("gone")))
+    _ = try Doctor(fixture.spool).examine(repairing: true)
+    #expect(try fixture.drain("gone") == ["late"])
+  }
+
   @Test func `a key whose message the log has forgotten still stands for it`() throws {
     let fixture = try fixture()
     let id = try fixture.send("once", to: "coder") { $0.idempotencyKey = "k" }

@@ -41,7 +41,7 @@ public struct CollectionReport: Sendable {
 
 /// Removes old segments of the log that nobody needs any more, while everything runs. Needed are those with a line about a
 /// message that waits, is in hand, dead, or on its way; about an unfinished task or group, its parents, children and
-/// parts; the newest of each shared value; and all from a host's checkpoint on.
+/// parts; the newest of each shared value that there is; and all from a host's checkpoint on.
 ///
 /// Recovery would bring back what was sent in a segment that stays and acked in one that is removed. So it is written down
 /// first how everything stood (`Forgotten`), and recovery believes that; then the segments go, the oldest first. Killed at
@@ -93,7 +93,7 @@ struct LogCollection {
     var forgotten = Forgotten()
     forgotten.read = needs.read
     forgotten.until = max(until, old.until ?? until)
-    forgotten.needed = needs.ids
+    forgotten.needed = needs.ids.union(needs.idsForNobody)
     forgotten.removed = try stillNamed(old.removed.union(chosen.map(\.segment)), besides: Set(chosen.map(\.segment)))
     try root.replace(
       Layout.forgotten, with: forgotten.encoded, through: Layout.temporary("gc-\(spool.holder)"), isSynced: true)

@@ -1,3 +1,4 @@
+import Glibc
 import Linux
 import SpoolFormat
 
@@ -18,11 +19,13 @@ struct LogNeeds {
   private let old: Forgotten
   /// Messages, tasks and groups.
   private(set) var ids: Set<MessageID> = []
+  /// Messages for bots whose directory somebody removed: their lines keep nothing, and count where they are left.
+  private(set) var idsForNobody: Set<MessageID> = []
   /// How far the log was read.
   private(set) var read: [String: LogFollower.Position] = [:]
   private(set) var keys: [MessageID: Key] = [:]
   /// Where the newest version of each shared value stands.
-  private var values: [StateKey: (version: Int, segment: LogFiles.Segment)] = [:]
+  private var values: [StateKey: (version: Int, isDeleted: Bool, segment: LogFiles.Segment)] = [:]
 
   init(_ spool: Spool, _ files: LogFiles, _ old: Forgotten) {
     self.spool = spool
@@ -140,7 +143,7 @@ struct LogNeeds {
       if event.kind.isOfState, let key = try? StateKey(parsing: event.subject),
         let value = StateValue(parsing: event.data.bytes, key: key), value.version >= values[key]?.version ?? 0
       {
-        values[key] = (value.version, position.segment)
+        values[key] = (value.version, value.value == nil, position.segment)
       }
       guard let id = MessageID(event.subject), credibility.holds(event) else { continue }
       if keys[id] != nil, event.kind == .messageSent || event.kind.isOfTask { keys[id]!.isLogged = true }
@@ -169,8 +172,36 @@ struct LogNeeds {
       try recovery.resurrect(overruled, files, &outstanding, &credibility)
       for id in overruled where outstanding[id]?.isDone == true { outstanding[id] = nil }
     }
+    idsForNobody = try idsForNobody(outstanding)
+    for id in idsForNobody { outstanding[id] = nil }
     ids.formUnion(outstanding.keys)
     ids.formUnion(unfinished)
+    values = try values.filter { try !$1.isDeleted || !isKnownAsDeleted($0, $1.version) }
+  }
+
+  /// Recovery makes no bots again, nor what was sent to those that are gone. Only "no such directory" says so: it may be
+  /// that this process can't look.
+  private func idsForNobody(_ outstanding: [MessageID: Recovery.Outstanding]) throws -> Set<MessageID> {
+    var known: [String: Bool] = [:]
+    func isGone(_ bot: String) -> Bool {
+      if let known = known[bot] { return known }
+      var isGone = false
+      if let name = try? BotName(parsing: bot) {
+        do { isGone = try spool.root.openIfPresent(Layout.bot(name), O_RDONLY | O_DIRECTORY) == nil } catch {}
+      }
+      known[bot] = isGone
+      return isGone
+    }
+    return Set(
+      outstanding.filter { $0.value.copies.allSatisfy { $0.value.ackedAttempt != nil || isGone($0.key) } }.keys)
+  }
+
+  /// Whether the files say without the log that a key has no value any more, for as long as there are older lines of it.
+  private func isKnownAsDeleted(_ key: StateKey, _ version: Int) throws -> Bool {
+    let tokens = try spool.root.names(Layout.versions(key)).compactMap { StateToken($0) }
+    guard tokens.count == 1, tokens[0].isDeleted, tokens[0].version >= version else { return false }
+    return try spool.root.status(Layout.value(key)) == nil
+      && spool.root.status(Layout.undecided(key, tokens[0])) == nil
   }
 
   /// Of a task or group, as it stood after the event.
