@@ -335,6 +335,22 @@ import Testing
     #expect(try History(fixture.spool).states(key()).map { $0.value?.description } == ["1", nil, "3", "4"])
   }
 
+  @Test func `a newer value that somebody had in hand who died while deleting is put back`() throws {
+    let fixture = try Fixture()
+    try fixture.spool.setState(key(), to: json("1"))
+    try fixture.spool.deleteState(key())
+    let newer = try fixture.spool.setState(key(), to: json("3"))
+    // Its maker was stopped before it took the file away, went on when that was another, and was killed.
+    let state = "\(fixture.path)/state"
+    let taken = "\(state)/tmp/light~2~\(fixture.spool.host).999999999.1~5~deleted.json.taken"
+    #expect(rename("\(state)/light.json", taken) == 0)
+    #expect(try fixture.reopened().state(key()) == newer)
+    #expect(try History(fixture.spool).states(key()).map(\.version) == [1, 2, 3])
+    #expect(Plain.names("\(state)/tmp").isEmpty)
+    #expect(unlink("\(state)/light.json") == 0)
+    #expect(try fixture.reopened().state(key()) == nil)
+  }
+
   @Test func `what is remembered of a key gives way to what others have done`() throws {
     let fixture = try Fixture()
     let other = try fixture.reopened()

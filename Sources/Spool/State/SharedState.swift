@@ -159,9 +159,29 @@ extension Spool {
     if let bytes = try root.readFile(taken, maximum: StateValue.fileBytesMax),
       let value = StateValue(parsing: bytes, key: key), value.version > decided.version
     {
-      do { try root.link(taken, to: Layout.value(key)) } catch { if error.code != EEXIST { throw error } }
+      try putBack(key, taken)
     }
     try root.unlinkIfPresent(taken)
+  }
+
+  /// Unless there is a newer one by now, or somebody else has.
+  private func putBack(_ key: StateKey, _ taken: String) throws(SystemCallError) {
+    do { try root.link(taken, to: Layout.value(key)) } catch {
+      guard error.code == EEXIST || error.code == ENOENT else { throw error }
+    }
+  }
+
+  /// The value of a token, which somebody had in hand who died before he could put it back; false when there is none.
+  private func bringBack(_ key: StateKey, _ token: StateToken) throws(SystemCallError) -> Bool {
+    for name in try root.names(Layout.stateTemporary) where name.hasPrefix("\(key)~") && name.hasSuffix(".taken") {
+      let taken = "\(Layout.stateTemporary)/\(name)"
+      guard let bytes = try? root.readFile(taken, maximum: StateValue.fileBytesMax),
+        StateValue(parsing: bytes, key: key)?.version == token.version
+      else { continue }
+      try putBack(key, taken)
+      return try root.unlinkIfPresent(taken)
+    }
+    return false
   }
 
   /// Writes a new file, and says which it is.
@@ -262,6 +282,7 @@ extension Spool {
         if token.isDeleted || token.version == 0 { return (token, nil) }
         // Not before the token is seen to be the same still: a change of just now is no removal.
         guard try settledToken(key) == token, case .missing = try stored(key) else { continue }
+        if try bringBack(key, token) { continue }
         next = nil
       }
       let adopted = StateValue(key: key, value: next, version: token.version + 1, by: "unknown", at: now())
