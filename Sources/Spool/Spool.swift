@@ -29,6 +29,7 @@ public final class Spool: Sendable {
   /// How far the clock of a shared file system is ahead of this host's since boot, and when it was asked; nanoseconds.
   let remoteClock = Mutex<(ahead: Int, asked: Int)?>(nil)
   let rememberedStates = Mutex<RememberedStates?>(nil)
+  let hadMessages = Mutex<HadMessages?>(nil)
 
   /// A claim that was just made, and until when its lease can't have run out; nanoseconds since boot. With texts that are
   /// made of its name, because it is likely to be acked next.

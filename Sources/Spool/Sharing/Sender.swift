@@ -192,34 +192,11 @@ extension Spool {
     if sharing != nil { _ = try? root.unlinkIfPresent(Layout.sender(bot, id)) }
   }
 
-  /// Whether the bot ever took the message in hand, by what its own user's processes logged. Reads the log backwards to
-  /// a minute before the message was made: little for what has just been sent.
+  /// Whether the bot ever took the message in hand, by what its own user's processes logged.
   func hasHad(_ id: MessageID, _ bot: BotName, _ user: UInt32) throws -> Bool {
-    let files = LogFiles(root: root)
-    let search = TextSearch("\"subject\":\"\(id)\"")
-    let earliest = id.time.advanced(bySeconds: -60)
-    var isFound = false
-    for part in try files.hosts() where files.user(of: part) == user {
-      for segment in try files.segments(of: part).reversed() where !isFound {
-        var isBefore = false
-        try files.readBackwards(segment) { lines, _ in
-          _ = forEachMatch(of: search, in: lines) { line in
-            guard let event = LogEvent(line: line), event.subject == id.description,
-              event.kind == .messageClaimed || event.kind == .messageAcked, event.text("bot") == bot.description
-            else { return true }
-            isFound = true
-            return false
-          }
-          _ = forEachLine(lines) { line in
-            guard let event = LogEvent(line: line) else { return true }
-            isBefore = event.time < earliest
-            return false
-          }
-          return !isFound && !isBefore
-        }
-        if isBefore { break }
-      }
+    try hadMessages.withLock { had in
+      if had == nil { had = HadMessages(LogFiles(root: root), of: user) }
+      return try had!.contains(id, bot)
     }
-    return isFound
   }
 }

@@ -1,0 +1,44 @@
+import Glibc
+import Linux
+import SpoolFormat
+import TestSupport
+import Testing
+
+@testable import Spool
+
+/// What a bot of a shared spool had before, whoever of its user's processes took it and however long ago.
+@Suite struct HadMessagesTests {
+  @Test func `what is logged between two questions is known at the second, and what was long before at the first`()
+    throws
+  {
+    guard geteuid() == 0 else { return }
+    let fixture = try Fixture("coder", "tester", sharedWith: "\(getegid())")
+    // Several blocks of another year.
+    let long = Timestamp(microseconds: 1_600_000_000_000_000)
+    func id(_ number: Int) -> MessageID {
+      MessageID(time: long.advanced(bySeconds: Double(number)), random: UInt64(number))
+    }
+    var lines: [UInt8] = []
+    for number in 0..<6000 {
+      lines += LogEvent.line(
+        kind: number % 2 == 0 ? .messageClaimed : .messageAcked, subject: "\(id(number))", source: "/x/1.1",
+        number: number, time: id(number).time
+      ) { $0.raw(Array(#"{"bot":"coder","attempt":1,"holder":"x.1.1"}"#.utf8)) }
+    }
+    try Plain.write("\(fixture.path)/log/\(fixture.spool.part)/\(long.compact).jsonl", lines)
+
+    let sent = try (0..<3).map { try fixture.send("\($0)", to: "coder", "tester") }
+    func had(_ id: MessageID, _ bot: String = "coder") throws -> Bool {
+      try fixture.spool.hasHad(id, fixture.bot(bot), geteuid())
+    }
+    let inbox = try Inbox(fixture.reopened(), fixture.bot())
+    #expect(try inbox.claim()?.name.id == sent[0])
+    #expect(try had(sent[0]) && !had(sent[0], "tester") && !had(sent[1]))
+    #expect(try inbox.claim()?.name.id == sent[1])
+    #expect(try had(sent[1]) && !had(sent[2]))
+    for number in [5999, 3000, 1, 0] { #expect(try had(id(number)), "\(number)") }
+    #expect(try !had(id(6000)) && !had(id(0), "tester"))
+    #expect(try inbox.claim()?.name.id == sent[2])
+    #expect(try had(sent[2]))
+  }
+}
