@@ -100,6 +100,24 @@ import Testing
     #expect(try fixture.events(.messageSent).compactMap { $0.message?.content } == ["before", "after"])
   }
 
+  #if DEBUG
+    @Test func `a sync that failed after the segment's end is a no for all, whoever asks and however often`() throws {
+      func sync(_ environment: (String) -> [String: String]) throws -> (said: String, trace: String) {
+        let fixture = try Fixture("coder") { $0.segmentBytesMax = 4096 }
+        let trace = fixture.home("trace")
+        let outcome = try OwnProcess.run("sync what has ended", [fixture.path, trace], environment: environment(trace))
+        #expect(outcome.isDone, "\(outcome)")
+        return (outcome.output, try Plain.text(trace))
+      }
+      let traced = try sync { ["SPOOL_FAULT_TRACE": $0] }
+      #expect(traced.said == "yes\nyes\nyes\n")
+      // The kernel tells of it once: another sync of that file would be a yes.
+      let number = try #require(traced.trace.split(separator: "\n").firstIndex(of: "syncs")) + 1
+      let no = "outcomeUnknown\n"
+      #expect(try sync { _ in ["SPOOL_FAULT": "\(EIO):\(number)"] }.said == no + no + no)
+    }
+  #endif
+
   @Test func `a short write on a full disk is taken back, and the next line is whole`() throws {
     let fixture = try Fixture("coder")
     try fixture.send("before")

@@ -46,6 +46,30 @@
       try require(newest == count, "\(newest) backwards are \(count) forwards")
       say("\(count) \(peakBytes() - before)")
     },
+    // A message with a key, synced twice after its segment has ended, and then sent again under its key. Tells each answer;
+    // the file that traces calls hears when it is synced first.
+    Deed("sync what has ended") { arguments in
+      let spool = try Spool(at: arguments[0])
+      func answer(_ body: () throws -> Void) throws {
+        do {
+          try body()
+          say("yes")
+        } catch let error as SpoolError { say("\(error.code)") }
+      }
+      var message = Message(content: "x")
+      message.id = spool.newIdentifier()
+      message.to = ["coder"]
+      message.idempotencyKey = "k"
+      let key = IdempotencyKey(text: "k", from: nil, recipients: ["coder"], user: nil)
+      try require(key.take(for: message.id!, by: spool.holder, in: spool.root), "the key is new")
+      let parcel = try Parcel(message, [BotName(parsing: "coder")], spool)
+      let receipt = try spool.log.append(.messageSent, parcel.subject) { parcel.writeLogData(to: &$0) }!
+      try spool.log.appendPadding("next", 4000)
+      if arguments.count > 1 { try Plain.write(arguments[1], "syncs\n", append: true) }
+      for _ in 0..<2 { try answer { try spool.log.waitUntilSynced(receipt) } }
+      message.id = nil
+      try answer { try spool.send(message, durability: .durable) }
+    },
     Deed("append without descriptors") { arguments in
       let spool = try Spool(at: arguments[0])
       var limit = rlimit()

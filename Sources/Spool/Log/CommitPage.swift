@@ -139,10 +139,10 @@ final class CommitPage: Sendable {
   var synced: UInt64 { word(Offset.synced).pointee.load(ordering: .sequentiallyConsistent) }
 
   /// The segment that the disk last refused to sync, 0 for none: never synced again, and nothing appended to it.
-  var failedSegment: UInt64 {
-    get { word(Offset.failed).pointee.load(ordering: .sequentiallyConsistent) }
-    set { word(Offset.failed).pointee.store(newValue, ordering: .sequentiallyConsistent) }
-  }
+  var failedSegment: UInt64 { word(Offset.failed).pointee.load(ordering: .sequentiallyConsistent) }
+
+  /// It may have ended, and a later one have been refused, too.
+  func noteFailure(of segment: UInt64) { word(Offset.failed).pointee.max(segment, ordering: .sequentiallyConsistent) }
 
   /// From the beginning of the first segment that the disk refused to sync to when that last happened; nil when it never did.
   /// What was logged in this time may not be on the disk, whatever a later sync says.
@@ -188,6 +188,12 @@ final class CommitPage: Sendable {
     guard segment - ended < Self.outcomeCount else { return nil }
     let outcome = word(Offset.outcomes + 8 * Int(ended % Self.outcomeCount)).pointee.load(ordering: .acquiring)
     return (outcome >> 1, outcome & 1 == 1)
+  }
+
+  /// That the disk refused was only found after its end.
+  func noteFailure(ofEnded ended: UInt64) {
+    guard segment - ended < Self.outcomeCount else { return }
+    word(Offset.outcomes + 8 * Int(ended % Self.outcomeCount)).pointee.bitwiseOr(1, ordering: .releasing)
   }
 
   // MARK: Room

@@ -12,11 +12,23 @@ final class LogWriter: Sendable {
     let number: UInt64
     let start: Timestamp
     let file: Descriptor
+    private let isRefused = Mutex(false)
 
     init(number: UInt64, start: Timestamp, file: consuming Descriptor) {
       self.number = number
       self.start = start
       self.file = file
+    }
+
+    /// Linux tells once of what it could not write, and says yes to whoever asks next for the same open file. So one asks
+    /// at a time, and nobody after a no.
+    func syncData() throws(SystemCallError) {
+      try isRefused.withLock { isRefused throws(SystemCallError) in
+        guard !isRefused else { throw SystemCallError("fdatasync", "", EIO) }
+        isRefused = true
+        try file.syncData()
+        isRefused = false
+      }
     }
   }
 
@@ -106,19 +118,27 @@ final class LogWriter: Sendable {
         giveUp(segment)
         throw Self.unknownOutcome(error)
       }
-      do { try segment.file.syncData() } catch {
-        giveUp(segment)
-        throw Self.unknownOutcome(error)
-      }
+      try syncData(segment)
+    }
+  }
+
+  private func syncData(_ segment: Segment) throws {
+    do { try segment.syncData() } catch {
+      giveUp(segment)
+      throw Self.unknownOutcome(error)
     }
   }
 
   /// Never tried again: the kernel may have dropped the pages and called them clean. The segment is finished.
   private func giveUp(_ segment: Segment) {
-    page.failedSegment = segment.number
+    page.noteFailure(of: segment.number)
     page.noteRefusal(of: segment.start)
     _ = try? locked { state in
-      if self.page.segment == segment.number { _ = try self.begin(&state) }
+      if self.page.segment == segment.number {
+        _ = try self.begin(&state)
+      } else {
+        page.noteFailure(ofEnded: segment.number)
+      }
     }
   }
 
@@ -319,7 +339,7 @@ final class LogWriter: Sendable {
         guard let outcome = page.outcome(of: segment.number) else { throw Self.unknownOutcome(nil) }
         if outcome.synced >= receipt.position { return }
         if outcome.isFailed { throw Self.unknownOutcome(nil) }
-        do { return try segment.file.syncData() } catch { throw Self.unknownOutcome(error) }
+        return try syncData(segment)
       }
       if synced >= receipt.position { return }
       let generation = page.generation
@@ -339,13 +359,12 @@ final class LogWriter: Sendable {
     var synced: UInt64?
     defer { page.endSync(upTo: synced) }
     guard page.segment == segment.number else { return }
-    guard page.failedSegment != segment.number else { throw Self.unknownOutcome(nil) }
+    guard page.failedSegment < segment.number else { throw Self.unknownOutcome(nil) }
     let began = Clock.sinceBoot()
-    do { try segment.file.syncData() } catch {
-      giveUp(segment)
-      throw Self.unknownOutcome(error)
-    }
+    try syncData(segment)
     page.noteSyncTime(Clock.sinceBoot() - began)
+    // Another process may have had the no meanwhile, and who opened the file after that has a yes.
+    guard page.failedSegment < segment.number else { throw Self.unknownOutcome(nil) }
     synced = target
   }
 
