@@ -100,7 +100,53 @@ import Testing
     #expect(try fixture.events(.messageSent).compactMap { $0.message?.content } == ["before", "after"])
   }
 
+  @Test func `of a full segment whose successor nobody lived to tell of, no line is cut`() throws {
+    let fixture = try Fixture("coder")
+    for number in 0..<20 { try Self.append(fixture.spool, "\(number)", padding: 1 << 20) }
+    #expect(try OwnProcess.run("die with the lock", [fixture.path]).isKilled)
+    // The end of the next one, and still the name of this one.
+    let page = open("\(fixture.path)/log/\(fixture.spool.host)/commit", O_WRONLY)
+    #expect(pwrite(page, [UInt8](repeating: 0, count: 8), 8, 144) == 8)
+    close(page)
+    try Self.append(fixture.spool, "after")
+    #expect(try fixture.events(.messageSent).map(\.subject) == (0..<20).map { "\($0)" } + ["after"])
+    #expect(try lines(fixture).allSatisfy(isWhole))
+  }
+
   #if DEBUG
+    @Test(arguments: ["kill-before", "kill-after", "\(EIO)", "\(EMFILE)"])
+    func `who follows misses nothing when a segment was begun by halves`(fault: String) throws {
+      var (number, calls) = (0, 0)
+      while number <= calls {
+        let fixture = try Fixture("coder") { $0.segmentBytesMax = 4096 }
+        try Self.append(fixture.spool, "first", padding: 3000)
+        var followed = try LogMerge(LogFiles(root: Directory(fixture.path)))
+        var seen: [String] = []
+        func follow() throws { while let (event, _) = try followed.next() { seen.append(event.subject) } }
+        try follow()
+        let trace = fixture.home("trace")
+        let outcome = try OwnProcess.run(
+          "append one", number == 0 ? [fixture.path, trace] : [fixture.path],
+          environment: number == 0 ? ["SPOOL_FAULT_TRACE": trace] : ["SPOOL_FAULT": "\(fault):\(number)"])
+        #expect(number == 0 || !fault.hasPrefix("kill") ? outcome.isDone : outcome.isKilled, "\(outcome)")
+        try follow()
+        for (name, padding) in [("small", 0), ("long", 3500), ("small again", 0)] {
+          try Self.append(fixture.spool, name, padding: padding)
+          try follow()
+          #expect(seen.last == name, "\(fault):\(number)")
+        }
+        #expect(try lines(fixture).allSatisfy(isWhole))
+        if number == 0 {
+          // Opening is tried elsewhere.
+          let names = try Plain.text(trace).split(separator: "\n")
+          number = try #require(names.firstIndex(of: "opened"))
+          calls = names.count - 1
+          #expect(calls > number + 5)
+        }
+        number += 1
+      }
+    }
+
     @Test func `a sync that failed after the segment's end is a no for all, whoever asks and however often`() throws {
       func sync(_ environment: (String) -> [String: String]) throws -> (said: String, trace: String) {
         let fixture = try Fixture("coder") { $0.segmentBytesMax = 4096 }
@@ -117,6 +163,18 @@ import Testing
       #expect(try sync { _ in ["SPOOL_FAULT": "\(EIO):\(number)"] }.said == no + no + no)
     }
   #endif
+
+  @Test func `a segment whose name is taken gets the next one`() throws {
+    let fixture = try Fixture("coder")
+    let log = try fixture.spool.log
+    let future = Timestamp(microseconds: Clock.wall() + 3_600_000_000)
+    try log.locked { _ in log.page.beginSegment(future) }
+    let taken = Layout.segment(of: fixture.spool.host, Timestamp(microseconds: future.microseconds + 1))
+    try Plain.write("\(fixture.path)/\(taken)", "")
+    try Self.append(fixture.spool, "x")
+    #expect(log.page.segmentStart.microseconds == future.microseconds + 2)
+    #expect(try fixture.events(.messageSent).map(\.subject) == ["x"])
+  }
 
   @Test func `a short write on a full disk is taken back, and the next line is whole`() throws {
     let fixture = try Fixture("coder")

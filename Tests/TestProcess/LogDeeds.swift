@@ -46,6 +46,12 @@
       try require(newest == count, "\(newest) backwards are \(count) forwards")
       say("\(count) \(peakBytes() - before)")
     },
+    // The file that traces calls hears when the spool is open.
+    Deed("append one") { arguments in
+      let spool = try Spool(at: arguments[0])
+      if arguments.count > 1 { try Plain.write(arguments[1], "opened\n", append: true) }
+      try? spool.log.appendPadding("one", 2000)
+    },
     // A message with a key, synced twice after its segment has ended, and then sent again under its key. Tells each answer;
     // the file that traces calls hears when it is synced first.
     Deed("sync what has ended") { arguments in

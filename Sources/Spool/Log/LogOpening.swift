@@ -98,18 +98,9 @@ struct LogOpening {
   /// Cuts what a crash left of the last line of the last segment, and the room that it left.
   private func mendTail(_ report: inout RecoveryReport) throws(SystemCallError) -> (start: Timestamp, end: Int) {
     guard let last = try LogFiles(root: root).segments(of: part).last else { return (Timestamp(microseconds: 0), 0) }
-    let file = try root.open(last.path, O_RDWR)
-    let size = try file.status().size
-    // Lines are looked at from the last block that begins with one; a line is shorter than that.
-    let from = max(0, size - 2 * Message.bytesMax)
-    let bytes = try file.read(at: from, count: size - from)
-    let end = from + LogTail.lastWholeEnd(bytes)
-    if end < size, !(from > 0 && end == from) {
-      report.tornBytes += LogTail.setAside(bytes[(end - from)...], of: last.path, at: end, in: root)
-      try file.truncate(to: end)
-      return (last.start, end)
-    }
-    return (last.start, size)
+    guard let found = try LogTail.mend(last.path, after: 0, in: root) else { return (last.start, 0) }
+    report.tornBytes += found.torn
+    return (last.start, found.end)
   }
 }
 

@@ -150,7 +150,7 @@ final class LogWriter: Sendable {
     defer { page.lock.unlock() }
     return try state.withLock { state in
       if page.hasTornTail {
-        try self.repairTail(&state)
+        try self.repairTail()
         page.hasTornTail = false
       }
       return try body(&state)
@@ -257,27 +257,46 @@ final class LogWriter: Sendable {
 
   /// Opens the next segment. Its name is synced: what is in it is worth no more than that.
   private func begin(_ state: inout State) throws(SystemCallError) -> Segment {
-    // A clock that was set back must not make a segment that sorts before the last one.
-    let start = Timestamp(microseconds: max(Clock.wall(), page.segmentStart.microseconds + 1))
     cutRoom(&state)
-    let path = Layout.segment(of: part, start)
-    let flags = O_WRONLY | O_APPEND | O_CREAT | O_EXCL
-    let file: Descriptor
-    do { file = try root.open(path, flags) } catch {
-      guard error.code == ENOENT else { throw error }
-      // Somebody removed the log of a spool in use.
-      try root.makeDirectory(Layout.log)
-      try root.makeDirectory(Layout.logs(of: part))
-      file = try root.open(path, flags)
+    let segment = try makeSegment()
+    let header = page.segmentStart.microseconds > 0 ? writeHeader(segment.file, segment.start) : 0
+    do throws(SystemCallError) { try syncNames() } catch {
+      // Readers would go on to it, while lines are still appended to the one before.
+      _ = try? root.unlink(Layout.segment(of: part, segment.start))
+      throw error
     }
-    let header = page.segmentStart.microseconds > 0 ? writeHeader(file, start) : 0
-    try root.open(Layout.logs(of: part), O_RDONLY | O_DIRECTORY).syncData()
-    page.beginSegment(start)
+    page.beginSegment(segment.start)
     _ = page.advance(header)
-    let segment = Segment(number: page.segment, start: start, file: file)
     state.segment = segment
     state.checked = Clock.sinceBoot()
     return segment
+  }
+
+  private func makeSegment() throws(SystemCallError) -> Segment {
+    // A clock that was set back must not make a segment that sorts before the last one.
+    var start = Timestamp(microseconds: max(Clock.wall(), page.segmentStart.microseconds + 1))
+    var isRemoved = false
+    while true {
+      do throws(SystemCallError) {
+        let file = try root.open(Layout.segment(of: part, start), O_WRONLY | O_APPEND | O_CREAT | O_EXCL)
+        return Segment(number: page.segment + 1, start: start, file: file)
+      } catch {
+        switch error.code {
+        // By somebody who could not take it away again.
+        case EEXIST: start = Timestamp(microseconds: start.microseconds + 1)
+        // Somebody removed the log of a spool in use.
+        case ENOENT where !isRemoved:
+          isRemoved = true
+          try root.makeDirectory(Layout.log)
+          try root.makeDirectory(Layout.logs(of: part))
+        default: throw error
+        }
+      }
+    }
+  }
+
+  private func syncNames() throws(SystemCallError) {
+    try root.open(Layout.logs(of: part), O_RDONLY | O_DIRECTORY).syncData()
   }
 
   /// So many segments are named by one that follows them.
@@ -305,23 +324,32 @@ final class LogWriter: Sendable {
   }
 
   /// After a process died with the lock in hand: whole lines that it wrote count, half a line is set aside and cut, with
-  /// the room that it may stand in.
-  func repairTail(_ state: inout State) throws {
+  /// the room that it may stand in. The segment that it was about to begin is the one to go on with: readers may be there.
+  private func repairTail() throws {
+    try countTail()
+    guard let next = try begunSegment() else { return }
+    try syncNames()
+    page.beginSegment(next.start)
+    try countTail()
+  }
+
+  private func countTail() throws(SystemCallError) {
     let path = Layout.segment(of: part, page.segmentStart)
     let end = page.segmentEnd
-    defer { page.roomEnd = 0 }
-    guard let file = try root.openIfPresent(path, O_RDWR) else { return }
-    let size = try file.status().size
-    guard size > end else { return }
-    // One line, and room; whatever is longer is nobody's who knows the format.
-    let tail = try file.read(at: end, count: min(size - end, LogFiles.lineBytesMax))
-    let whole = LogTail.wholeLines(tail)
-    if whole < tail.count || end + tail.count < size {
-      LogTail.setAside(tail[whole...], of: path, at: end + whole, in: root)
-      try file.truncate(to: end + whole)
-    }
-    _ = page.advance(whole)
+    if let found = try LogTail.mend(path, after: end, in: root), found.end > end { _ = page.advance(found.end - end) }
+    page.roomEnd = 0
   }
+
+  /// One that the page doesn't know, with no more in it than the first line; what is longer somebody has put there.
+  private func begunSegment() throws(SystemCallError) -> LogFiles.Segment? {
+    guard let last = try LogFiles(root: root).segments(of: part).last, last.start > page.segmentStart,
+      let status = try root.status(last.path), status.size <= Self.headerBytesMax
+    else { return nil }
+    return last
+  }
+
+  /// The names of sixteen segments, and a host's.
+  private static let headerBytesMax = 1024
 
   // MARK: Syncing
 
@@ -377,16 +405,26 @@ final class LogWriter: Sendable {
 
 /// The end of a log whose writer died, or whose machine did.
 enum LogTail {
-  /// Bytes at the start of `bytes` that are whole, good lines.
-  static func wholeLines(_ bytes: [UInt8]) -> Int {
-    bytes.withUnsafeBufferPointer { buffer in
-      var good = 0
-      while let feed = buffer.firstFeed(from: good) {
-        guard LogEvent.isWhole(UnsafeBufferPointer(rebasing: buffer[good...feed])) else { break }
-        good = feed + 1
-      }
-      return good
-    }
+  /// A line, and the room after it.
+  private static let bytesMax = LogFiles.lineBytesMax + LogWriter.roomBytesMost
+
+  /// Cuts what follows the last whole line of a segment, and keeps it aside. Where none ends in the last `bytesMax`, it
+  /// isn't a line that was torn, and stays.
+  /// - Parameter start: where a line ends, or the first begins.
+  /// - Returns: where the segment ends now, and how much was torn; nil when it isn't there.
+  static func mend(
+    _ path: String, after start: Int, in root: Directory
+  ) throws(SystemCallError) -> (end: Int, torn: Int)? {
+    guard let file = try root.openIfPresent(path, O_RDWR) else { return nil }
+    let size = try file.status().size
+    let from = max(start, size - bytesMax)
+    guard from < size else { return (size, 0) }
+    let bytes = try file.read(at: from, count: size - from)
+    let end = from + lastWholeEnd(bytes)
+    if end == size || (end == from && from > start) { return (size, 0) }
+    let torn = setAside(bytes[(end - from)...], of: path, at: end, in: root)
+    try file.truncate(to: end)
+    return (end, torn)
   }
 
   /// Less the room after it.
