@@ -71,6 +71,13 @@ final class CommitPage: Sendable {
   /// the spool that this one is a copy of.
   func belongs(toBoot boot: String, root: Root) -> Bool { madeIn(boot: boot) && hasRoot(root) }
 
+  /// The same, and what a power cut or the copying left is put right.
+  func isReady(inBoot boot: String, root: Root) -> Bool {
+    guard belongs(toBoot: boot, root: root) else { return false }
+    atomicMemoryFence(ordering: .acquiring)
+    return state == .ready
+  }
+
   /// What tells one directory from another. The number alone doesn't: the topmost directory of each file system of a
   /// kind may have the same one.
   struct Root: Equatable {
@@ -105,6 +112,9 @@ final class CommitPage: Sendable {
   /// Makes the page anew, with the log ending at `end` bytes of segment `start`. Only under `flock` on its file,
   /// and only when it doesn't belong to this boot and root.
   func initialize(boot: String, root: Root, start: Timestamp, end: Int) {
+    // Before it belongs to them: whoever finds that it does must not find `ready`, which was said in another boot.
+    state = .recovering
+    atomicMemoryFence(ordering: .releasing)
     lock.initialize()
     word(Offset.segment).pointee.store(1, ordering: .relaxed)
     word(Offset.segmentStart).pointee.store(UInt64(start.microseconds), ordering: .relaxed)
@@ -122,7 +132,6 @@ final class CommitPage: Sendable {
     for (index, byte) in boot.utf8.prefix(32).enumerated() { bytes[index] = byte }
     word(Offset.rootInode).pointee.store(root.inode, ordering: .relaxed)
     word(Offset.rootDevice).pointee.store(root.device, ordering: .relaxed)
-    state = .recovering
     word(Offset.magic).pointee.store(Self.magicValue, ordering: .releasing)
   }
 

@@ -26,15 +26,15 @@ struct LogOpening {
         inode: status.inode, device: root.isRemote ? 0 : status.device)
       let writer = LogWriter(
         root: root, host: host, part: part, process: process, segmentBytesMax: settings.segmentBytesMax, page: page)
-      if page.belongs(toBoot: boot, root: directory), page.state == .ready {
+      if page.isReady(inBoot: boot, root: directory) {
         writer.cutAbandonedRoom()
         return (writer, nil)
       }
 
       try file.lock()
       defer { _ = try? file.unlock() }
+      if page.isReady(inBoot: boot, root: directory) { return (writer, nil) }
       let isOurs = page.belongs(toBoot: boot, root: directory)
-      if isOurs, page.state == .ready { return (writer, nil) }
       let isSameDirectory = page.hasRoot(directory)
       let isCopy = try page.root.map { $0 != directory } ?? isCopyByOthers(directory)
       // A checkpoint vouches for the files of the directory it was made in, not for those of a copy; and it may name a
