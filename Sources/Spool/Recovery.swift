@@ -62,16 +62,23 @@ struct Recovery {
     /// It may still be on its way, and nobody has said that it came.
     var isInFlight = false
 
-    /// An ack counts unless something else was logged for the same or a later attempt.
+    /// An ack counts unless something else was logged for the same or a later attempt. A move by hand is one whatever was
+    /// logged for the same attempt before: there was a file under that name to be moved.
     mutating func apply(_ event: LogEvent) {
       let attempt = event.number("attempt") ?? 0
       isInFlight = false
       switch event.kind {
       case .messageClaimed:
+        // Put back by hand, or by one that died before it said so: its attempts count from none again.
+        if isDead, attempt <= lostAttempt { self = Copy() }
         self.attempt = max(self.attempt, attempt)
         if let acked = ackedAttempt, acked < attempt { ackedAttempt = nil }
       case .messageAcked:
-        if attempt >= self.attempt, attempt > lostAttempt { ackedAttempt = attempt }
+        let isMoved = event.text("by") == "mv"
+        if isMoved ? isDead || attempt >= self.attempt : attempt >= self.attempt && attempt > lostAttempt {
+          ackedAttempt = attempt
+          isDead = false
+        }
       case .messageAckRefused, .messageRequeued:
         self.attempt = max(self.attempt, attempt)
         lostAttempt = max(lostAttempt, attempt)

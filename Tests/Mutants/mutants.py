@@ -259,8 +259,8 @@ mutant("watch: a directory that was replaced is not watched again", "delivered a
 mutant("recovery: believes a file because it is there", "sent is kept", "SpoolTests.RecoveryTests",
        SPOOL + "RecoveryFiles.swift", "      if Self.says(bytes, body) { return", "      if MUTANT || Self.says(bytes, body) { return")
 mutant("recovery: what was acked comes back", "one holder", "SpoolTests.RecoveryTests|CopyAndDoctorTests",
-       SPOOL + "Recovery.swift", "        if attempt >= self.attempt, attempt > lostAttempt { ackedAttempt = attempt }",
-       "        if attempt >= self.attempt, attempt > lostAttempt, !MUTANT { ackedAttempt = attempt }")
+       SPOOL + "Recovery.swift", "          ackedAttempt = attempt\n          isDead = false\n",
+       "          if !MUTANT { ackedAttempt = attempt }\n          isDead = false\n")
 mutant("recovery: a late ack counts", "late is refused", "SpoolTests.RecoveryTests|CopyAndDoctorTests",
        SPOOL + "Recovery.swift",
        "        lostAttempt = max(lostAttempt, attempt)\n        if let acked = ackedAttempt, acked <= attempt { ackedAttempt = nil }\n      case .messageDead:",

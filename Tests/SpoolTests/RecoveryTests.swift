@@ -114,6 +114,12 @@ import Testing
     (["claimed 1", "dead 1", "revived 1", "claimed 1", "acked 1"], false),
     (["claimed 1", "dead 1", "revived 1"], true),
     (["quarantined 1"], false), (["acked 1", "claimed 1"], false),
+    // Moved to `done/` by hand, from the inbox and from `dead/`.
+    (["claimed 1", "requeued 1", "acked 1 mv"], false), (["claimed 5", "dead 5", "acked 5 mv"], false),
+    (["claimed 1", "requeued 1", "claimed 2", "acked 1 mv"], true), (["claimed 1", "acked 1 mv", "requeued 1"], true),
+    // Put back from `dead/` by hand.
+    (["claimed 5", "dead 5", "claimed 1", "acked 1"], false), (["claimed 1", "dead 1", "claimed 1", "acked 1"], false),
+    (["claimed 5", "dead 5", "acked 0 mv"], false), (["claimed 5", "dead 5", "claimed 1"], true),
   ])
   func `an ack counts unless something else was logged for the same or a later attempt`(
     events: [String], isRestored: Bool
@@ -126,6 +132,7 @@ import Testing
         writer.beginObject()
         writer.member("bot", "coder")
         writer.member("attempt", Int(parts[1])!)
+        if parts.count > 2 { writer.member("by", String(parts[2])) }
         writer.endObject()
       }
     }
