@@ -141,6 +141,22 @@ import Testing
     #expect((fixture.names("inbox") + fixture.names("dead")).contains { $0.hasSuffix(".json") } == isRestored)
   }
 
+  @Test func `this machine by another name leaves alone what is on its way in a spool in use`() throws {
+    let fixture = try Fixture("coder")
+    var message = Message(content: "x")
+    message.to = ["coder"]
+    message.id = fixture.spool.newIdentifier()
+    let parcel = try Parcel(message, [fixture.bot()], fixture.spool)
+    let before = fixture.spool.now().advanced(bySeconds: -60)
+    try fixture.spool.log.append(.messageSent, parcel.subject, time: before) { parcel.writeLogData(to: &$0) }
+    #expect(try Spool(at: fixture.path, machine: "container").recovery?.count == 0)
+    #expect(fixture.names("inbox").isEmpty)
+    // After a power cut nobody is at work, by any name.
+    TemporaryDirectory.removeTree(fixture.path + "/log/container")
+    #expect(try fixture.rebooted().recovery?.count == 1)
+    #expect(fixture.names("inbox").count == 1)
+  }
+
   @Test func `a message that somebody moved to another bot is not made twice`() throws {
     let fixture = try Fixture("a", "b")
     try fixture.send("moved and waiting", to: "a")

@@ -109,6 +109,14 @@ final class CommitPage: Sendable {
     return Root(inode: word(Offset.rootInode), device: word(Offset.rootDevice))
   }
 
+  /// `isReady`, of the first bytes of another's page.
+  static func isReady(_ bytes: [UInt8], inBoot boot: String, root: Root) -> Bool {
+    guard self.root(in: bytes) == root, bytes[Offset.boot..<Offset.boot + 32].elementsEqual(boot.utf8) else {
+      return false
+    }
+    return bytes[Offset.state] == State.ready.rawValue
+  }
+
   /// Makes the page anew, with the log ending at `end` bytes of segment `start`. Only under `flock` on its file,
   /// and only when it doesn't belong to this boot and root.
   func initialize(boot: String, root: Root, start: Timestamp, end: Int) {

@@ -45,34 +45,41 @@ struct LogOpening {
       var report = RecoveryReport()
       // Copiers and archivers leave out directories that are empty.
       try root.makeTop()
+      // Asked before the page is made, lest of two that come at once each leave it to the other.
+      let isLive = try isUsedByOthers(boot, directory)
       if !isOurs {
         let tail = try mendTail(&report)
         page.initialize(boot: boot, root: directory, start: tail.start, end: tail.end)
       }
       try Recovery(root: root, host: host, part: part, user: user, log: writer, settings: settings, isCopy: isCopy)
-        .run(fromCheckpoint: isSameDirectory, mending: true, live: try isUsedByOthers(), &report)
+        .run(fromCheckpoint: isSameDirectory, mending: true, live: isLive, &report)
       page.state = .ready
       return (writer, report)
     }
   }
 
-  /// Whether other hosts may be sending and receiving meanwhile.
-  private func isUsedByOthers() throws(SystemCallError) -> Bool {
-    guard root.isRemote else { return false }
-    return try LogFiles(root: root).hosts().contains { LogPart.host(of: $0) != host }
+  /// Whether others may be sending and receiving meanwhile: other hosts, or this one by another name (a container, say),
+  /// which has recovered the spool in this boot.
+  private func isUsedByOthers(_ boot: String, _ directory: CommitPage.Root) throws(SystemCallError) -> Bool {
+    if root.isRemote { return try LogFiles(root: root).hosts().contains { LogPart.host(of: $0) != host } }
+    return try otherPages().contains { CommitPage.isReady($0, inBoot: boot, root: directory) }
   }
 
   /// Whether the spool is a copy, by what the pages of other hosts say. The number of a device is each host's own.
   private func isCopyByOthers(_ directory: CommitPage.Root) throws(SystemCallError) -> Bool {
-    for host in try LogFiles(root: root).hosts() {
+    try otherPages().contains { page in CommitPage.root(in: page).map { $0.inode != directory.inode } ?? false }
+  }
+
+  /// What the pages of other parts say of whose they are.
+  private func otherPages() throws(SystemCallError) -> [[UInt8]] {
+    var pages: [[UInt8]] = []
+    for other in try LogFiles(root: root).hosts() where other != part {
       // Those of other users are closed.
-      if let user, LogFiles(root: root).user(of: host) != user { continue }
-      guard let file = try root.openIfPresent(Layout.commitPage(of: host), O_RDONLY),
-        let made = CommitPage.root(in: try file.read(at: 0, count: 64))
-      else { continue }
-      if made.inode != directory.inode { return true }
+      if let user, LogFiles(root: root).user(of: other) != user { continue }
+      guard let file = try root.openIfPresent(Layout.commitPage(of: other), O_RDONLY) else { continue }
+      pages.append(try file.read(at: 0, count: 64))
     }
-    return false
+    return pages
   }
 
   /// Where anybody may make a directory, somebody may have made ours.
