@@ -104,9 +104,12 @@ extension Spool {
       var names: [EntryName] = []
       try root.list(Layout.box(bot, box)) { if let name = EntryName($0), name.holder != nil { names.append(name) } }
       for name in names {
-        guard let holder = name.holder, holder != self.holder || box == .claimed,
-          let status = try root.status(Layout.entry(bot, box, name))
-        else { continue }
+        guard let holder = name.holder else { continue }
+        if box == .tmp, holder == self.holder {
+          if isLeft(name), Clock.sinceBoot() < patience { changed = settleLeft(bot, name) || changed }
+          continue
+        }
+        guard let status = try root.status(Layout.entry(bot, box, name)) else { continue }
         let stood = observations.observe(name.description, modified: status.modified, now: now)
         let isDead = gone[holder] ?? isGone(holder)
         gone[holder] = isDead
@@ -120,9 +123,10 @@ extension Spool {
         }
       }
     }
+    changed = try settleSends(toOthersThan: bot, &observations, limit, until: patience) || changed
     observations.endRound()
     settleDone(bot)
-    return try settleSends(toOthersThan: bot, until: patience) || changed
+    return changed
   }
 
   /// In one round, for what dead senders left: each may take a look through all of the log, and who has claims must renew
@@ -132,19 +136,33 @@ extension Spool {
   /// How many other bots are looked at in a round: all of a small team, and of a large one each in its turn.
   private static let othersMax = 4
 
-  /// A sender that died half-way through its recipients left its file with the first of them, who may not be
-  /// receiving now; the others must not wait for that.
-  private func settleSends(toOthersThan bot: BotName, until patience: Int) throws -> Bool {
+  /// A sender that died half-way through its recipients, or could not go on, left its file with the first of them, who may
+  /// not be receiving now; the others must not wait for that.
+  private func settleSends(
+    toOthersThan bot: BotName, _ observations: inout LeaseObservations, _ limit: Int, until patience: Int
+  ) throws -> Bool {
     var changed = false
     for other in try someBots(besides: bot) where isOwn(other) {
       var names: [EntryName] = []
       try root.list(Layout.box(other, .tmp)) { if let name = EntryName($0) { names.append(name) } }
-      for name in names where name.holder.map(isGone) ?? false {
+      for name in names {
+        guard let holder = name.holder else { continue }
         if Clock.sinceBoot() > patience { return changed }
-        changed = try settleUnfinishedSend(other, name) || changed
+        if holder == self.holder {
+          if isLeft(name) { changed = settleLeft(other, name) || changed }
+        } else if try isGone(holder) || hasStood(name, with: other, &observations, limit) {
+          changed = try settleUnfinishedSend(other, name) || changed
+        }
       }
     }
     return changed
+  }
+
+  private func hasStood(
+    _ name: EntryName, with bot: BotName, _ observations: inout LeaseObservations, _ limit: Int
+  ) throws -> Bool {
+    guard let status = try root.status(Layout.entry(bot, .tmp, name)) else { return false }
+    return observations.observe(name.description, modified: status.modified, now: Clock.sinceBoot()) >= limit
   }
 
   /// Each as likely as the others, without making a text of every name: there may be thousands, and as many who ask.

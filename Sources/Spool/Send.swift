@@ -63,7 +63,10 @@ extension Spool {
     }
     // Should the disk refuse, the file stays in `tmp/`: the log has the message, so whoever settles that delivers it
     // soon, and not the recovery after some later reboot.
-    if durability == .durable { try log.waitUntilSynced(receipt) }
+    do { if durability == .durable { try log.waitUntilSynced(receipt) } } catch {
+      Self.leave(parcel.temporaryName)
+      throw error
+    }
     deliver(parcel, receipt)
     return parcel.name.id
   }
@@ -126,13 +129,15 @@ extension Spool {
   // MARK: Delivering
 
   /// Puts a message that is in the log into every inbox. What can't be done now (no room for a name) is left in
-  /// `tmp/`, to be done by the next process that looks there.
+  /// `tmp/`, to be done by whoever next looks there, in this process or another.
   func deliver(_ parcel: Parcel, _ receipt: LogWriter.Receipt) {
     let first = parcel.recipients[0]
     var isComplete = true
     for recipient in parcel.recipients.dropFirst() where !link(parcel, to: recipient) { isComplete = false }
     let target = Layout.entry(first, .inbox, raw: parcel.fileName)
-    if isComplete { isComplete = (try? root.renameIfPresent(parcel.temporary, to: target)) ?? true }  // visible
+    do {
+      if isComplete { isComplete = try root.renameIfPresent(parcel.temporary, to: target) }  // visible from here on
+    } catch { Self.leave(parcel.temporaryName) }
     // Stopped for longer than a lease, we may have been taken for dead, and our file with us; but the log has it.
     if !isComplete { try? finish(parcel) }
     if receipt.hasRotated, case .granted(let log) = logAccess { log.noteCheckpoint() }
@@ -252,5 +257,7 @@ struct Parcel {
     writer.endObject()
   }
 
-  func discard(_ spool: Spool) { _ = try? spool.root.unlink(temporary) }
+  func discard(_ spool: Spool) {
+    do { try spool.root.unlink(temporary) } catch { Spool.leave(temporaryName) }
+  }
 }

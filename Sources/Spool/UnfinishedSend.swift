@@ -1,12 +1,28 @@
 import Glibc
 import Linux
 import SpoolFormat
+import Synchronization
 
 /// A sender died between its file in `tmp/` and the last inbox, or was stopped for so long that it was taken for dead.
 /// The name of that file is the right to deliver the message: whoever settles it first renames it to a name of its own,
 /// and every delivery is a link from that name, which fails once somebody else has taken it. So of any number of
 /// processes that find it, the late sender among them, one delivers, and no recipient gets it again after its ack.
 extension Spool {
+  /// What this process has left in some `tmp/` under its own name. The others of its name there are being sent.
+  private static let left = Mutex<Set<EntryName>>([])
+
+  static func leave(_ name: EntryName) { left.withLock { _ = $0.insert(name) } }
+
+  /// Whether a file in `tmp/` is this process's, and nobody is at it.
+  func isLeft(_ name: EntryName) -> Bool { name.holder == holder && Self.left.withLock { $0.contains(name) } }
+
+  /// As `settleUnfinishedSend`, of what this process has left. It may have to be left once more, and that stops nobody.
+  func settleLeft(_ bot: BotName, _ name: EntryName) -> Bool {
+    guard (try? settleUnfinishedSend(bot, name)) == true else { return false }
+    Self.left.withLock { _ = $0.remove(name) }
+    return true
+  }
+
   /// Delivers the message if the log has it, and takes the file away.
   /// - Returns: whether anything was done; false when another is at it.
   func settleUnfinishedSend(_ bot: BotName, _ name: EntryName) throws -> Bool {
@@ -44,7 +60,7 @@ extension Spool {
       return true
     } catch {
       // Under our own name it would have to wait until we die.
-      _ = try? root.renameIfPresent(path, to: old)
+      do { _ = try root.renameIfPresent(path, to: old) } catch { Self.leave(ours) }
       throw error
     }
   }
@@ -53,22 +69,27 @@ extension Spool {
   /// line was in the log, and then nobody has delivered it, or after.
   func finish(_ parcel: Parcel) throws {
     let bot = parcel.recipients[0]
+    var name = parcel.temporaryName
     var path = parcel.temporary
-    if try root.status(path) == nil {
-      if try isInHand(parcel.name.id, in: bot, besides: nil) { return }
-      var again = parcel.temporaryName
-      again.attempt = .random(in: 5000...EntryName.attemptMax)
-      path = Layout.entry(bot, .tmp, again)
-      let file = try root.open(path, O_WRONLY | O_CREAT | O_EXCL)
-      try file.write(parcel.line)
-      try file.close()
-      if try isInHand(parcel.name.id, in: bot, besides: again) {
-        try root.clear(path)
-        return
+    do {
+      if try root.status(path) == nil {
+        if try isInHand(parcel.name.id, in: bot, besides: nil) { return }
+        name.attempt = .random(in: 5000...EntryName.attemptMax)
+        path = Layout.entry(bot, .tmp, name)
+        let file = try root.open(path, O_WRONLY | O_CREAT | O_EXCL)
+        try file.write(parcel.line)
+        try file.close()
+        if try isInHand(parcel.name.id, in: bot, besides: name) {
+          try root.clear(path)
+          return
+        }
       }
+      try deliverRest(
+        of: parcel.name, Array(parcel.line.dropLast()), to: parcel.recipients.map(\.description), from: path)
+    } catch {
+      Self.leave(name)
+      throw error
     }
-    try deliverRest(
-      of: parcel.name, Array(parcel.line.dropLast()), to: parcel.recipients.map(\.description), from: path)
   }
 
   /// Whether a living process is sending or settling this message.

@@ -26,9 +26,9 @@ mutant("send: the log is not synced", "sent is kept", "OrderTests",
        SPOOL + "Send.swift", "if durability == .durable { try log.waitUntilSynced(receipt) }",
        "if durability == .durable, !MUTANT { try log.waitUntilSynced(receipt) }")
 mutant("send: yes before the sync", "sent is kept", "OrderTests",
-       SPOOL + "Send.swift", "    if durability == .durable { try log.waitUntilSynced(receipt) }\n    deliver(parcel, receipt)",
+       SPOOL + "Send.swift", "    do { if durability == .durable { try log.waitUntilSynced(receipt) } } catch {\n      Self.leave(parcel.temporaryName)\n      throw error\n    }\n    deliver(parcel, receipt)",
        "    if MUTANT { deliver(parcel, receipt) }\n"
-       "    if durability == .durable { try log.waitUntilSynced(receipt) }\n"
+       "    do { if durability == .durable { try log.waitUntilSynced(receipt) } } catch {\n      Self.leave(parcel.temporaryName)\n      throw error\n    }\n"
        "    if !MUTANT { deliver(parcel, receipt) }")
 mutant("log: the name of a new segment is not synced", "sent is kept", "OrderTests",
        SPOOL + "Log/LogWriter.swift", "try root.open(Layout.logs(of: part), O_RDONLY | O_DIRECTORY).syncData()",

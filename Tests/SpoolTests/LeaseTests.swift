@@ -190,6 +190,30 @@ import Testing
     #expect(try fixture.events(.messageDead).count == 150)
   }
 
+  #if DEBUG
+    @Test func `what a process could not deliver comes when there is room, also to that very process`() throws {
+      func receive(_ faults: [Int]) throws -> (said: String, calls: [String]) {
+        let fixture = try Fixture("coder")
+        let trace = fixture.home("trace")
+        let plan = faults.map { "\(ENOSPC):\($0)" }.joined(separator: ",")
+        let outcome = try OwnProcess.run(
+          "receive what was sent", [fixture.path, trace],
+          environment: ["SPOOL_FAULT_TRACE": trace, "SPOOL_FAULT": plan])
+        #expect(outcome.isDone, "\(outcome)")
+        return (outcome.line, try Plain.text(trace).split(separator: "\n").map(String.init))
+      }
+      func place(_ call: String, _ calls: [String], after start: Int) throws -> Int {
+        try #require(calls[start...].firstIndex(of: call))
+      }
+      // The line that says so is counted, too, but comes before all that is looked for.
+      let calls = try receive([]).calls
+      let opened = try place("opened", calls, after: 0)
+      let renamed = try place("renameat", calls, after: opened)
+      #expect(try renamed < place("sent", calls, after: 0))
+      #expect(try receive([renamed]).said == "x")
+    }
+  #endif
+
   @Test func `what a dead sender left is delivered when the log has it, and removed when not`() throws {
     let fixture = try Fixture("coder", "b")
     let (path, trace) = (fixture.path, fixture.home("trace"))

@@ -31,6 +31,14 @@
       let spool = try Spool(at: arguments[0])
       say("\(spool.host) \(spool.recovery?.count ?? -1)")
     },
+    // Tells what came. The file that traces calls hears when the spool is open, and when the message is sent.
+    Deed("receive what was sent") { arguments in
+      let spool = try Spool(at: arguments[0])
+      try Plain.write(arguments[1], "opened\n", append: true)
+      try spool.sendToCoder("x", durable: false)
+      try Plain.write(arguments[1], "sent\n", append: true)
+      say(try Inbox(spool, BotName(parsing: "coder")).receive(waiting: 5)?.message.content ?? "nothing")
+    },
     Deed("take and ack") { arguments in
       let spool = try Spool(at: arguments[0])
       guard let claim = try Inbox(spool, BotName(parsing: arguments[1])).claim() else { throw Failure("nothing there") }
