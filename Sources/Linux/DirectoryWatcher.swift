@@ -3,14 +3,15 @@ import Glibc
 import Synchronization
 
 /// Tells when something may have changed in directories. Every event is only a hint to look: the
-/// directory is the truth. Uses inotify; where a user's instances are used up, dnotify, which has no
+/// directory is the truth. Uses inotify; where a user's instances or watches are used up, dnotify, which has no
 /// such limit; and where there is neither, nothing, and the owner looks at intervals.
 public final class DirectoryWatcher {
   public enum Mechanism: String, Sendable { case inotify, dnotify, polling }
 
-  public let mechanism: Mechanism
+  public private(set) var mechanism: Mechanism
   private let directory: Directory
-  private let source: CInt
+  private var source: CInt
+  private var names: Set<String> = []
   /// dnotify: the directories must stay open to be watched.
   private var watched: [Directory] = []
   /// inotify: what each watch is of.
@@ -39,6 +40,10 @@ public final class DirectoryWatcher {
 
   deinit {
     buffer.deallocate()
+    release()
+  }
+
+  private func release() {
     switch mechanism {
     case .inotify: _ = Glibc.close(source)
     case .dnotify: Self.signalPipe.withLock { $0.isTaken = false }
@@ -75,8 +80,22 @@ public final class DirectoryWatcher {
   public var descriptor: CInt? { source == -1 ? nil : source }
 
   /// Watches one more directory. It may be there no longer, or come later: watch it again then.
-  /// False when it isn't there.
+  /// False when it isn't there. What can't be watched by this mechanism is watched by the next best, with all the others.
   public func watch(_ name: String) throws(SystemCallError) -> Bool {
+    names.insert(name)
+    do throws(SystemCallError) { return try add(name) } catch {
+      // The user's watches are used up; no memory; dnotify was switched off.
+      guard [ENOSPC, ENOMEM, EINVAL].contains(error.code) else { throw error }
+    }
+    release()
+    let pipe = mechanism == .inotify ? Self.takeSignalPipe() : nil
+    (mechanism, source) = pipe.map { (.dnotify, $0) } ?? (.polling, -1)
+    watched = []
+    for other in names where other != name { _ = try watch(other) }
+    return try watch(name)
+  }
+
+  private func add(_ name: String) throws(SystemCallError) -> Bool {
     switch mechanism {
     case .inotify:
       let mask = UInt32(IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE | IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR)

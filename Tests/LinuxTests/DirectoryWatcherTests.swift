@@ -102,6 +102,26 @@ import Testing
     #expect(try OwnProcess.run("watch by inotify", [home.path], environment: fault).line == "\(EMFILE)")
   }
 
+  @Test func `when the watches are used up all is watched by the next best, and at last looked at`() throws {
+    try directory.makeDirectory("other")
+    func run(_ faults: [String]) throws -> (said: String, calls: [String]) {
+      let trace = home("trace")
+      let outcome = try OwnProcess.run(
+        "watch two by whatever there is", [home.path],
+        environment: ["SPOOL_FAULT_TRACE": trace, "SPOOL_FAULT": faults.joined(separator: ",")])
+      #expect(outcome.isDone, "\(outcome)")
+      let calls = try Plain.text(trace).split(separator: "\n").map(String.init)
+      unlink(trace)
+      return (outcome.line, calls)
+    }
+    let first = try run([])
+    let second = "\(ENOSPC):\(try #require(first.calls.lastIndex(of: "inotify_add_watch")) + 1)"
+    let fallen = try run([second])
+    #expect(first.said == "inotify" && fallen.said == "dnotify")
+    let refused = "\(EINVAL):\(try #require(fallen.calls.lastIndex(of: "fcntl")) + 1)"
+    #expect(try run([second, refused]).said == "polling")
+  }
+
   @Test func `without events there is nothing to wait on, and always reason to look`() throws {
     let watcher = try DirectoryWatcher(directory, using: .polling)
     #expect(watcher.mechanism == .polling)

@@ -1,5 +1,6 @@
 #if DEBUG
   import Glibc
+  import Synchronization
   import TestSupport
 
   @testable import Linux
@@ -69,6 +70,17 @@
       try require(watcher.watch("inbox"), "it is watched")
       try Plain.write(path + "/inbox/x", "1")
       try require(next(watcher)?.lookAgain == true, "a write is told")
+    },
+    // Two directories. Tells by what in the end.
+    Deed("watch two by whatever there is") { arguments in
+      let path = arguments[0]
+      let watcher = try DirectoryWatcher(Directory(path))
+      try require(watcher.watch("other") && watcher.watch("inbox"), "they are watched")
+      for name in ["other/x", "inbox/x"] where watcher.descriptor != nil {
+        try Plain.write("\(path)/\(name)", "1")
+        try require(next(watcher) != nil, "a write is told")
+      }
+      say("\(watcher.mechanism)")
     },
     Deed("watch by inotify") { arguments in
       let directory = try Directory(arguments[0])
