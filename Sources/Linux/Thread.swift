@@ -39,17 +39,28 @@ public enum Thread {
   public static func pause() { clinux_pause() }
 
   /// Runs the bodies side by side, and returns when all have ended.
+  /// - Throws: when not all could be begun; those that were have ended.
   public static func run(_ bodies: [@Sendable () -> Void]) throws(SystemCallError) {
     let done = try Pipe()
     let write = done.writeEnd.raw
+    var left = 0
+    // The pipe has to stand for as long as one of them may write to it.
+    func wait() throws(SystemCallError) {
+      while left > 0 { left -= (try done.readEnd.read(maximum: left) ?? []).count }
+    }
     for body in bodies {
-      try detach {
-        body()
-        var byte: UInt8 = 1
-        _ = Glibc.write(write, &byte, 1)
+      do throws(SystemCallError) {
+        try detach {
+          body()
+          var byte: UInt8 = 1
+          _ = Glibc.write(write, &byte, 1)
+        }
+        left += 1
+      } catch {
+        try wait()
+        throw error
       }
     }
-    var left = bodies.count
-    while left > 0 { left -= (try done.readEnd.read(maximum: left) ?? []).count }
+    try wait()
   }
 }

@@ -122,6 +122,11 @@ import Testing
     #expect(try run([second, refused]).said == "polling")
   }
 
+  @Test func `threads that were begun have ended when not all could be`() throws {
+    let outcome = try OwnProcess.run("run more threads than there is room for", [])
+    #expect(outcome.line == "pthread_create true", "\(outcome)")
+  }
+
   @Test func `without events there is nothing to wait on, and always reason to look`() throws {
     let watcher = try DirectoryWatcher(directory, using: .polling)
     #expect(watcher.mechanism == .polling)

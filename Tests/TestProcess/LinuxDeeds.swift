@@ -82,11 +82,39 @@
       }
       say("\(watcher.mechanism)")
     },
+    Deed("run more threads than there is room for") { _ in
+      let (begun, ended) = (Counter(), Counter())
+      let pages = try Plain.text("/proc/self/statm").split(separator: " ").first.flatMap { UInt($0) } ?? 0
+      var limit = rlimit()
+      getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
+      limit.rlim_cur = pages * UInt(getpagesize()) + 8 << 20
+      setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
+      defer {
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
+      }
+      do throws(SystemCallError) {
+        try Thread.run(
+          (0..<100).map { _ in
+            { @Sendable in
+              begun.add()
+              usleep(200_000)
+              ended.add()
+            }
+          })
+      } catch { say("\(error.call) \(ended.value > 0 && ended.value == begun.value)") }
+    },
     Deed("watch by inotify") { arguments in
       let directory = try Directory(arguments[0])
       do throws(SystemCallError) { _ = try DirectoryWatcher(directory, using: .inotify) } catch { say("\(error.code)") }
     },
   ]
+
+  private final class Counter: Sendable {
+    private let count = Atomic<Int>(0)
+    var value: Int { count.load(ordering: .sequentiallyConsistent) }
+    func add() { count.add(1, ordering: .sequentiallyConsistent) }
+  }
 
   /// Waits for an event, and returns what the events that there are say.
   private func next(_ watcher: DirectoryWatcher) throws -> DirectoryWatcher.Changes? {
