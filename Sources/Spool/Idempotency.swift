@@ -27,17 +27,29 @@ struct IdempotencyKey {
   struct Owner {
     let id: MessageID
     let holder: Holder?
+
+    /// Nil when it doesn't say so.
+    init?(_ bytes: [UInt8]) {
+      let parts = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace)
+      guard let id = parts.first.flatMap({ MessageID(String($0)) }) else { return nil }
+      self.id = id
+      holder = parts.count > 1 ? Holder(parts[1]) : nil
+    }
   }
 
   /// Nil when nobody has it, or a power cut left an empty file.
   func owner(in root: Directory) throws(SystemCallError) -> Owner? {
     guard let bytes = try root.readFile(path, maximum: 4096) else { return nil }
-    let parts = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace)
-    guard let id = parts.first.flatMap({ MessageID(String($0)) }) else {
-      try root.unlinkIfPresent(path)
-      return nil
-    }
-    return Owner(id: id, holder: parts.count > 1 ? Holder(parts[1]) : nil)
+    if let owner = Owner(bytes) { return owner }
+    // Two may find it empty at once: the second must not take away what the first has put there meanwhile. Nobody but who
+    // has its lock removes it, so what is there then is the empty file still, or will never be it again.
+    guard let file = try root.openIfPresent(path, O_RDWR) else { return nil }
+    try file.lock()
+    let opened = try file.status()
+    guard try root.status(path)?.inode == opened.inode else { return nil }
+    if let owner = Owner(try file.read(at: 0, count: 4096)) { return owner }
+    try root.unlinkIfPresent(path)
+    return nil
   }
 
   /// Whether it is ours now; false when somebody was first. One link(2) decides.

@@ -155,6 +155,11 @@ public final class Running: Sendable {
 
   public func kill(_ signal: CInt = SIGKILL) { if ended.withLock({ $0 == nil }) { Glibc.kill(pid, signal) } }
 
+  public var isStoppedOrOver: Bool {
+    let status = (try? Plain.text("/proc/\(pid)/stat")) ?? ""
+    return status.contains(") T ") || status.contains(") Z ")
+  }
+
   /// How it ended; a process that takes longer than that is killed, and is a failure. Waiting again says the same.
   public func wait(seconds: Double) throws -> SpoolCommand.Outcome {
     if let known = ended.withLock({ $0 }) { return try known.get() }
