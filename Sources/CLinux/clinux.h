@@ -40,6 +40,11 @@ static inline int clinux_exchange(int dir, const char *path, int other_dir, cons
   return (int)syscall(SYS_renameat2, dir, path, other_dir, other_path, 2u);
 }
 
+// renameat2(2) with RENAME_NOREPLACE: EEXIST when there is something of the new name.
+static inline int clinux_rename_new(int dir, const char *path, int other_dir, const char *other_path) {
+  return (int)syscall(SYS_renameat2, dir, path, other_dir, other_path, 1u);
+}
+
 static inline int clinux_pipe2(int *ends, int flags) { return (int)syscall(SYS_pipe2, ends, flags); }
 
 static inline long clinux_getdents64(int fd, void *buffer, size_t size) {

@@ -141,6 +141,29 @@ extension Directory {
     }
   }
 
+  /// False when something bears the new name already, which stays. Where the file system can't see to that, it is looked
+  /// for before. C: renameat2(2), RENAME_NOREPLACE.
+  public func renameIfFree(_ old: String, to new: String) throws(SystemCallError) -> Bool {
+    if !isRemote {
+      do throws(SystemCallError) {
+        try within(old) { (parent, last) throws(SystemCallError) in
+          try within(new) { (newParent, newLast) throws(SystemCallError) in
+            _ = try systemCall("renameat2", old, changing: .rename(raw, old, new)) {
+              clinux_rename_new(parent, last, newParent, newLast)
+            }
+          }
+        }
+        return true
+      } catch {
+        if error.code == EEXIST { return false }
+        guard error.code == EINVAL || error.code == ENOSYS else { throw error }
+      }
+    }
+    if try status(new) != nil { return false }
+    try rename(old, to: new)
+    return true
+  }
+
   /// A symbolic link that points nowhere, and whose text is what counts: a small file that is there whole, or not at all,
   /// even after a power cut. C: symlinkat(2).
   public func writeLink(_ name: String, _ text: String) throws(SystemCallError) {

@@ -149,9 +149,15 @@ struct DroppedFile {
     let named = MessageID(name.dropLast(5))
     var waiting = EntryName(urgency: urgency, id: message.id ?? named ?? spool.newIdentifier())
     if let due = message.notBefore, due > spool.now() { waiting.place = .waitingUntil(due) }
-    if try spool.root.status(Layout.entry(bot, .inbox, waiting)) != nil { waiting.id = spool.newIdentifier() }
     var held = waiting
     held.place = .held(spool.holder)
+    // The second is another thread's, that adopts another file with this id.
+    if try [Layout.entry(bot, .inbox, waiting), Layout.entry(bot, .claimed, held)].contains(where: {
+      try spool.root.status($0) != nil
+    }) {
+      waiting.id = spool.newIdentifier()
+      held.id = waiting.id
+    }
     let passing = Layout.entry(bot, .claimed, held)
     try spool.root.makeDirectory(Layout.box(bot, .claimed))
     guard try spool.root.renameIfPresent(in: Layout.box(bot, .inbox), name, to: passing) else { return .gone }
@@ -177,7 +183,11 @@ struct DroppedFile {
       writer.raw(body)
       writer.endObject()
     }
-    let target = Layout.entry(bot, .inbox, waiting)
-    return try spool.root.renameIfPresent(passing, to: target) ? .adopted(waiting) : .gone
+    do throws(SystemCallError) {
+      if try spool.root.renameIfFree(passing, to: Layout.entry(bot, .inbox, waiting)) { return .adopted(waiting) }
+      // Another with the same id came first: a dropped file again, this one gets a new id.
+      _ = try spool.root.renameIfFree(passing, to: Layout.entry(bot, .inbox, raw: "\(waiting.id).json"))
+    } catch { if error.code != ENOENT { throw error } }
+    return .gone
   }
 }

@@ -49,6 +49,50 @@ import Testing
     }
   }
 
+  #if DEBUG
+    private static let id = "20261121T023209.718105Z-10dcf6a1c42eee1d"
+
+    @Test func `of two files with one id, adopted by two at once, neither takes the other's place`() throws {
+      func drop(_ content: String, _ fixture: Fixture) throws {
+        try Plain.write(fixture.box("inbox") + "/\(content).json", #"{"content":"\#(content)","id":"\#(Self.id)"}"#)
+      }
+      func start(_ fixture: Fixture, _ fault: String) throws -> Running {
+        try drop("x", fixture)
+        return try OwnProcess.start(
+          "claim and die", [fixture.path, "coder"],
+          environment: ["SPOOL_FAULT_TRACE": fixture.home("trace"), "SPOOL_FAULT": fault])
+      }
+      func renames(_ fixture: Fixture) throws -> [Int] {
+        let calls = try Plain.text(fixture.home("trace")).split(separator: "\n")
+        return calls.indices.filter { calls[$0].hasPrefix("renameat") }
+      }
+      let traced = try Fixture("coder")
+      #expect(try start(traced, "").wait(seconds: SpoolCommand.secondsMax).isKilled)
+      // Into `claimed/`, and then to its proper name.
+      let number = try renames(traced)[1] + 1
+      for _ in 0..<5 {
+        let fixture = try Fixture("coder")
+        let adopter = try start(fixture, "stop-before:\(number)")
+        #expect(eventually { adopter.isStoppedOrOver })
+        // On a busy machine it may have been stopped at another call.
+        let isThere = try renames(fixture).count == 2 && fixture.names("claimed").count == 1
+        if isThere {
+          try drop("y", fixture)
+          var other = DroppedFile(name: Array("y.json".utf8))
+          _ = try other.examine(fixture.spool, fixture.bot())
+          #expect(fixture.names("inbox") == ["5-\(Self.id).json"])
+        }
+        adopter.kill(SIGCONT)
+        _ = try adopter.wait(seconds: SpoolCommand.secondsMax)
+        guard isThere else { continue }
+        #expect(try fixture.drain().sorted() == ["x", "y"])
+        #expect(try Set(fixture.events(.messageAcked).map(\.subject)).count == 2)
+        return
+      }
+      Issue.record("it was never stopped between its two renames")
+    }
+  #endif
+
   /// Runs the script in the inbox while somebody waits there; what comes must be `wanted`, and nothing may be set aside.
   private func drop(_ script: String, delivers wanted: [String], _ comment: Comment? = nil) throws {
     let fixture = try Fixture("coder")
