@@ -73,16 +73,17 @@ extension Spool {
     var path = parcel.temporary
     do {
       if try root.status(path) == nil {
-        if try isInHand(parcel.name.id, in: bot, besides: nil) { return }
+        // Who has it may have looked into the log too early, and be about to throw it away.
+        let deadline = Clock.sinceBoot() + Self.settlerNanoseconds
+        while try isInHand(parcel.name.id, in: bot, besides: nil), Clock.sinceBoot() < deadline {
+          _ = try Poll.wait([], nanoseconds: 5_000_000)
+        }
         name.attempt = .random(in: 5000...EntryName.attemptMax)
         path = Layout.entry(bot, .tmp, name)
         let file = try root.open(path, O_WRONLY | O_CREAT | O_EXCL)
         try file.write(parcel.line)
         try file.close()
-        if try isInHand(parcel.name.id, in: bot, besides: name) {
-          try root.clear(path)
-          return
-        }
+        if try isInHand(parcel.name.id, in: bot, besides: name) { return Self.leave(name) }
       }
       try deliverRest(
         of: parcel.name, Array(parcel.line.dropLast()), to: parcel.recipients.map(\.description), from: path)
@@ -91,6 +92,9 @@ extension Spool {
       throw error
     }
   }
+
+  /// So long whoever settles our message is waited for; later on it is left to be seen to.
+  private static let settlerNanoseconds = 1_000_000_000
 
   /// Whether a living process is sending or settling this message.
   private func isInHand(_ id: MessageID, in bot: BotName, besides name: EntryName?) throws(SystemCallError) -> Bool {

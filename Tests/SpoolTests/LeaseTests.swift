@@ -212,6 +212,46 @@ import Testing
       #expect(try renamed < place("sent", calls, after: 0))
       #expect(try receive([renamed]).said == "x")
     }
+
+    @Test(arguments: [true, false])
+    func `what a settler found too early for the log is delivered by its sender, or for it`(isSoon: Bool) throws {
+      let fixture = try Fixture("coder")
+      let (path, trace) = (fixture.path, fixture.home("trace"))
+      let traced = try OwnProcess.run(
+        "send", [path, "traced", "", "coder"], environment: ["SPOOL_FAULT_TRACE": trace])
+      #expect(traced.isDone)
+      #expect(try fixture.drain() == ["traced"])
+      let calls = try Plain.text(trace).split(separator: "\n").map(String.init)
+      let logged = try #require(calls.lastIndex(of: "write"))
+      let closed = try #require(calls[..<logged].lastIndex(of: "close")) + 1
+      for _ in 0..<5 {
+        let count = try fixture.events(.messageSent).count
+        let sender = try OwnProcess.start(
+          "send", [path, "late", "", "coder"], environment: ["SPOOL_FAULT": "stop-before:\(closed)"])
+        #expect(eventually { sender.isStoppedOrOver })
+        // On a busy machine it may have been stopped at another call.
+        let found = fixture.names("tmp").compactMap { EntryName($0) }.first
+        guard var name = found, try fixture.events(.messageSent).count == count else {
+          sender.kill(SIGCONT)
+          _ = try sender.wait(seconds: SpoolCommand.secondsMax)
+          _ = try fixture.drain()
+          continue
+        }
+        let old = fixture.box("tmp") + "/\(name)"
+        (name.attempt, name.place) = (5001, .held(fixture.spool.holder))
+        let ours = fixture.box("tmp") + "/\(name)"
+        #expect(rename(old, ours) == 0)
+        sender.kill(SIGCONT)
+        #expect(try eventually { try fixture.events(.messageSent).count == count + 1 })
+        if isSoon { #expect(unlink(ours) == 0) }
+        #expect(try sender.wait(seconds: SpoolCommand.secondsMax).isDone)
+        if !isSoon { #expect(unlink(ours) == 0) }
+        #expect(try fixture.drain() == ["late"])
+        #expect(fixture.names("tmp").isEmpty)
+        return
+      }
+      Issue.record("it was never stopped before its line was in the log")
+    }
   #endif
 
   @Test func `what a dead sender left is delivered when the log has it, and removed when not`() throws {
