@@ -94,8 +94,27 @@ extension Spool {
   /// - Throws: `.claimLost`.
   public func extend(_ bot: BotName, _ name: EntryName) throws {
     try requireOwn(bot, to: "extend a claim of")
-    let isThere = try doing("cannot extend \(name.id)") { try root.touch(Layout.entry(bot, .claimed, name)) }
+    let path = Layout.entry(bot, .claimed, name)
+    separate(path)
+    let isThere = try doing("cannot extend \(name.id)") { try root.touch(path) }
     if !isThere { throw lost(bot, name) }
+  }
+
+  /// What was sent to several is one file with a name in each inbox, whose date all their claims have: ours gets a file of
+  /// its own before it is renewed, lest theirs be renewed with it. Where that can't be done theirs only stand for longer.
+  private func separate(_ path: String) {
+    guard let status = (try? root.status(path)) ?? nil, status.links > 1,
+      let bytes = (try? root.readFile(path, maximum: Message.bytesMax + 1)) ?? nil
+    else { return }
+    let temporary = Layout.temporary("\(holder)-\(UInt32.random(in: .min ... .max))")
+    do {
+      let file = try root.open(temporary, O_WRONLY | O_CREAT | O_EXCL)
+      try file.write(bytes)
+      try file.close()
+      // Not over it: when the claim was lost it mustn't come back.
+      _ = try root.exchangeIfPresent(temporary, path)
+    } catch {}
+    _ = try? root.unlinkIfPresent(temporary)
   }
 
   @discardableResult

@@ -254,6 +254,26 @@ import Testing
     }
   #endif
 
+  @Test func `who got the same message is not renewed with another's claim`() throws {
+    let fixture = try Fixture("a", "b")
+    try fixture.send("x", to: "a", "b")
+    let claims = try ["a", "b"].map { try #require(try fixture.inbox($0).claim()) }
+    func inode(_ claim: Claim) -> UInt64? { (try? fixture.spool.root.status(claim.path))??.inode }
+    #expect(inode(claims[0]) == inode(claims[1]))
+    let before = try #require(try fixture.spool.root.status(claims[1].path)).modified
+    usleep(20_000)
+    for _ in 0..<2 { try fixture.spool.extend(claims[0].bot, claims[0].name) }
+    #expect(try fixture.spool.root.status(claims[1].path)?.modified == before)
+    #expect(try fixture.spool.root.status(claims[0].path)?.modified != before)
+    let bytes = try claims.map { try Plain.read("\(fixture.path)/\($0.path)") }
+    #expect(bytes[0] == bytes[1])
+    #expect(Plain.names("\(fixture.path)/tmp").isEmpty)
+    // A lost claim doesn't come back.
+    #expect(unlink("\(fixture.path)/\(claims[0].path)") == 0)
+    #expect(code { try fixture.spool.extend(claims[0].bot, claims[0].name) } == .claimLost)
+    #expect(fixture.names("claimed", of: "a").isEmpty)
+  }
+
   @Test func `what a dead sender left is delivered when the log has it, and removed when not`() throws {
     let fixture = try Fixture("coder", "b")
     let (path, trace) = (fixture.path, fixture.home("trace"))
