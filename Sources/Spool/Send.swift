@@ -190,7 +190,7 @@ struct Parcel {
   private(set) var temporary: String
   private(set) var temporaryName: EntryName
 
-  init(_ message: Message, _ recipients: [BotName], _ spool: Spool, evenIfFull: Bool) throws {
+  init(_ message: Message, _ recipients: [BotName], _ spool: Spool, evenIfFull: Bool = false) throws {
     self.recipients = recipients
     let urgency = (message.priority ?? .normal).urgency
     let isEarly = message.notBefore.map { $0 > spool.now() } ?? false

@@ -103,7 +103,7 @@ import Testing
     options.isStream = true
     let worker = try RunningWorker(team, options)
     try require("it is refused") { worker.events.problems.contains { $0.contains("the inbox of asker is full") } }
-    try worker.stop()
+    try _ = worker.stop()
     #expect(try team.answers().count == 2)
     #expect(try team.counts().waiting == 1)
   }

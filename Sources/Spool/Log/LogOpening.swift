@@ -110,19 +110,3 @@ struct LogOpening {
     return (last.start, found.end)
   }
 }
-
-extension LogTail {
-  /// The end of the last whole line; 0 when there is none.
-  static func lastWholeEnd(_ bytes: [UInt8]) -> Int {
-    bytes.withUnsafeBufferPointer { buffer in
-      var end = buffer.count
-      while end > 0 {
-        guard let feed = buffer.lastFeed(before: end) else { return 0 }
-        let start = buffer.lastFeed(before: feed).map { $0 + 1 } ?? 0
-        if LogEvent.wholeStart(in: UnsafeBufferPointer(rebasing: buffer[start...feed])) != nil { return feed + 1 }
-        end = feed
-      }
-      return 0
-    }
-  }
-}
