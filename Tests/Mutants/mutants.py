@@ -47,7 +47,7 @@ mutant("send: a team includes its sender", "one holder", "SendTests",
        SPOOL + "Send.swift", "$0 == sender ? nil : try? BotName(parsing: $0)",
        "$0 == sender && !MUTANT ? nil : try? BotName(parsing: $0)")
 mutant("log: half a line of a crash is not cut at its end", "sent is kept", "RecoveryTests",
-       SPOOL + "Log/LogWriter.swift", "if end == size || (end == from && from > start) {",
+       SPOOL + "Log/LogTail.swift", "if end == size || (end == from && from > start) {",
        "if end == size || (end == from && from > start) || MUTANT {")
 mutant("log: half a line of a dead writer is not cut", "sent is kept", "LogTests",
        SPOOL + "Log/LogWriter.swift", "      if page.hasTornTail {\n", "      if page.hasTornTail, !MUTANT {\n")
@@ -61,7 +61,7 @@ mutant("room: left behind by who made it", "the log is a file that grows", "LogR
        SPOOL + "Log/LogRoom.swift", "page.roomMaker == process else { return }",
        "page.roomMaker == process, !MUTANT else { return }")
 mutant("room: taken for half a line", "a bad line is told from none", "LogRoomTests",
-       SPOOL + "Log/LogWriter.swift", "Array(withoutRoom(tail))", "Array(MUTANT ? tail : withoutRoom(tail))")
+       SPOOL + "Log/LogTail.swift", "Array(withoutRoom(tail))", "Array(MUTANT ? tail : withoutRoom(tail))")
 mutant("room: a killed process's is not taken away", "the log is a file that grows", "LogRoomTests",
        SPOOL + "Log/LogRoom.swift", "!page.roomMaker.isAlive else { return }",
        "!page.roomMaker.isAlive, !MUTANT else { return }")

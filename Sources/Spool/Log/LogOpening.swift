@@ -76,8 +76,13 @@ struct LogOpening {
     for other in try LogFiles(root: root).hosts() where other != part {
       // Those of other users are closed.
       if let user, LogFiles(root: root).user(of: other) != user { continue }
-      guard let file = try root.openIfPresent(Layout.commitPage(of: other), O_RDONLY) else { continue }
-      pages.append(try file.read(at: 0, count: 64))
+      do {
+        guard let file = try root.openIfPresent(Layout.commitPage(of: other), O_RDONLY) else { continue }
+        pages.append(try file.read(at: 0, count: 64))
+      } catch {
+        // No part at all: a file that somebody put among them.
+        guard error.code == ENOTDIR else { throw error }
+      }
     }
     return pages
   }
