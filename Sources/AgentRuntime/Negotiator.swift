@@ -277,7 +277,7 @@ final class Negotiator {
 
   /// Tasks that it has or has agreed to, and may have.
   private func standing(_ known: Set<MessageID>? = nil) throws -> (load: Int, capacity: Int) {
-    let inHand = try spool.tasks(in: [.assigned, .inProgress]).count { $0.bot == bot }
+    let inHand = try spool.tasksInHand(of: bot)
     let reserved = try known ?? spool.reservations(of: bot)
     let capacity = (try? spool.card(of: bot).capacity) ?? 1
     return (inHand + reserved.count, min(capacity, options.tasksMax ?? capacity))

@@ -24,12 +24,12 @@ struct Agenda<Item: Hashable> {
 
 extension Coordinator {
   /// Does something about each. What can't be done at the moment (a full disk, no descriptors left) is done a second
-  /// later; what never can is told of, and left.
+  /// later, and so are the others once that is so for many; what never can is told of, and left.
   func work<Item>(
     off agenda: ReferenceWritableKeyPath<Coordinator, Agenda<Item>>, _ now: Int, _ body: (Item) throws -> Void
   ) {
     var undone: Set<Item> = []
-    while let item = self[keyPath: agenda].next(now) {
+    while undone.count < Self.undoneMax, let item = self[keyPath: agenda].next(now) {
       do { try body(item) } catch {
         tell(of: error)
         if Self.mayPass(error) { undone.insert(item) }
@@ -37,6 +37,8 @@ extension Coordinator {
     }
     self[keyPath: agenda].insert(undone, notBefore: now + Self.pauseNanoseconds)
   }
+
+  private static let undoneMax = 100
 
   /// After a trouble, not to spin.
   static let pauseNanoseconds = 1_000_000_000

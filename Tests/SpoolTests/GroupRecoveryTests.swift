@@ -91,6 +91,23 @@ import Testing
     }
   }
 
+  @Test func `a change that the log doesn't have is taken back, though the group would stand where it stood`() throws {
+    let fixture = try Fixture("coder")
+    let spool = fixture.spool
+    let entry = try group(spool, to: .active)
+    let before = try #require(try spool.record(of: entry))
+    var after = before
+    after.error = "half done"
+    let dead = Holder(host: spool.host, pid: 1 << 22, start: 7)
+    let directory = "\(fixture.path)/\(Layout.groupsMoving(by: dead))"
+    #expect(mkdir(directory, 0o777) == 0)
+    try Plain.write("\(directory)/\(GroupMove(.new, entry).fileName)", after.encoded + [10])
+    #expect(rename("\(fixture.path)/\(entry.path)", "\(directory)/\(GroupMove(.old, entry).fileName)") == 0)
+    var observations = GroupObservations()
+    try spool.settleGroupMoves(&observations)
+    #expect(try spool.record(of: entry) == before)
+  }
+
   @Test func `what another host's process left counts as given up when it has stood for a lease's length`() throws {
     let fixture = try Fixture("coder") { $0.leaseSeconds = 0.2 }
     let entry = try group(fixture.spool, to: .active)

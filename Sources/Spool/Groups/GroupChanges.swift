@@ -170,12 +170,19 @@ extension Spool {
     func path(_ move: GroupMove) -> String { Layout.groupMoving(by: mover, raw: move.fileName) }
     let old = moves.first { $0.side == .old }
     let new = moves.first { $0.side == .new }
-    let isLogged = try new != nil && History(self).lastOfGroup(id)?.group == new?.entry
-    if let new, isLogged, try groups().allSatisfy({ $0.id != id }) {
+    if let new, try isLogged(path(new), of: new.entry), try groups().allSatisfy({ $0.id != id }) {
       _ = try root.renameIfPresent(path(new), to: new.entry.path)
     } else if let old, try groups().allSatisfy({ $0.id != id }) {
       _ = try root.renameIfPresent(path(old), to: old.entry.path)
     }
     for move in moves { try root.clear(path(move)) }
+  }
+
+  /// Whether the log has the content of a file on the move. Where it stands doesn't tell: it may have stood there before.
+  private func isLogged(_ path: String, of entry: GroupEntry) throws -> Bool {
+    guard let last = try History(self).lastOfGroup(entry.id), last.group == entry, let body = last.groupBytes else {
+      return false
+    }
+    return try root.readFile(path, maximum: GroupRecord.bytesMax)?.dropLast() == body[...]
   }
 }

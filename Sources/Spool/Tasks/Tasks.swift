@@ -75,6 +75,27 @@ extension Spool {
     return counts
   }
 
+  /// How many tasks a bot has, begun or not, with those that were taken from it to be its own once more.
+  public func tasksInHand(of bot: BotName) throws -> Int {
+    var ids: Set<MessageID> = []
+    func add(_ state: TaskState) throws {
+      for entry in try tasks(in: [state]) where entry.bot == bot { ids.insert(entry.id) }
+    }
+    // In the order in which one goes back that is on its way meanwhile.
+    try add(.inProgress)
+    for move in try doing("cannot look at the tasks of \(bot)", { try tasksOnTheMove() }) where move.move.side == .new {
+      if move.move.entry.state == .pending, try taskOnTheMove(move.move.entry.id)?.entry.bot == bot {
+        ids.insert(move.move.entry.id)
+      }
+    }
+    for entry in try tasks(in: [.pending]) where entry.attempt > 0 {
+      if (try? record(of: entry))??.assignTo == bot { ids.insert(entry.id) }
+    }
+    try add(.assigned)
+    try add(.inProgress)
+    return ids.count
+  }
+
   /// What a task's file says; nil when it is there no longer.
   /// - Throws: `.badData` when it can't be read as a task.
   public func record(of entry: TaskEntry) throws -> TaskRecord? {
