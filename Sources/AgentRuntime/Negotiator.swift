@@ -289,7 +289,9 @@ final class Negotiator {
     guard version != cardVersion || now - recordsReadAt > Self.recordsNanoseconds else { return }
     cardVersion = version
     recordsReadAt = now
-    profile = BotProfile(card: try spool.card(of: bot), record: BotRecord.kept(of: bot, in: spool))
+    profile = BotProfile(
+      card: try spool.card(of: bot), record: BotRecord.kept(of: bot, in: spool),
+      now: Timestamp(microseconds: Clock.wall()))
   }
 
   private func send(

@@ -133,19 +133,24 @@ public struct BotRecord: Sendable, Hashable {
   public static let shareAgainstLevel = 0.5
   public static let failuresAgainstLevel = 6
   public static let failuresAgainstTwo = 10
+  /// Days after which a failure counts no more against a level: who isn't asked any more could never win it back.
+  public static let failureDays = 7.0
 
   /// The level that a bot has by now in a skill that its card states. It is judged by the last 20 attempts at tasks that
-  /// required the skill:
+  /// required the skill, without the failures of more than `failureDays` ago:
   /// - four in five succeeded: one level more for every 20 successes there ever were;
   /// - fewer than half did, and 6 at least failed: one level less; fewer than a quarter, and 10 failed: two;
   /// - else as stated.
-  /// So a level is lost and won back by what was done last, never by time alone, and between the two bounds nothing moves
-  /// to and fro. Another success never costs a level. A skill that the card doesn't state isn't gained.
-  public func level(_ skill: String, stated: Card.Level) -> Card.Level {
+  /// Between the two bounds nothing moves to and fro. Another success never costs a level. A skill that the card doesn't
+  /// state isn't gained.
+  public func level(_ skill: String, stated: Card.Level, now: Timestamp) -> Card.Level {
     let levels = Card.Level.allCases
-    guard let tally = skills[skill], tally.recent.count > 0 else { return stated }
-    let failures = tally.recent.count { !$0.succeeded }
-    let share = 1 - Double(failures) / Double(tally.recent.count)
+    let forgiven = now.advanced(bySeconds: -Self.failureDays * 86_400).microseconds
+    guard let tally = skills[skill] else { return stated }
+    let recent = tally.recent.filter { $0.succeeded || $0.at > forgiven }
+    guard !recent.isEmpty else { return stated }
+    let failures = recent.count { !$0.succeeded }
+    let share = 1 - Double(failures) / Double(recent.count)
     var place = levels.firstIndex(of: stated)!
     if share >= Self.shareForLevel {
       place += tally.succeeded / Self.successesPerLevel

@@ -23,8 +23,8 @@ public struct BotProfile: Sendable {
 
   private mutating func refresh() {
     let stated = Dictionary(card.skills.map { ($0.name.lowercased(), $0.level) }, uniquingKeysWith: max)
-    levels = stated.reduce(into: [:]) { $0[$1.key] = record.level($1.key, stated: $1.value) }
     let moment = now ?? record.all.lastAt ?? Timestamp(microseconds: 0)
+    levels = stated.reduce(into: [:]) { $0[$1.key] = record.level($1.key, stated: $1.value, now: moment) }
     standing = record.reputation(now: moment).standing
     standings = record.skills.keys.reduce(into: [:]) {
       $0[$1] = record.reputation(skill: $1, now: moment).standing

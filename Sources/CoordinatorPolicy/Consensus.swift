@@ -3,8 +3,9 @@ import SpoolFormat
 /// What a team answered to a question: who holds which position, and whether they agree.
 ///
 /// A position is what an answer's data has under `position`, else what its first words say: yes or no and their like are for
-/// and against, words of doubt abstain. An answer that says neither counts as its own position only when its data names one;
-/// else it is heard, and counted as unclear.
+/// and against, words of doubt abstain; where the question is whether this *or* that, one of the two words beside the `or`.
+/// An answer that says none of these counts as its own position only when its data names one; else it is heard, and counted
+/// as unclear.
 public struct Consensus: Sendable {
   public struct Answer: Sendable, Hashable {
     public let bot: String
@@ -51,7 +52,8 @@ public struct Consensus: Sendable {
   public init(question: String, answers: [Answer], silent: [String] = []) {
     self.question = question
     self.silent = silent
-    let grouped = Dictionary(grouping: answers) { Self.position(of: $0) }
+    let choice = Self.choice(question)
+    let grouped = Dictionary(grouping: answers) { Self.position(of: $0, choice) }
     let isPosition = { (name: String) in name != Self.abstain && name != Self.unclear }
     camps = grouped.map { Camp(position: $0.key, answers: $0.value.sorted { $0.bot < $1.bot }) }.sorted {
       (isPosition($0.position) ? 0 : 1, -$0.answers.count, $0.position)
@@ -77,16 +79,40 @@ public struct Consensus: Sendable {
 
   // MARK: What an answer says
 
-  static func position(of answer: Answer) -> String {
+  static func position(of answer: Answer, _ choice: [String] = []) -> String {
     if let named = answer.data?.value["position"]?.string {
       let text = normal(named)
+      if let chosen = chosen(text, choice) { return chosen }
       if !text.isEmpty { return word(text.split(separator: " ").first.map(String.init) ?? text, whole: text) ?? text }
     }
-    return leading(answer.text) ?? unclear
+    let text = normal(String(answer.text.prefix(400)))
+    return chosen(text, choice) ?? leading(text) ?? unclear
+  }
+
+  /// The two words beside the `or` of a question such as `Postgres or MySQL?`; empty when it has none, or asks `or not`.
+  static func choice(_ question: String) -> [String] {
+    let words = normal(question).split(separator: " ").map(String.init)
+    guard let place = words.firstIndex(of: "or"), place > 0 else { return [] }
+    let second = words[(place + 1)...].first { !articles.contains($0) }
+    guard let second, second != "not", word(second, whole: nil) == nil, second != words[place - 1] else { return [] }
+    return [words[place - 1], second]
+  }
+
+  private static func chosen(_ text: String, _ choice: [String]) -> String? {
+    guard choice.count == 2 else { return nil }
+    var isAgainst = false
+    for name in text.split(separator: " ").prefix(8).map(String.init) {
+      if let place = choice.firstIndex(of: name) { return choice[isAgainst ? 1 - place : place] }
+      if ["against", "not", "don't", "never", "oppose", "reject"].contains(name) { isAgainst = true; continue }
+      guard forWords.contains(name) || fillers.contains(name) || choosing.contains(name) else { return nil }
+    }
+    return nil
   }
 
   private static func normal(_ text: String) -> String {
-    let words = text.lowercased().split { !$0.isLetter && !$0.isNumber && $0 != "+" && $0 != "-" && $0 != "'" }
+    let words = text.lowercased().replacing("\u{2019}", with: "'").split {
+      !$0.isLetter && !$0.isNumber && $0 != "+" && $0 != "-" && $0 != "'"
+    }
     return String(words.joined(separator: " ").prefix(positionBytesMax))
   }
 
@@ -108,13 +134,26 @@ public struct Consensus: Sendable {
     "think", "answer:", "the answer", "well", "so", "personally", "from", "me",
   ]
 
-  /// The sides that the words at the beginning of a text take; nil when they take none.
+  private static let articles: Set<String> = ["a", "an", "the", "to"]
+  /// Words before what is chosen: `let's go with Postgres`.
+  private static let choosing: Set<String> = [
+    "choose", "prefer", "take", "use", "go", "with", "pick", "let's", "do", "of",
+  ]
+  /// What nobody has who says so: `no idea`, `no objection`, `not sure`.
+  private static let lacked = [
+    "idea": abstain, "opinion": abstain, "preference": abstain, "sure": abstain, "certain": abstain, "know": abstain,
+    "objection": "for", "objections": "for", "problem": "for", "doubt": "for",
+  ]
+
+  /// The side that the words at the beginning of a text take; nil when they take none.
   private static func leading(_ text: String) -> String? {
-    let words = normal(String(text.prefix(400))).split(separator: " ").map(String.init)
+    let words = text.split(separator: " ").map(String.init)
     for (index, name) in words.prefix(8).enumerated() {
       if let side = word(name, whole: nil) {
+        let next = index + 1 < words.count ? words[index + 1] : ""
+        if ["no", "not", "don't"].contains(name), let side = lacked[next] { return side }
         // `I do not agree`, `not against it`.
-        if name == "not" || name == "don't", index + 1 < words.count, let next = word(words[index + 1], whole: nil) {
+        if name == "not" || name == "don't", let next = word(next, whole: nil) {
           return next == "for" ? "against" : next == "against" ? "for" : next
         }
         return side

@@ -92,7 +92,10 @@ public enum Decomposition {
     /// The first line of the request, short enough for a list.
     var title: String {
       let line = request.split(whereSeparator: \.isNewline).first.map(String.init) ?? "(an empty request)"
-      return Decomposition.inert(line.count > 80 ? line.prefix(79) + "…" : line)
+      var title = line.count > 80 ? line.prefix(79) + "…" : line[...]
+      // A character may have any number of bytes, and what is to be done stands before it.
+      while title.utf8.count > TaskRecord.titleBytesMax / 2 { title = title.dropLast(2) + "…" }
+      return Decomposition.inert(String(title))
     }
 
     func step(_ domain: String, after before: [Workflow.Step]) -> Workflow.Step {

@@ -1,7 +1,7 @@
 import SpoolFormat
 
-/// What one line of the log teaches of one bot. It depends on nothing but that line, so that lines may be taken in any
-/// order, and each host's log for itself.
+/// What one line of the log teaches of one bot. It depends on that line alone (and on the reader's clock, where the line is
+/// from the future), so that lines may be taken in any order, and each host's log for itself.
 public struct Lesson: Sendable, Hashable {
   public let bot: BotName
   public let at: Timestamp
@@ -19,7 +19,9 @@ public struct Lesson: Sendable, Hashable {
   }
 
   /// Nil for a line that teaches nothing of a bot.
-  public init?(_ event: LogEvent) {
+  /// - Parameter now: the present: a clock that was ahead must not make one line the newest for years.
+  public init?(_ event: LogEvent, now: Timestamp) {
+    let moment = min(event.time, now)
     let what: What
     let name: String?
     switch event.kind {
@@ -47,22 +49,22 @@ public struct Lesson: Sendable, Hashable {
       guard event.text("from") == TaskState.inProgress.rawValue,
         let bot = name.flatMap({ try? BotName(parsing: $0) })
       else { return nil }
-      what = .outcome(Self.outcome(event, bot))
+      what = .outcome(Self.outcome(event, bot, at: moment))
     default: return nil
     }
     guard let bot = name.flatMap({ try? BotName(parsing: $0) }) else { return nil }
     self.bot = bot
     self.what = what
-    at = event.time
+    at = moment
   }
 
-  private static func outcome(_ event: LogEvent, _ bot: BotName) -> TaskOutcome {
+  private static func outcome(_ event: LogEvent, _ bot: BotName, at moment: Timestamp) -> TaskOutcome {
     let task = event.data.withSlice { $0["task"].map { Array($0.bytes) } }
     let record = task.flatMap { try? TaskRecord(parsing: $0) }
     let succeeded = event.kind == .taskCompleted
     return TaskOutcome(
       bot: bot, needs: record.map { TaskNeeds($0) } ?? TaskNeeds(), succeeded: succeeded,
-      seconds: succeeded ? record?.startedAt.map { max(0, event.time.seconds(since: $0)) } : nil, at: event.time,
+      seconds: succeeded ? record?.startedAt.map { max(0, event.time.seconds(since: $0)) } : nil, at: moment,
       failedBefore: max(0, (event.number("attempt") ?? 1) - 1), requester: record?.createdBy)
   }
 }

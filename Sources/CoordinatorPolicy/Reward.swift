@@ -45,6 +45,6 @@ extension BotRecord {
   /// Microseconds that its remembered messages waited on average; nil when none is remembered.
   public var recentWait: Double? {
     let waits = memory.filter { $0.kind == .message }.compactMap(\.microseconds)
-    return waits.isEmpty ? nil : Double(waits.reduce(0, +)) / Double(waits.count)
+    return waits.isEmpty ? nil : waits.reduce(0.0) { $0 + Double($1) } / Double(waits.count)
   }
 }

@@ -76,6 +76,8 @@ public struct Scheduler: Sendable {
   var delayed = Heap<Delayed>()
   private var addedCount = 0
   public private(set) var team = TeamRecord()
+  /// The present, as far as scores depend on it: to the day.
+  private var today: Timestamp?
 
   /// Classes without a task that are kept for the next one of them.
   static let idleClassesMax = 256
@@ -110,11 +112,11 @@ public struct Scheduler: Sendable {
     if let known = placeOfBot[card.name] {
       place = known
       setCounted(place, false)
-      bots[place]!.profile = BotProfile(card: card, record: bots[place]!.profile.record, now: team.lastAt)
+      bots[place]!.profile = BotProfile(card: card, record: bots[place]!.profile.record, now: present)
     } else {
       place = vacantBots.popLast() ?? bots.count
       let bot = Bot(
-        profile: BotProfile(card: card, record: team.bots[card.name] ?? BotRecord(), now: team.lastAt), load: 0,
+        profile: BotProfile(card: card, record: team.bots[card.name] ?? BotRecord(), now: present), load: 0,
         isAlive: false)
       if place == bots.count {
         bots.append(bot)
@@ -152,6 +154,20 @@ public struct Scheduler: Sendable {
         notBefore: task.notBefore,
         failed: task.failed.filter { $0 != bot }, isReady: task.isReady))
   }
+
+  /// What bots have shown weighs less the older it is.
+  mutating func note(_ now: Timestamp) {
+    guard today.map(Days.number) != Days.number(now) else { return }
+    today = now
+    for place in placeOfBot.values.sorted() {
+      setCounted(place, false)
+      bots[place]!.profile.now = now
+      rescore(place)
+      setCounted(place, true)
+    }
+  }
+
+  private var present: Timestamp? { [today, team.lastAt].compactMap { $0 }.max() }
 
   public mutating func setAlive(_ name: BotName, _ isAlive: Bool) { update(name) { $0.isAlive = isAlive } }
 
@@ -224,7 +240,7 @@ public struct Scheduler: Sendable {
     team.merge(records)
     for (name, record) in team.bots {
       if let place = placeOfBot[name] {
-        bots[place]!.profile = BotProfile(card: bots[place]!.profile.card, record: record, now: team.lastAt)
+        bots[place]!.profile = BotProfile(card: bots[place]!.profile.card, record: record, now: present)
       }
     }
     for index in classes.indices where classes[index] != nil { rescoreClass(index) }
@@ -244,7 +260,7 @@ public struct Scheduler: Sendable {
     let tried = team.bots[outcome.bot]!.all.tried
     guard tried > bots[place]!.scoredAt + bots[place]!.scoredAt / 8 else { return }
     bots[place]!.profile = BotProfile(
-      card: bots[place]!.profile.card, record: team.bots[outcome.bot]!, now: team.lastAt)
+      card: bots[place]!.profile.card, record: team.bots[outcome.bot]!, now: present)
     setCounted(place, false)
     rescore(place)
     setCounted(place, true)

@@ -8,6 +8,7 @@ extension Scheduler {
   /// All that can be assigned now, the most urgent first.
   /// - Parameter limit: decisions at most, for callers who want to carry some out before they ask for more.
   public mutating func decisions(now: Timestamp, limit: Int = .max) -> [Assignment] {
+    note(now)
     while let first = delayed.first, first.until <= now.microseconds {
       _ = delayed.removeFirst()
       guard var task = pending[first.key.id], task.key == first.key else { continue }

@@ -49,11 +49,20 @@ struct Tokens: Sendable {
         flush(&all)
         isAfterBreak = true
       case _ where scalar.properties.isAlphabetic: word.append(contentsOf: String(scalar).utf8)
+      // Of a letter that was written in parts.
+      case _ where Self.isMark(scalar) && !word.isEmpty: word.append(contentsOf: String(scalar).utf8)
       default: flush(&all)
       }
     }
     flush(&all)
     end(asQuestion: false)
+  }
+
+  private static func isMark(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.properties.generalCategory {
+    case .nonspacingMark, .spacingMark: true
+    default: false
+    }
   }
 
   static func words(_ text: String) -> [String] { Tokens(text).all.map(\.word) }

@@ -1,4 +1,5 @@
 import CoordinatorPolicy
+import Linux
 import Spool
 import SpoolFormat
 
@@ -105,11 +106,14 @@ public struct RecordBook {
     self.team = TeamRecord()
     defer { (self.follower, self.team) = (follower, team) }
     let (own, base) = (own, base)
+    let now = Timestamp(microseconds: Clock.wall())
     let isCredible = spool.credible()
     let hasMore = try follower.take(
       limit: limit,
       withPlaces: { event, host, place in
-        if let lesson = Lesson(event), isCredible(event), (own[lesson.bot] ?? base)[host].map({ place >= $0 }) ?? true {
+        if let lesson = Lesson(event, now: now), isCredible(event),
+          (own[lesson.bot] ?? base)[host].map({ place >= $0 }) ?? true
+        {
           team.count(lesson)
           lessons.append(lesson)
         }

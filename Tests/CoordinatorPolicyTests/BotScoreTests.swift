@@ -79,10 +79,10 @@ import Testing
     let needs = TaskNeeds(domain: "development", skills: [swift])
     var record = BotRecord()
     for _ in 0..<19 { record.count(try outcome(needs, true)) }
-    #expect(record.level("swift", stated: .novice) == .novice)
+    #expect(record.level("swift", stated: .novice, now: Timestamp(microseconds: 0)) == .novice)
     record.count(try outcome(needs, true))
-    #expect(record.level("swift", stated: .novice) == .intermediate)
-    #expect(record.level("swift", stated: .expert) == .expert)
+    #expect(record.level("swift", stated: .novice, now: Timestamp(microseconds: 0)) == .intermediate)
+    #expect(record.level("swift", stated: .expert, now: Timestamp(microseconds: 0)) == .expert)
     let profile = BotProfile(card: try card("coder", "writing"), record: record)
     #expect(!BotScore(profile, for: TaskNeeds(domain: "development"), load: 0).isStranger)
   }

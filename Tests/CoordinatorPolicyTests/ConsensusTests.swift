@@ -9,7 +9,8 @@ import Testing
     ("I do not agree", "against"), ("I'm not against it", "for"), ("We strongly oppose that", "against"),
     ("+1", "for"), ("-1 from me", "against"), ("It depends on the budget", "abstain"), ("Maybe later", "abstain"),
     ("My position: no", "against"), ("The weather is fine", "unclear"), ("", "unclear"), ("nobody knows", "unclear"),
-    ("Yesterday was fine", "unclear"), ("Northern lights", "unclear"),
+    ("Yesterday was fine", "unclear"), ("Northern lights", "unclear"), ("Not sure, it depends", "abstain"),
+    ("I'm not sure", "abstain"), ("I don\u{2019}t know", "abstain"), ("No idea", "abstain"), ("No objection", "for"),
   ])
   func `the first words of an answer say what it is for`(text: String, position: String) {
     #expect(Consensus.position(of: Consensus.Answer(bot: "ada", text: text)) == position)
@@ -22,6 +23,19 @@ import Testing
   func `a position in the data counts before the words`(data: String, position: String) throws {
     let answer = Consensus.Answer(bot: "ada", text: "Yes", data: try JSONText(validating: Array(data.utf8)))
     #expect(Consensus.position(of: answer) == position)
+  }
+
+  @Test(arguments: [
+    ("For Postgres", "postgres"), ("Let's go with MySQL.", "mysql"), ("Postgres, because we know it", "postgres"),
+    ("Against MySQL", "postgres"), ("not Postgres!", "mysql"), ("Yes", "for"), ("Neither", "unclear"),
+  ])
+  func `where the question is this or that, an answer names one of them`(text: String, position: String) throws {
+    let choice = Consensus.choice("Should we use Postgres or MySQL?")
+    #expect(Consensus.position(of: Consensus.Answer(bot: "ada", text: text), choice) == position)
+    let data = try JSONText(validating: Array(#"{"position":"for Postgres"}"#.utf8))
+    #expect(Consensus.position(of: Consensus.Answer(bot: "ada", text: text, data: data), choice) == "postgres")
+    #expect(Consensus.choice("Should we migrate or not?") == [] && Consensus.choice("or what?") == [])
+    #expect(Consensus.choice("Yes or no?") == [] && Consensus.choice("Tea or the coffee") == ["tea", "coffee"])
   }
 
   private func consensus(_ says: String..., silent: [String] = []) -> Consensus {

@@ -31,7 +31,8 @@ import Testing
 
   @Test(arguments: [
     "Build it", "", "{{design.result}} and {{nonsense}}", "line\nline", String(repeating: "x", count: 5000),
-    "a \"quoted\" \u{1b}[31m one", "{{{{{{",
+    "a \"quoted\" \u{1b}[31m one", "{{{{{{", String(repeating: "{", count: 5000),
+    String(repeating: "\u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}\u{200D}\u{1F466}", count: 60),
   ])
   func `every plan is a workflow that can be read again, whatever was asked`(text: String) throws {
     for approach in Analysis.Approach.allCases {

@@ -35,22 +35,22 @@ import Testing
 
   @Test func `a level is gained by twenty successes, lost by failing more than half of the last, and won back`() {
     var outcomes = (0..<20).map { outcome(true, at: Double($0)) }
-    #expect(record(outcomes).level("swift", stated: .novice) == .intermediate)
-    #expect(record(outcomes).level("sql", stated: .advanced) == .advanced)
+    #expect(record(outcomes).level("swift", stated: .novice, now: days(0)) == .intermediate)
+    #expect(record(outcomes).level("sql", stated: .advanced, now: days(0)) == .advanced)
     outcomes += (0..<8).map { outcome(false, at: 100 + Double($0)) }
-    #expect(record(outcomes).level("swift", stated: .advanced) == .advanced)
+    #expect(record(outcomes).level("swift", stated: .advanced, now: days(0)) == .advanced)
     outcomes += (8..<11).map { outcome(false, at: 100 + Double($0)) }
-    #expect(record(outcomes).level("swift", stated: .advanced) == .intermediate)
+    #expect(record(outcomes).level("swift", stated: .advanced, now: days(0)) == .intermediate)
     outcomes += (11..<16).map { outcome(false, at: 100 + Double($0)) }
-    #expect(record(outcomes).level("swift", stated: .advanced) == .novice)
-    #expect(record(outcomes).level("swift", stated: .novice) == .novice)
+    #expect(record(outcomes).level("swift", stated: .advanced, now: days(0)) == .novice)
+    #expect(record(outcomes).level("swift", stated: .novice, now: days(0)) == .novice)
     outcomes += (0..<20).map { outcome(true, at: 200 + Double($0)) }
-    #expect(record(outcomes).level("swift", stated: .novice) == .advanced)
+    #expect(record(outcomes).level("swift", stated: .novice, now: days(0)) == .advanced)
     // A few failures of a new bot say nothing yet.
     let failures = (0..<10).map { outcome(false, at: Double($0)) }
-    #expect(record(Array(failures[..<5])).level("swift", stated: .expert) == .expert)
-    #expect(record(Array(failures[..<6])).level("swift", stated: .expert) == .advanced)
-    #expect(record(failures).level("swift", stated: .expert) == .intermediate)
+    #expect(record(Array(failures[..<5])).level("swift", stated: .expert, now: days(0)) == .expert)
+    #expect(record(Array(failures[..<6])).level("swift", stated: .expert, now: days(0)) == .advanced)
+    #expect(record(failures).level("swift", stated: .expert, now: days(0)) == .intermediate)
   }
 
   @Test func `another success never costs a level`() {
@@ -61,11 +61,13 @@ import Testing
         outcome(Double.random(in: 0...1, using: &random) < share, at: Double($0))
       }
       let stated = Card.Level.allCases.randomElement(using: &random)!
-      let before = record(outcomes).level("swift", stated: stated)
+      let before = record(outcomes).level("swift", stated: stated, now: days(0))
       let last = Double(outcomes.count)
       // What falls out of the last twenty may have been a success, so only with room there.
       guard outcomes.count < 20 || !outcomes[outcomes.count - 20].succeeded else { continue }
-      #expect(record(outcomes + [outcome(true, at: last)]).level("swift", stated: stated) >= before, "\(random.seed)")
+      #expect(
+        record(outcomes + [outcome(true, at: last)]).level("swift", stated: stated, now: days(0)) >= before,
+        "\(random.seed)")
     }
   }
 
@@ -176,14 +178,14 @@ import Testing
   }
 
   @Test func `lines of the log teach what they should, and no more`() throws {
-    let claimed = Lesson(event(.messageClaimed, #"{"bot":"coder","attempt":1,"waited_us":70000,"from":"planner"}"#))
+    let claimed = lesson(event(.messageClaimed, #"{"bot":"coder","attempt":1,"waited_us":70000,"from":"planner"}"#))
     #expect(claimed?.what == .delivery(from: "planner", microseconds: 70_000) && claimed?.bot == coder)
-    #expect(Lesson(event(.messageClaimed, #"{"bot":"coder","attempt":2,"waited_us":7}"#)) == nil)
-    #expect(Lesson(event(.messageClaimed, #"{"bot":"../x","attempt":1,"waited_us":7}"#)) == nil)
-    #expect(Lesson(event(.botRegistered, "{}", subject: "coder"))?.what == .registered)
-    #expect(Lesson(event(.messageDead, #"{"bot":"coder","attempt":3,"reason":"x"}"#))?.what == .givenUp(from: nil))
-    #expect(Lesson(event(.messageSent, #"{"recipients":["coder"]}"#)) == nil)
-    let done = Lesson(
+    #expect(lesson(event(.messageClaimed, #"{"bot":"coder","attempt":2,"waited_us":7}"#)) == nil)
+    #expect(lesson(event(.messageClaimed, #"{"bot":"../x","attempt":1,"waited_us":7}"#)) == nil)
+    #expect(lesson(event(.botRegistered, "{}", subject: "coder"))?.what == .registered)
+    #expect(lesson(event(.messageDead, #"{"bot":"coder","attempt":3,"reason":"x"}"#))?.what == .givenUp(from: nil))
+    #expect(lesson(event(.messageSent, #"{"recipients":["coder"]}"#)) == nil)
+    let done = lesson(
       event(
         .taskCompleted,
         #"{"state":"completed","from":"in_progress","attempt":2,"bot":"coder","task":{"title":"t","domain":"Data","#
@@ -192,14 +194,14 @@ import Testing
     #expect(
       outcome.succeeded && outcome.needs.domain == "data" && outcome.failedBefore == 1 && outcome.difficulty == 11)
     #expect(outcome.requester == "planner" && outcome.microseconds! > 0)
-    let expired = Lesson(
+    let expired = lesson(
       event(
         .taskExpired,
         #"{"state":"pending","from":"in_progress","attempt":1,"bot":"coder","task":{"title":"t","domain":"data"}}"#))
     guard case .outcome(let late)? = expired?.what else { throw Failure("no outcome") }
     #expect(!late.succeeded && late.needs.domain == "data" && late.microseconds == nil)
     // Somebody's retry of what had failed, or a task failed by hand, is nobody's doing.
-    #expect(Lesson(event(.taskRetried, #"{"state":"pending","from":"failed","attempt":1,"bot":"coder"}"#)) == nil)
+    #expect(lesson(event(.taskRetried, #"{"state":"pending","from":"failed","attempt":1,"bot":"coder"}"#)) == nil)
   }
 
   @Test func `lessons taken in any order, in parts, and by way of files, make the same record`() throws {
@@ -229,6 +231,43 @@ import Testing
     }
   }
 
+  /// Read when nothing of the log is from the future any more.
+  private func lesson(_ event: LogEvent) -> Lesson? { Lesson(event, now: days(1000)) }
+
+  @Test func `what a clock that was ahead wrote counts as of the present`() throws {
+    let data = #"{"bot":"coder","attempt":1,"waited_us":7,"from":"in_progress"}"#
+    let ahead = event(.messageClaimed, data, at: 366 * 86_400)
+    #expect(Lesson(ahead, now: start)?.at == start && lesson(ahead)?.at == days(366))
+    let done = event(.taskCompleted, #"{"state":"completed","from":"in_progress","bot":"coder"}"#, at: 86_400)
+    guard case .outcome(let outcome)? = Lesson(done, now: start)?.what else { throw Failure("no outcome") }
+    #expect(outcome.at == start)
+  }
+
+  @Test func `a level that an outage cost comes back when its failures are a week old`() throws {
+    let failed = record((0..<6).map { outcome(false, at: Double($0)) })
+    #expect(failed.level("swift", stated: .expert, now: days(1)) == .advanced)
+    #expect(failed.level("swift", stated: .expert, now: days(7.1)) == .expert)
+    // Its successes are not forgotten.
+    let mixed = record(
+      (0..<20).map { outcome(true, at: Double($0)) } + (20..<31).map { outcome(false, at: Double($0)) })
+    #expect(mixed.level("swift", stated: .advanced, now: days(1)) == .intermediate)
+    #expect(mixed.level("swift", stated: .advanced, now: days(7.1)) == .expert)
+    let card = try Card(name: coder, parsing: Array(#"{"skills":["swift:expert"]}"#.utf8))
+    var profile = BotProfile(card: card, record: failed, now: days(1))
+    #expect(profile.level("swift") == .advanced)
+    profile.now = days(8)
+    #expect(profile.level("swift") == .expert)
+  }
+
+  @Test func `waits beyond all bounds overflow nothing`() {
+    var record = BotRecord()
+    for second in 0..<40 {
+      let data = #"{"bot":"coder","attempt":1,"waited_us":\#(WholeNumber.max)}"#
+      if let lesson = lesson(event(.messageClaimed, data, at: Double(second))) { record.count(lesson) }
+    }
+    #expect(record.deliveries == 40 && record.recentWait == Double(WholeNumber.max))
+  }
+
   private func lesson(_ random: inout SeededGenerator) -> Lesson? {
     let bot = ["ann", "bob", "coder"].randomElement(using: &random)!
     let from = ["planner", "ann", "user"].randomElement(using: &random)!
@@ -236,19 +275,19 @@ import Testing
     let at = Double(Int.random(in: 0..<150, using: &random)) * 200_000
     let attempt = Int.random(in: 1...3, using: &random)
     switch Int.random(in: 0..<6, using: &random) {
-    case 0: return Lesson(event(.botRegistered, "{}", subject: bot, at: at))
-    case 1: return Lesson(event(.messageDead, #"{"bot":"\#(bot)","attempt":\#(attempt),"from":"\#(from)"}"#, at: at))
+    case 0: return lesson(event(.botRegistered, "{}", subject: bot, at: at))
+    case 1: return lesson(event(.messageDead, #"{"bot":"\#(bot)","attempt":\#(attempt),"from":"\#(from)"}"#, at: at))
     case 2, 3:
       let waited = Int.random(in: 0...300_000, using: &random)
       let data = #"{"bot":"\#(bot)","attempt":1,"waited_us":\#(waited),"from":"\#(from)"}"#
-      return Lesson(event(.messageClaimed, data, at: at))
+      return lesson(event(.messageClaimed, data, at: at))
     default:
       let skill = ["swift", "sql"].randomElement(using: &random)!
       let level = Card.Level.allCases.randomElement(using: &random)!
       let data =
         #"{"state":"x","from":"in_progress","attempt":\#(attempt),"bot":"\#(bot)","task":{"title":"t","domain":"data","#
         + #""required_skills":["\#(skill):\#(level)"],"created_by":"\#(from)","started_at":"2026-11-20T23:00:00Z"}}"#
-      return Lesson(event(Bool.random(using: &random) ? .taskCompleted : .taskFailed, data, at: at))
+      return lesson(event(Bool.random(using: &random) ? .taskCompleted : .taskFailed, data, at: at))
     }
   }
 

@@ -26,7 +26,7 @@ import Testing
         $0.raw(Array(data.utf8))
       }
       let event = try #require(line.withUnsafeBufferPointer { LogEvent(line: $0) })
-      record.count(try #require(Lesson(event)))
+      record.count(try #require(Lesson(event, now: now)))
     }
     return record
   }
@@ -98,6 +98,10 @@ import Testing
     #expect(state(standing(waiting: 5, claimed: 1, oldest: 500, newest: 5)) == .present)
     #expect(state(standing(waiting: 5, oldest: 500, newest: 5), seen: 10) == .present)
     // A dead process answers nobody; without any process it is on trial only when nobody else is there.
+    // What is from the future, or from nobody knows when, keeps nobody from being tried.
+    #expect(state(standing(waiting: 1, oldest: 61, newest: -86_400)) == .onTrial)
+    #expect(state(standing(waiting: 0, runs: false, died: true)) == .absent)
+    #expect(state(standing(runs: false), seen: -86_400) == .absent)
     #expect(state(standing(runs: false, died: true), seen: 10) == .stopped(until: now.advanced(bySeconds: 50)))
     #expect(state(standing(runs: false, died: true), seen: 100) == .absent)
     #expect(state(standing(waiting: 1, oldest: 70, newest: 70, runs: false)) == .absent)

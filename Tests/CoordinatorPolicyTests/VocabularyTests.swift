@@ -22,6 +22,13 @@ import Testing
     #expect(RequestAnalysis.analyse("Should we mow?", vocabulary).approach == .teamDiscussion)
   }
 
+  @Test func `a letter written in parts is the same letter`() throws {
+    let text =
+      #"{"domains": [{"name": "quality", "actions": ["pr\u00fcfen"], "things": ["\u0915\u093f\u0924\u093e\u092c"]}]}"#
+    let vocabulary = try Vocabulary(parsing: Array(text.utf8))
+    #expect(RequestAnalysis.analyse("Bitte pru\u{308}fen", vocabulary).domains == ["quality"])
+  }
+
   @Test func `all that is wrong in a vocabulary is told, with its line and a cure`() throws {
     let text = """
       {

@@ -63,7 +63,7 @@ extension Work {
         writer.member("from", "planner")
         writer.endObject()
       }
-      if let event = line.withUnsafeBufferPointer({ LogEvent(line: $0) }), let lesson = Lesson(event) {
+      if let event = line.withUnsafeBufferPointer({ LogEvent(line: $0) }), let lesson = Lesson(event, now: event.time) {
         record.count(lesson)
       }
     }

@@ -1,4 +1,5 @@
 import CoordinatorPolicy
+import Linux
 import Routing
 import Spool
 import SpoolFormat
@@ -45,10 +46,11 @@ private struct SkillShown {
   let tally: BotRecord.Tally
 
   static func all(_ card: Card, _ record: BotRecord) -> [SkillShown] {
+    let now = Timestamp(microseconds: Clock.wall())
     let stated = Dictionary(card.skills.map { ($0.name.lowercased(), $0.level) }, uniquingKeysWith: max)
     return Set(stated.keys).union(record.skills.keys).sorted().map { name in
       SkillShown(
-        name: name, stated: stated[name], now: stated[name].map { record.level(name, stated: $0) },
+        name: name, stated: stated[name], now: stated[name].map { record.level(name, stated: $0, now: now) },
         tally: record.skills[name] ?? BotRecord.Tally())
     }
   }

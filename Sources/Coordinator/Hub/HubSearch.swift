@@ -176,7 +176,7 @@ extension Hub {
       if group.offers[bot] != nil { continue }
       if let refusal = group.refusals[bot], now - refusal.at < Self.refusalNanoseconds { continue }
       if inHand[bot] ?? 0 >= min(member.card.capacity, options.tasksPerBot ?? .max) { continue }
-      let profile = BotProfile(card: member.card, record: record(of: bot))
+      let profile = BotProfile(card: member.card, record: record(of: bot), now: Timestamp(microseconds: Clock.wall()))
       for (index, skill) in wanted.enumerated() {
         guard let level = profile.level(skill.name), level >= skill.level else { continue }
         able[index].append((bot, inHand[bot] ?? 0, askedAt[bot] ?? 0))
@@ -263,7 +263,7 @@ extension Hub {
       return try refuse(message, "the offer can't be read: \(error)")
     }
     guard let card = roster.members[bot]?.card, group.barred[bot] == nil else { return }
-    let profile = BotProfile(card: card, record: record(of: bot))
+    let profile = BotProfile(card: card, record: record(of: bot), now: Timestamp(microseconds: Clock.wall()))
     // No more than its card and what it has shown.
     offer.skills = offer.skills.compactMap { skill in
       profile.level(skill.name).map { Card.Skill(name: skill.name, level: min($0, skill.level)) }
@@ -305,7 +305,9 @@ extension Hub {
     let busy = selection.missing.filter { skill in
       roster.members.contains { bot, member in
         guard member.negotiates, group.barred[bot] == nil else { return false }
-        return BotProfile(card: member.card, record: record(of: bot)).level(skill.name).map { $0 >= skill.level }
+        return BotProfile(card: member.card, record: record(of: bot), now: Timestamp(microseconds: Clock.wall())).level(
+          skill.name
+        ).map { $0 >= skill.level }
           ?? false
       }
     }

@@ -362,7 +362,7 @@ extension Hub {
     // Nobody else could do better: it has until the deadline.
     let others = roster.members.contains { bot, member in
       guard member.negotiates, bot != part.bot, group.barred[bot] == nil else { return false }
-      let profile = BotProfile(card: member.card, record: record(of: bot))
+      let profile = BotProfile(card: member.card, record: record(of: bot), now: Timestamp(microseconds: Clock.wall()))
       return part.skills.allSatisfy { skill in profile.level(skill.name).map { $0 >= skill.level } ?? false }
     }
     guard others else { return group.lateAt[part.task] = .max }

@@ -76,7 +76,9 @@ public struct RouteCandidate: Sendable {
   /// A bot has stopped answering when a process of it died and none is left that takes its messages, or when a message has
   /// waited for 30 s, it has nothing in hand, and has done nothing since. It is passed over then, and is tried again once a
   /// minute has passed since the last message that it was sent or took; two minutes when it left two, and so on doubling, an
-  /// hour at most; before others that are there only when a process of it lives. The state machine is that of a circuit breaker (Nygard, "Release It!", 2007): closed, open, half open.
+  /// hour at most; before others that are there only when a process of it lives. What bears a time yet to come says nothing
+  /// of when that was. The state machine is that of a circuit breaker (Nygard, "Release It!", 2007): closed, open, half
+  /// open.
   static func state(_ standing: BotStanding, lastSeen: Timestamp?, now: Timestamp) -> RouteState {
     let age = { (moment: Timestamp) in now.seconds(since: moment) }
     let hasWaited =
@@ -87,17 +89,16 @@ public struct RouteCandidate: Sendable {
         ?? false)
     let isDead = standing.hasDied && !standing.takesMessages && !standing.takesTasks
     if hasWaited || isDead {
-      let since = [standing.newest, lastSeen].compactMap { $0 }.max() ?? now
+      let since = [standing.newest, lastSeen].compactMap { $0 }.filter { $0 <= now }.max()
       var pause = pauseSeconds
       for _ in 1..<max(2, min(standing.waiting, 20)) where standing.waiting > 1 && pause < pauseSecondsMax {
         pause *= 2
       }
-      let end = since.advanced(bySeconds: min(pause, pauseSecondsMax))
-      guard end <= now else { return .stopped(until: end) }
+      if let end = since?.advanced(bySeconds: min(pause, pauseSecondsMax)), end > now { return .stopped(until: end) }
       return standing.takesMessages ? .onTrial : .absent
     }
     if standing.takesMessages { return .present }
     if standing.takesTasks { return .tasksOnly }
-    return lastSeen.map { age($0) <= presentSeconds } ?? false ? .present : .absent
+    return lastSeen.map { 0...presentSeconds ~= age($0) } ?? false ? .present : .absent
   }
 }
