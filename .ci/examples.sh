@@ -78,6 +78,20 @@ has "$(ls "$SPOOL_DIR/bots/coder/done")" "*5-$id~2~*" "its second attempt"
 claim=$(spool send coder "later" --from user >/dev/null && spool receive coder --json | jq -r .claim)
 spool nack "$claim" --delay 1h
 if bounded examples/mailbox.sh take coder; then fail "took from an empty inbox"; fi
+# Somebody died while giving a dropped file its name: the log has it already, under the id that the file is called.
+id=$(spool send counter "half adopted" --from user)
+mv "$SPOOL_DIR/bots/counter/inbox/5-$id.json" "$SPOOL_DIR/bots/coder/inbox/$id.json"
+has "$(PATH=$directory/bin examples/mailbox.sh take coder)" '*half adopted*' "what was half adopted"
+has "$(ls "$SPOOL_DIR/bots/coder/done")" "*5-$id~1~*" "its id"
+
+begin "the bot in plain sh of spool-layout.md"
+sed -n '/^A bot in plain `sh`/,/^## /p' spool-layout.md | sed '1,2d;/^```/,$d' >"$directory/bot.sh"
+before=$(find "$SPOOL_DIR/bots" | sort)
+bounded sh "$directory/bot.sh" || :
+equal "$(find "$SPOOL_DIR/bots" | sort)" "$before" "what it left of an inbox where nothing waits for it"
+spool send coder "to a few lines of sh" --from user >/dev/null
+has "$(bounded sh "$directory/bot.sh")" '*"content":"to a few lines of sh"*' "what it took"
+if spool receive coder 2>/dev/null; then fail "what it took came again"; fi
 
 begin "summarise.py"
 work editor --stream -- python3 examples/summarise.py

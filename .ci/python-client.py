@@ -110,6 +110,13 @@ def dropped_files(client):
         seen.add(claim.message["content"])
         client.ack(claim)
     equal(seen, {"a", "bA", "c"}, "files dropped by hand, adopted by Python")
+    # Whoever wanted to give it its name died: the log may have it already, under the id that the file is called.
+    id = nanospool.new_id()
+    with open(os.path.join(inbox, f"{id}.json"), "w") as file:
+        file.write('{"content":"half adopted"}')
+    claim = client.receive("coder", wait=20)
+    equal((claim.name.id, claim.message["content"]), (id, "half adopted"), "a file whose adopter died")
+    client.ack(claim)
     with open(os.path.join(inbox, "bad.json"), "w") as file:
         file.write('{"content":1,}')
     spool("receive", "coder", "--wait", "2s", exits=(1,))

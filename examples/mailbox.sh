@@ -54,7 +54,10 @@ take)
     [0-9]-[0-9]*T*Z-*) ;;
     *) # one that was dropped, and that nobody has named yet: U-ID, with an id of one's own; unless it is being written
       case $(cat "$file") in *\}) ;; *) continue ;; esac
-      name=5-$(date -u +%Y%m%dT%H%M%S).000000Z-$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
+      case $name in
+      [0-9]*T*.*Z-????????????????) name=5-$name ;; # who wanted to name it died: the log may have it under this id
+      *) name=5-$(date -u +%Y%m%dT%H%M%S).000000Z-$(od -An -N8 -tx8 /dev/urandom | tr -d ' ') ;;
+      esac
       ;;
     esac
     # Pid 0 says that no process stands behind the claim: it lasts for its lease.

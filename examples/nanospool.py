@@ -379,8 +379,9 @@ class Spool:
             message = parse_message(read_regular(path))
         except (BadMessage, OSError):
             return None
-        id = message.get("id")
-        id = id if isinstance(id, str) and Name.parse(f"5-{id}.json") else new_id()
+        # A name that is an id alone: somebody died while adopting it, and the log may have it already.
+        given = (message.get("id"), os.path.basename(path)[: -len(".json")])
+        id = next((id for id in given if isinstance(id, str) and Name.parse(f"5-{id}.json")), None) or new_id()
         due = compact(seconds_of(message["not_before"])) if "not_before" in message else None
         return Name(10 - priority_of(message), id, 0, None, due)
 
