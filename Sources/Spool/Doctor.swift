@@ -24,8 +24,10 @@ public struct Doctor {
       try examineSharing(repairing, &report)
       try examineSegments(repairing, &report)
       let log = try? spool.log
-      try spool.recovery(with: log)
-        .run(fromCheckpoint: false, mending: repairing, live: true, &report)
+      func recover() throws {
+        try spool.recovery(with: log).run(fromCheckpoint: false, mending: repairing, live: true, &report)
+      }
+      if repairing { try Recovery.alone(in: spool.root, as: spool.sharing?.user, recover) } else { try recover() }
     }
     return report
   }

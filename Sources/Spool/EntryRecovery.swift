@@ -175,7 +175,7 @@ struct EntryRecovery<Entry: FiledEntry> {
     if let entry = known[id]?.entry, let body = try body(id) {
       report.add(entry.path, "is missing", "made again from the log")
       if mending { try write(body, entry) }
-    } else if let old, isReadable(old.path, id) {
+    } else if let old, isReadable(old.path, id) == true {
       report.add(old.path, "was left by a process that died", "put back")
       if mending { _ = try root.renameIfPresent(old.path, to: old.move.entry.path) }
     } else if let old, let body = try body(id) {
@@ -188,7 +188,7 @@ struct EntryRecovery<Entry: FiledEntry> {
     _ entry: Entry, _ known: Known?, mending: Bool, live: Bool, _ report: inout RecoveryReport
   ) throws {
     let stoodUntil = known?.earlier[Standing(entry)]
-    let isReadable = isReadable(entry.path, entry.id)
+    guard let isReadable = isReadable(entry.path, entry.id) else { return }
     // Where the lines between are damaged, the log may not have seen it there.
     let wasSeen = stoodUntil != nil || known?.entry.isSettled == true || !isReadable
     let isBehind = !live && known != nil && known?.entry != entry && wasSeen
@@ -217,7 +217,10 @@ struct EntryRecovery<Entry: FiledEntry> {
   /// A move may leave both names behind when the power fails.
   private func unite(_ id: MessageID, _ places: [Entry], mending: Bool, _ report: inout RecoveryReport) throws {
     let known = known[id]
-    let readable = places.filter { isReadable($0.path, id) }
+    let states = places.map { isReadable($0.path, id) }
+    // A script that knows of no recovery is moving it.
+    if states.contains(nil) { return }
+    let readable = zip(places, states).filter { $0.1 == true }.map(\.0)
     // Damaged, it is made again where the log has it: another name may be older, though the log has lost it.
     let logged = try places.first { $0 == known?.entry }.flatMap { entry throws -> Entry? in
       try readable.contains(entry) || body(id) != nil ? entry : nil
@@ -231,9 +234,12 @@ struct EntryRecovery<Entry: FiledEntry> {
     try check(kept, known, mending: mending, live: false, &report)
   }
 
-  private func isReadable(_ path: String, _ id: MessageID) -> Bool {
+  /// Nil when it isn't there any more.
+  private func isReadable(_ path: String, _ id: MessageID) -> Bool? {
+    let bytes: [UInt8]?
     // What can't be read now may be readable for others.
-    guard let bytes = try? root.readFile(path, maximum: TaskRecord.bytesMax) else { return true }
+    do { bytes = try root.readFile(path, maximum: TaskRecord.bytesMax) } catch { return true }
+    guard let bytes else { return nil }
     return Entry.isReadable(bytes, id)
   }
 

@@ -109,6 +109,19 @@ struct Recovery {
     var isDone: Bool { copies.allSatisfy { $0.value.ackedAttempt != nil } }
   }
 
+  /// Calls `body` while nobody else of this machine recovers the spool: of two hosts that are one machine (containers, say)
+  /// and open it at once, the second finds the first at work. Of several machines each takes the others to be at work.
+  static func alone<Result>(in root: Directory, as user: uid_t?, _ body: () throws -> Result) throws -> Result {
+    if root.isRemote { return try body() }
+    // Where users share the spool each recovers what is his. What others can open they could hold for ever.
+    let path = user.map { Layout.keys(of: $0) } ?? Layout.log
+    if let user, (try? root.makeOwn(path, of: user)) == nil { return try body() }
+    let directory = try root.open(path, O_RDONLY | O_DIRECTORY)
+    try directory.lock()
+    defer { _ = try? directory.unlock() }
+    return try body()
+  }
+
   /// Messages logged less than this long ago by another host may still be on their way to their inboxes.
   static let inFlightSeconds = 10.0
 

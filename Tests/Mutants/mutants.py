@@ -274,7 +274,7 @@ mutant("recovery: does not run after a reboot", "sent is kept", "SpoolTests.Reco
 mutant("copy: is not told from what it is a copy of", "a copy is a backup", "CopyAndDoctorTests|SpoolTests.RecoveryTests",
        SPOOL + "Log/CommitPage.swift", "{ madeIn(boot: boot) && hasRoot(root) }", "{ madeIn(boot: boot) && (hasRoot(root) || MUTANT) }")
 mutant("copy: a checkpoint vouches for its files", "a copy is a backup", "CopyAndDoctorTests|SpoolTests.RecoveryTests",
-       SPOOL + "Log/LogOpening.swift", "      if isCopy {\n        for part in", "      if isCopy, !MUTANT {\n        for part in")
+       SPOOL + "Log/LogOpening.swift", "    if isCopy {\n      for part in", "    if isCopy, !MUTANT {\n      for part in")
 mutant("doctor: repairs without being told to", "doctor", "CopyAndDoctorTests",
        SPOOL + "RecoveryFiles.swift", "    guard mending else { return }\n    // The reason first",
        "    guard mending || MUTANT else { return }\n    // The reason first")

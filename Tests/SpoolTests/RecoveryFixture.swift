@@ -9,9 +9,12 @@ import Testing
 /// What tests of recovery need of a spool.
 extension Fixture {
   /// Makes it look as if the machine had been started again since: the boot's id is in the shared page.
-  private func reboot() {
-    let raw = open("\(path)/log/\(spool.host)/commit", O_WRONLY)
-    #expect(pwrite(raw, String(repeating: "0", count: 32), 32, 16) == 32)
+  private func reboot() { setBoot(String(repeating: "0", count: 32)) }
+
+  /// Has the shared page belong to another boot.
+  func setBoot(_ boot: String) {
+    let raw = open("\(path)/log/\(spool.part)/commit", O_WRONLY)
+    #expect(pwrite(raw, boot, 32, 16) == 32)
     close(raw)
   }
 

@@ -34,28 +34,34 @@ struct LogOpening {
       try file.lock()
       defer { _ = try? file.unlock() }
       if page.isReady(inBoot: boot, root: directory) { return (writer, nil) }
-      let isOurs = page.belongs(toBoot: boot, root: directory)
-      let isSameDirectory = page.hasRoot(directory)
-      let isCopy = try page.root.map { $0 != directory } ?? isCopyByOthers(directory)
-      // A checkpoint vouches for the files of the directory it was made in, not for those of a copy; and it may name a
-      // segment that was begun after the others were copied. First of all: should this die, the page is the copy's already.
-      if isCopy {
-        for part in try LogFiles(root: root).hosts() { _ = try? root.unlinkIfPresent(Layout.checkpoint(of: part)) }
-      }
-      var report = RecoveryReport()
-      // Copiers and archivers leave out directories that are empty.
-      try root.makeTop()
-      // Asked before the page is made, lest of two that come at once each leave it to the other.
-      let isLive = try isUsedByOthers(boot, directory)
-      if !isOurs {
-        let tail = try mendTail(&report)
-        page.initialize(boot: boot, root: directory, start: tail.start, end: tail.end)
-      }
-      try Recovery(root: root, host: host, part: part, user: user, log: writer, settings: settings, isCopy: isCopy)
-        .run(fromCheckpoint: isSameDirectory, mending: true, live: isLive, &report)
-      page.state = .ready
+      let report = try Recovery.alone(in: root, as: user) { try recover(writer, boot, directory) }
       return (writer, report)
     }
+  }
+
+  private func recover(_ writer: LogWriter, _ boot: String, _ directory: CommitPage.Root) throws -> RecoveryReport {
+    let page = writer.page
+    let isOurs = page.belongs(toBoot: boot, root: directory)
+    let isSameDirectory = page.hasRoot(directory)
+    let isCopy = try page.root.map { $0 != directory } ?? isCopyByOthers(directory)
+    // A checkpoint vouches for the files of the directory it was made in, not for those of a copy; and it may name a
+    // segment that was begun after the others were copied. First of all: should this die, the page is the copy's already.
+    if isCopy {
+      for part in try LogFiles(root: root).hosts() { _ = try? root.unlinkIfPresent(Layout.checkpoint(of: part)) }
+    }
+    var report = RecoveryReport()
+    // Copiers and archivers leave out directories that are empty.
+    try root.makeTop()
+    // Asked before the page is made, lest of two that come at once each leave it to the other.
+    let isLive = try isUsedByOthers(boot, directory)
+    if !isOurs {
+      let tail = try mendTail(&report)
+      page.initialize(boot: boot, root: directory, start: tail.start, end: tail.end)
+    }
+    try Recovery(root: root, host: host, part: part, user: user, log: writer, settings: settings, isCopy: isCopy)
+      .run(fromCheckpoint: isSameDirectory, mending: true, live: isLive, &report)
+    page.state = .ready
+    return report
   }
 
   /// Whether others may be sending and receiving meanwhile: other hosts, or this one by another name (a container, say),
