@@ -13,20 +13,7 @@ import Testing
   {
     guard geteuid() == 0 else { return }
     let fixture = try Fixture("coder", "tester", sharedWith: "\(getegid())")
-    // Several blocks of another year.
-    let long = Timestamp(microseconds: 1_600_000_000_000_000)
-    func id(_ number: Int) -> MessageID {
-      MessageID(time: long.advanced(bySeconds: Double(number)), random: UInt64(number))
-    }
-    var lines: [UInt8] = []
-    for number in 0..<6000 {
-      lines += LogEvent.line(
-        kind: number % 2 == 0 ? .messageClaimed : .messageAcked, subject: "\(id(number))", source: "/x/1.1",
-        number: number, time: id(number).time
-      ) { $0.raw(Array(#"{"bot":"coder","attempt":1,"holder":"x.1.1"}"#.utf8)) }
-    }
-    try Plain.write("\(fixture.path)/log/\(fixture.spool.part)/\(long.compact).jsonl", lines)
-
+    let id = try addOldMessages(fixture)
     let sent = try (0..<3).map { try fixture.send("\($0)", to: "coder", "tester") }
     func had(_ id: MessageID, _ bot: String = "coder") throws -> Bool {
       try fixture.spool.hasHad(id, fixture.bot(bot), geteuid())
@@ -40,5 +27,47 @@ import Testing
     #expect(try !had(id(6000)) && !had(id(0), "tester"))
     #expect(try inbox.claim()?.name.id == sent[2])
     #expect(try had(sent[2]))
+  }
+
+  @Test func `for a message of long ago the log is searched, and no more is kept than there is a place for`() throws {
+    guard geteuid() == 0 else { return }
+    let fixture = try Fixture("coder", "tester", sharedWith: "\(getegid())")
+    let id = try addOldMessages(fixture)
+    let files = LogFiles(root: fixture.spool.root)
+    let had = HadMessages(files, of: geteuid(), countMax: 2000)
+    func search(_ number: Int, _ bot: String = "coder") throws -> Bool {
+      try HadMessages.search(files, of: geteuid(), for: id(number), fixture.bot(bot))
+    }
+    for number in [0, 1, 0] {
+      #expect(try had.contains(id(number), fixture.bot()) == nil)
+      // A block more than half.
+      #expect((1000..<3000).contains(had.count), "\(had.count)")
+    }
+    #expect(try had.contains(id(5999), fixture.bot()) == true)
+    #expect(try search(0) && search(1) && search(5999))
+    #expect(try !search(6000) && !search(0, "tester"))
+    // What is taken from now on is known without.
+    let inbox = try Inbox(fixture.reopened(), fixture.bot())
+    let sent = try (0..<2).map { try fixture.send("\($0)", to: "coder", "tester") }
+    #expect(try inbox.claim()?.name.id == sent[0])
+    #expect(try had.contains(sent[0], fixture.bot()) == true)
+    #expect(try had.contains(sent[1], fixture.bot()) == false)
+  }
+
+  /// Six thousand that coder had in another year, several blocks of the log; returns the id of each.
+  private func addOldMessages(_ fixture: Fixture) throws -> (Int) -> MessageID {
+    let long = Timestamp(microseconds: 1_600_000_000_000_000)
+    func id(_ number: Int) -> MessageID {
+      MessageID(time: long.advanced(bySeconds: Double(number)), random: UInt64(number))
+    }
+    var lines: [UInt8] = []
+    for number in 0..<6000 {
+      lines += LogEvent.line(
+        kind: number % 2 == 0 ? .messageClaimed : .messageAcked, subject: "\(id(number))", source: "/x/1.1",
+        number: number, time: id(number).time
+      ) { $0.raw(Array(#"{"bot":"coder","attempt":1,"holder":"x.1.1"}"#.utf8)) }
+    }
+    try Plain.write("\(fixture.path)/log/\(fixture.spool.part)/\(long.compact).jsonl", lines)
+    return id
   }
 }

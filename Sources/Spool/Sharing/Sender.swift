@@ -194,9 +194,12 @@ extension Spool {
 
   /// Whether the bot ever took the message in hand, by what its own user's processes logged.
   func hasHad(_ id: MessageID, _ bot: BotName, _ user: UInt32) throws -> Bool {
-    try hadMessages.withLock { had in
-      if had == nil { had = HadMessages(LogFiles(root: root), of: user) }
+    let files = LogFiles(root: root)
+    let known = try hadMessages.withLock { had in
+      if had == nil { had = HadMessages(files, of: user) }
       return try had!.contains(id, bot)
     }
+    // All of the log may have to be read for it: other messages needn't wait for that.
+    return try known ?? HadMessages.search(files, of: user, for: id, bot)
   }
 }
