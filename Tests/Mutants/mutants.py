@@ -34,7 +34,8 @@ mutant("log: the name of a new segment is not synced", "sent is kept", "OrderTes
        SPOOL + "Log/LogWriter.swift", "try root.open(Layout.logs(of: part), O_RDONLY | O_DIRECTORY).syncData()",
        "if !MUTANT { try root.open(Layout.logs(of: part), O_RDONLY | O_DIRECTORY).syncData() }")
 mutant("log: a sync that failed is tried again", "an answer is never a yes that is lost", "OrderTests",
-       SPOOL + "Log/LogWriter.swift", "      giveUp(segment)\n      throw", "      if MUTANT { return }\n      giveUp(segment)\n      throw")
+       SPOOL + "Log/LogWriter.swift", "      giveUp(receipt.segment)\n      throw",
+       "      if MUTANT { return receipt.position }\n      giveUp(receipt.segment)\n      throw")
 mutant("send: renamed before it is logged", "sent is kept", "FaultTests.FaultTests",
        SPOOL + "Send.swift", "    let receipt: LogWriter.Receipt?\n    do {\n",
        "    let receipt: LogWriter.Receipt?\n"

@@ -157,6 +157,10 @@ import Testing
       }
       let traced = try sync { ["SPOOL_FAULT_TRACE": $0] }
       #expect(traced.said == "yes\nyes\nyes\n")
+      // Of two who wait for the same the first asks the disk.
+      let calls = traced.trace.split(separator: "\n")
+      let (first, last) = (try #require(calls.firstIndex(of: "syncs")), try #require(calls.firstIndex(of: "synced")))
+      #expect(calls[first..<last].count { $0 == "fdatasync" } == 1)
       // The kernel tells of it once: another sync of that file would be a yes.
       let number = try #require(traced.trace.split(separator: "\n").firstIndex(of: "syncs")) + 1
       let no = "outcomeUnknown\n"

@@ -73,6 +73,7 @@
       try spool.log.appendPadding("next", 4000)
       if arguments.count > 1 { try Plain.write(arguments[1], "syncs\n", append: true) }
       for _ in 0..<2 { try answer { try spool.log.waitUntilSynced(receipt) } }
+      if arguments.count > 1 { try Plain.write(arguments[1], "synced\n", append: true) }
       message.id = nil
       try answer { try spool.send(message, durability: .durable) }
     },

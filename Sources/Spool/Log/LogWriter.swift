@@ -6,32 +6,6 @@ import Synchronization
 /// Appends lines to this host's log, and waits until they are on the disk: one sync serves all the
 /// processes of the host that are waiting for one.
 final class LogWriter: Sendable {
-  /// An open segment, kept open by those who wait for it to be synced.
-  final class Segment: Sendable {
-    /// The page's count of it.
-    let number: UInt64
-    let start: Timestamp
-    let file: Descriptor
-    private let isRefused = Mutex(false)
-
-    init(number: UInt64, start: Timestamp, file: consuming Descriptor) {
-      self.number = number
-      self.start = start
-      self.file = file
-    }
-
-    /// Linux tells once of what it could not write, and says yes to whoever asks next for the same open file. So one asks
-    /// at a time, and nobody after a no.
-    func syncData() throws(SystemCallError) {
-      try isRefused.withLock { isRefused throws(SystemCallError) in
-        guard !isRefused else { throw SystemCallError("fdatasync", "", EIO) }
-        isRefused = true
-        try file.syncData()
-        isRefused = false
-      }
-    }
-  }
-
   /// Where a line went.
   struct Receipt: Sendable {
     /// After its last byte.
@@ -106,25 +80,26 @@ final class LogWriter: Sendable {
     }
     // Of a message that is sent, when it is delivered. Not by recovery: it isn't through with what stands before.
     if let receipt, receipt.hasRotated, kind != .messageSent, page.state == .ready { noteCheckpoint() }
-    if root.isRemote, !isSyncedSoon, let receipt { try writeOut(receipt.segment) }
+    if root.isRemote, !isSyncedSoon, let receipt { try writeOut(receipt) }
     return receipt
   }
 
   /// Other hosts see what becomes of the files at once, and must not find the log silent about it.
-  private func writeOut(_ segment: Segment) throws {
-    do throws(SystemCallError) { try segment.file.writeOut() } catch {
+  private func writeOut(_ receipt: Receipt) throws {
+    do throws(SystemCallError) { try receipt.segment.file.writeOut() } catch {
       // Not every network file system has this; then a sync does as well.
       guard error.code == ENOSYS || error.code == EINVAL || error.code == ESPIPE else {
-        giveUp(segment)
+        giveUp(receipt.segment)
         throw Self.unknownOutcome(error)
       }
-      try syncData(segment)
+      try sync(receipt)
     }
   }
 
-  private func syncData(_ segment: Segment) throws {
-    do { try segment.syncData() } catch {
-      giveUp(segment)
+  @discardableResult
+  private func sync(_ receipt: Receipt) throws -> UInt64 {
+    do { return try receipt.segment.sync(upTo: receipt.position, of: page) } catch {
+      giveUp(receipt.segment)
       throw Self.unknownOutcome(error)
     }
   }
@@ -367,33 +342,33 @@ final class LogWriter: Sendable {
         guard let outcome = page.outcome(of: segment.number) else { throw Self.unknownOutcome(nil) }
         if outcome.synced >= receipt.position { return }
         if outcome.isFailed { throw Self.unknownOutcome(nil) }
-        return try syncData(segment)
+        try sync(receipt)
+        return
       }
       if synced >= receipt.position { return }
       let generation = page.generation
       let isOverdue = Clock.sinceBoot() - began > Self.syncNanosecondsMax
       if page.beginSync() || isOverdue {
-        try sync(segment)
+        try syncForAll(receipt)
       } else if page.synced < receipt.position {
         page.waitForSync(after: generation, nanoseconds: Self.syncNanosecondsMax / 4)
       }
     }
   }
 
-  private func sync(_ segment: Segment) throws {
+  private func syncForAll(_ receipt: Receipt) throws {
+    let segment = receipt.segment
     page.awaitCompany()
     makeRoom(segment)
-    let target = page.written
     var synced: UInt64?
     defer { page.endSync(upTo: synced) }
     guard page.segment == segment.number else { return }
     guard page.failedSegment < segment.number else { throw Self.unknownOutcome(nil) }
-    let began = Clock.sinceBoot()
-    try syncData(segment)
-    page.noteSyncTime(Clock.sinceBoot() - began)
+    let position = try sync(receipt)
     // Another process may have had the no meanwhile, and who opened the file after that has a yes.
     guard page.failedSegment < segment.number else { throw Self.unknownOutcome(nil) }
-    synced = target
+    // Otherwise some of it may be in the next one.
+    if page.segment == segment.number { synced = position }
   }
 
   static func unknownOutcome(_ cause: SystemCallError?) -> SpoolError {
