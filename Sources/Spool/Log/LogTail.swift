@@ -8,7 +8,7 @@ enum LogTail {
   private static let bytesMax = LogFiles.lineBytesMax + LogWriter.roomBytesMost
 
   /// Cuts what follows the last whole line of a segment, and keeps it aside. Where none ends in the last `bytesMax`, it
-  /// isn't a line that was torn, and stays.
+  /// isn't a line that was torn, and stays; what comes next begins a line.
   /// - Parameter start: where a line ends, or the first begins.
   /// - Returns: where the segment ends now, and how much was torn; nil when it isn't there.
   static func mend(
@@ -20,7 +20,11 @@ enum LogTail {
     guard from < size else { return (size, 0) }
     let bytes = try file.read(at: from, count: size - from)
     let end = from + lastWholeEnd(bytes)
-    if end == size || (end == from && from > start) { return (size, 0) }
+    if end == size { return (size, 0) }
+    if end == from, from > start {
+      if bytes.last != UInt8(ascii: "\n") { _ = try? file.writeOnce([UInt8(ascii: "\n")], at: size) }
+      return (try file.status().size, 0)
+    }
     let torn = setAside(bytes[(end - from)...], of: path, at: end, in: root)
     try file.truncate(to: end)
     return (end, torn)
