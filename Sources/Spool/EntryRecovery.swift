@@ -217,16 +217,15 @@ struct EntryRecovery<Entry: FiledEntry> {
   /// A move may leave both names behind when the power fails.
   private func unite(_ id: MessageID, _ places: [Entry], mending: Bool, _ report: inout RecoveryReport) throws {
     let known = known[id]
-    let states = places.map { isReadable($0.path, id) }
-    // A script that knows of no recovery is moving it.
-    if states.contains(nil) { return }
-    let readable = zip(places, states).filter { $0.1 == true }.map(\.0)
+    let readable = places.filter { isReadable($0.path, id) == true }
     // Damaged, it is made again where the log has it: another name may be older, though the log has lost it.
     let logged = try places.first { $0 == known?.entry }.flatMap { entry throws -> Entry? in
       try readable.contains(entry) || body(id) != nil ? entry : nil
     }
     func stoodUntil(_ entry: Entry) -> Int { known?.earlier[Standing(entry)] ?? .max }
     let kept = logged ?? readable.max { stoodUntil($0) < stoodUntil($1) } ?? places[0]
+    // A script that knows of no recovery may have moved it just now.
+    guard try root.status(kept.path) != nil else { return }
     for place in places where place != kept {
       report.add(place.path, "is there twice", "removed: it is \(kept.state.rawValue)")
       if mending { try root.clear(place.path) }

@@ -98,6 +98,8 @@ enum Layout {
   /// What was removed of all logs as nobody needed it any more.
   static let forgotten = "log/.gc"
   static let forgottenLock = "log/.gc-lock"
+  /// Held by who recovers what is that user's.
+  static func recoveryLock(of user: UInt32) -> String { "log/.recovery-lock.\(user)" }
   static func checkpoint(of host: String) -> String { "log/\(host)/checkpoint" }
 
   /// Rung when something was done to a bot's tasks: closing it after writing wakes whoever watches the inbox.

@@ -113,13 +113,20 @@ struct Recovery {
   /// and open it at once, the second finds the first at work. Of several machines each takes the others to be at work.
   static func alone<Result>(in root: Directory, as user: uid_t?, _ body: () throws -> Result) throws -> Result {
     if root.isRemote { return try body() }
-    // Where users share the spool each recovers what is his. What others can open they could hold for ever.
-    let path = user.map { Layout.keys(of: $0) } ?? Layout.log
-    if let user, (try? root.makeOwn(path, of: user)) == nil { return try body() }
-    let directory = try root.open(path, O_RDONLY | O_DIRECTORY)
-    try directory.lock()
-    defer { _ = try? directory.unlock() }
+    let lock = try lock(in: root, as: user)
+    try lock?.lock()
+    defer { _ = try? lock?.unlock() }
     return try body()
+  }
+
+  private static func lock(in root: Directory, as user: uid_t?) throws(SystemCallError) -> Descriptor? {
+    guard let user else { return try root.open(Layout.log, O_RDONLY | O_DIRECTORY) }
+    // Where users share the spool each recovers what is his. What others can open they could hold for ever.
+    guard let file = try? root.open(Layout.recoveryLock(of: user), O_RDWR | O_CREAT, mode: Permissions.privateFile)
+    else { return nil }
+    let status = try file.status()
+    guard status.owner == user, status.mode & 0o077 == 0 else { return nil }
+    return file
   }
 
   /// Messages logged less than this long ago by another host may still be on their way to their inboxes.

@@ -24,8 +24,8 @@ import Testing
     let before = fixture.spool.now().advanced(bySeconds: -60)
     try fixture.spool.log.append(.messageSent, parcel.subject, time: before) { parcel.writeLogData(to: &$0) }
     fixture.setBoot(String(repeating: "0", count: 32))
-    let lock = isShared ? Layout.keys(of: geteuid()) : Layout.log
-    let first = try Directory(fixture.path).open(lock, O_RDONLY | O_DIRECTORY)
+    let lock = isShared ? Layout.recoveryLock(of: geteuid()) : Layout.log
+    let first = try Directory(fixture.path).open(lock, O_RDONLY)
     try first.lock()
 
     let found = Mutex<Int?>(nil)
@@ -50,4 +50,45 @@ import Testing
     TemporaryDirectory.removeTree(fixture.path + "/log/" + page.split(separator: "/").dropLast().last!)
     #expect(try fixture.rebooted().recovery?.count == 1)
   }
+
+  #if DEBUG
+    @Test func `a task that somebody moves while it is recovered is left where it is then`() throws {
+      /// A task that a power cut left in two places, recovered by another process.
+      func recover(_ fault: String) throws -> (Fixture, TaskEntry, String, Running) {
+        let fixture = try Fixture("coder")
+        let task = try fixture.spool.addTask(TaskRecord(title: "x"))
+        let other = "\(fixture.path)/\(task.path)".replacing("/pending/", with: "/cancelled/")
+        try Plain.write(other, try Plain.read("\(fixture.path)/\(task.path)"))
+        fixture.setBoot(String(repeating: "0", count: 32))
+        let environment = ["SPOOL_FAULT_TRACE": fixture.home("trace"), "SPOOL_FAULT": fault]
+        return (fixture, task, other, try OwnProcess.start("open", [fixture.path], environment: environment))
+      }
+      func calls(_ fixture: Fixture) throws -> [Substring] {
+        try Plain.text(fixture.home("trace")).split(separator: "\n")
+      }
+      for _ in 0..<20 {
+        let (traced, task, _, child) = try recover("")
+        #expect(try child.wait(seconds: SpoolCommand.secondsMax).output.hasSuffix(" 1\n"))
+        #expect(try traced.spool.findTask(task.id) == task)
+        let all = try calls(traced)
+        let removal = try #require(all.firstIndex(of: "unlinkat"))
+        // Both were listed, and neither was read.
+        let first = removal - 5
+        #expect(all[first...removal] == ["openat", "pread", "openat", "pread", "fstatat", "unlinkat"])
+
+        let (fixture, entry, other, stopped) = try recover("stop-before:\(first + 1)")
+        #expect(eventually { stopped.isStoppedOrOver })
+        // On a busy machine it makes more calls before, or fewer.
+        let isThere = try calls(fixture) == Array(all[...first])
+        if isThere { #expect(rename("\(fixture.path)/\(entry.path)", other) == 0) }
+        stopped.kill(SIGCONT)
+        let outcome = try stopped.wait(seconds: SpoolCommand.secondsMax)
+        guard isThere else { continue }
+        #expect(outcome.output.hasSuffix(" 0\n"), "\(outcome)")
+        #expect(try fixture.spool.findTask(entry.id)?.state == .cancelled)
+        return
+      }
+      Issue.record("it was never stopped before it had read what it had listed")
+    }
+  #endif
 }
