@@ -268,12 +268,12 @@ public struct History: Sendable {
   }
 }
 
-/// Calls `body` with each line that holds the text, until it returns false.
+/// Calls `body` with each line that holds the text, until it returns false. All hold an empty one.
 func forEachMatch(
   of search: TextSearch, in lines: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) throws -> Bool
 ) rethrows -> Bool {
   var position = 0
-  while let match = search.firstMatch(in: lines, from: position) {
+  while position < lines.count, let match = search.firstMatch(in: lines, from: position) {
     let start = lines.lastFeed(before: match).map { $0 + 1 } ?? 0
     let end = lines.firstFeed(from: match).map { $0 + 1 } ?? lines.count
     guard try body(UnsafeBufferPointer(rebasing: lines[start..<end])) else { return false }

@@ -13,6 +13,10 @@ extension Verb {
   ]
 
   static func filter(_ invocation: Invocation) throws -> History.Filter {
+    // Nobody is called that: most likely a variable isn't set.
+    for name in ["--bot", "--from", "--to", "--type", "--conversation"] where invocation.value(name) == "" {
+      throw UsageError("\(name) is empty")
+    }
     var filter = History.Filter()
     filter.bot = invocation.value("--bot")
     filter.from = invocation.value("--from")
