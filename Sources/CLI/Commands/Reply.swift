@@ -9,29 +9,30 @@ extension Verb {
     ],
     example: "spool reply 8f3a \"done: see branch rfc3339\"",
     exits:
-      "0 kept (prints its id), 1 no such message, 3 the claim is lost, 65 it has no sender, 67 the sender is no bot"
+      "0 kept (prints its id), 1 no such message, 3 the claim is lost: nothing was sent, 65 it has no sender, 67 the sender is no bot"
   ) { invocation in
     try invocation.expect(atMost: 2)
     let named = try invocation.operand(0, "ID")
     let spool = try invocation.spool()
-    let id = try History(spool).identifier(named)
-    guard let (original, recipients) = try spool.message(id) else {
-      throw SpoolError(.notFound, "no message \(id)", hint: "see: spool log")
+    let asked = try History(spool).identifier(named)
+    guard let (original, recipients) = try spool.message(asked) else {
+      throw SpoolError(.notFound, "no message \(asked)", hint: "see: spool log")
     }
     var content = try message(invocation)
     let isOwn = invocation.value("--from") == nil && Invocation.environment("SPOOL_BOT") == nil && recipients.count == 1
     let sender = isOwn ? recipients[0] : try invocation.sender()
     content.content = try invocation.text(operand: 1)
-    let answer = try spool.send(
-      spool.reply(to: original, from: sender, content), durability: try durability(invocation))
-    if invocation.has("--ack") {
-      let claim = try spool.claim(named: named)
-      try spool.ack(claim.bot, claim.name)
-    }
+    let answer = try spool.reply(to: original, from: sender, content)
+    let durability = try durability(invocation)
+    let claim = invocation.has("--ack") ? try spool.claim(named: named) : nil
+    // Somebody else may be at work on it, if its lease ran out: then nothing is sent.
+    if let claim { try spool.extend(claim.bot, claim.name) }
+    let id = try spool.send(answer, durability: durability)
+    if let claim { try spool.ack(claim.bot, claim.name) }
     if invocation.isJSON {
-      invocation.output.object { $0.member("id", answer.description) }
+      invocation.output.object { $0.member("id", id.description) }
     } else {
-      invocation.output.line("\(answer)")
+      invocation.output.line("\(id)")
     }
     return .done
   }
