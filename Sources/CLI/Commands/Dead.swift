@@ -16,6 +16,8 @@ extension Verb {
   ) { invocation in
     try invocation.expect(atMost: 1)
     let name = try invocation.operand(0, "BOT")
+    let chosen = ["--show", "--retry", "--retry-all", "--discard"].filter(invocation.has)
+    if chosen.count > 1 { throw UsageError("\(chosen[0]) or \(chosen[1]), not both") }
     let spool = try invocation.spool()
     let bot = try spool.bot(named: name)
     let letters = try spool.deadLetters(of: bot)
@@ -49,7 +51,13 @@ extension Verb {
   }
 
   private static func find(_ id: String, _ letters: [DeadLetter], _ bot: BotName) throws -> DeadLetter {
-    let found = letters.filter { $0.name.description.contains(id) }
+    // Less than that may be a part of any, and an empty variable of all.
+    guard id.utf8.count >= 4 else {
+      throw SpoolError(
+        .badData, "\"\(id.escapedForTerminal())\" is no id", hint: "give at least four of its characters")
+    }
+    let part = EntryName(id)?.id.description ?? id
+    let found = letters.filter { $0.name.id.description.contains(part) }
     if found.count == 1 { return found[0] }
     let shown = id.escapedForTerminal()
     if found.isEmpty {
