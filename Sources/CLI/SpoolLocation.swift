@@ -56,8 +56,7 @@ extension Invocation {
       guard index >= operands.count else { throw UsageError("give a text or --file, not both") }
       return try Self.read(file)
     }
-    if index < operands.count, operands[index] != "-" { return operands[index] }
-    if let rest, !rest.isEmpty { return rest.joined(separator: " ") }
+    if index < operands.count, !isStandardInput(index) { return operands[index] }
     if index >= operands.count, isatty(0) == 1 {
       throw UsageError("the text is missing; or pipe it in, or give --file F")
     }

@@ -100,10 +100,13 @@ enum Help {
 /// A command line, taken apart as its verb says.
 struct Invocation {
   let output: Output
+  /// With what follows `--`, unless that is a program.
   let operands: [String]
-  /// What follows `--`.
-  let rest: [String]?
+  /// What follows `--` where a program stands there.
+  let program: [String]
   private let takesProgram: Bool
+  /// How many operands stand before `--`: behind it even `-` is a text.
+  private let plainCount: Int
   /// In the order in which they were given. Not a dictionary: see `Spool.LogAccess`.
   private let values: [(option: String, value: String)]
 
@@ -112,7 +115,7 @@ struct Invocation {
     takesProgram = verb.usage.contains("-- PROGRAM")
     var operands: [String] = []
     var values: [(option: String, value: String)] = []
-    var rest: [String]?
+    var rest: [String] = []
     var index = 0
     while index < arguments.count {
       let argument = arguments[index]
@@ -140,9 +143,13 @@ struct Invocation {
         index += 1
       }
     }
-    self.operands = operands
+    plainCount = operands.count
+    program = takesProgram ? rest : []
+    // A text that is one operand needs no quotes there.
+    let takesText = ["|-|--file F", "[TEXT]"].contains { verb.usage.contains($0) }
+    if takesText, !rest.isEmpty { rest = [rest.joined(separator: " ")] }
+    self.operands = takesProgram ? operands : operands + rest
     self.values = values
-    self.rest = rest
   }
 
   private static func unknown(_ name: String, _ verb: Verb) -> UsageError {
@@ -150,8 +157,7 @@ struct Invocation {
     let near = NearMatch.of(
       String(name.drop { $0 == "-" }), among: verb.allOptions.map { String($0.name.dropFirst(2)) })
     let hint = near.isEmpty ? "" : "; did you mean \(near.map { "--" + $0 }.joined(separator: ", "))?"
-    let text =
-      name.hasPrefix("--") ? "" : "; a text that begins with - goes after --, or through --file or standard input"
+    let text = name.hasPrefix("--") ? "" : "; what begins with - and is no option goes after --"
     return UsageError("no option \(name.escapedForTerminal())\(hint)\(hint.isEmpty ? text : "")")
   }
 
@@ -167,6 +173,9 @@ struct Invocation {
     guard index < operands.count else { throw UsageError("\(name) is missing") }
     return operands[index]
   }
+
+  /// Whether an operand stands for standard input.
+  func isStandardInput(_ index: Int) -> Bool { index < plainCount && operands[index] == "-" }
 
   /// Refuses more operands than the verb takes: a forgotten quote would otherwise lose half a text.
   func expect(atMost count: Int) throws(UsageError) {

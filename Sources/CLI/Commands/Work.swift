@@ -61,9 +61,8 @@ extension Verb {
     let spool = try invocation.spool()
     let bot = try spool.bot(named: name)
     let card = try? spool.card(of: bot)
-    let isGiven = !(invocation.rest ?? []).isEmpty
-    let start = isGiven ? nil : card?.start
-    guard let program = isGiven ? invocation.rest : start?.program else {
+    let start = invocation.program.isEmpty ? card?.start : nil
+    guard let program = start?.program ?? (invocation.program.isEmpty ? nil : invocation.program) else {
       throw UsageError("the program is missing, and \(bot)'s card names none: spool work \(bot) -- PROGRAM ARG…")
     }
     var options = WorkerOptions(arguments: program)

@@ -52,11 +52,8 @@ extension Verb {
   /// The title alone, or what a file says: the title on its first line and the description below, as with commits, or
   /// the task in JSON.
   private static func firstRecord(_ invocation: Invocation) throws -> TaskRecord {
-    guard invocation.value("--file") != nil || invocation.operands.isEmpty || invocation.operands[0] == "-" else {
+    guard invocation.value("--file") != nil || invocation.operands.isEmpty || invocation.isStandardInput(0) else {
       return TaskRecord(title: invocation.operands[0])
-    }
-    if let rest = invocation.rest, !rest.isEmpty, invocation.operands.isEmpty, invocation.value("--file") == nil {
-      return TaskRecord(title: rest.joined(separator: " "))
     }
     let text = try invocation.text(operand: 0)
     if text.utf8.first(where: { $0 > 32 }) == UInt8(ascii: "{") { return try TaskRecord(parsing: Array(text.utf8)) }

@@ -49,9 +49,7 @@ extension Verb {
       }
     }
     // One without a result is done all the same.
-    guard invocation.operands.count > 1 || invocation.value("--file") != nil || invocation.rest != nil else {
-      return nil
-    }
+    guard invocation.operands.count > 1 || invocation.value("--file") != nil else { return nil }
     return JSONText(string: try invocation.text(operand: 1))
   }
 }

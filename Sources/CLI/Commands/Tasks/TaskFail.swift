@@ -19,7 +19,7 @@ extension Verb {
     if delay != nil, invocation.has("--final") { throw UsageError("--final or --delay, not both") }
     let spool = try invocation.taskSpool()
     let entry = try spool.taskInHand(named: part, of: invocation.holdingBot(spool))
-    guard invocation.operands.count > 1 || invocation.value("--file") != nil || invocation.rest != nil else {
+    guard invocation.operands.count > 1 || invocation.value("--file") != nil else {
       throw UsageError("ERROR is missing: say why it failed")
     }
     let error = try invocation.text(operand: 1)

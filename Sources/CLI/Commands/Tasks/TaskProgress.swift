@@ -19,7 +19,7 @@ extension Verb {
     guard let percent = Int(number.hasSuffix("%") ? String(number.dropLast()) : number), 0...100 ~= percent else {
       throw UsageError("PERCENT \(Output.excerpt(number, 20)) is not a whole number from 0 to 100")
     }
-    let text = invocation.operands.count > 2 ? invocation.operands[2] : invocation.rest?.joined(separator: " ")
+    let text = invocation.operands.count > 2 ? invocation.operands[2] : nil
     let spool = try invocation.taskSpool()
     let entry = try spool.taskInHand(named: part, of: invocation.holdingBot(spool))
     let author = try invocation.author()
