@@ -50,7 +50,7 @@ extension Invocation {
     return (try? BotName(parsing: user.lowercased()))?.description ?? "human"
   }
 
-  /// The text to send: an operand, `-` or nothing for standard input, or `--file`.
+  /// The text to send: an operand, `-` or nothing for standard input, or `--file`, which may be `-`, too.
   func text(operand index: Int) throws -> String {
     if let file = value("--file") {
       guard index >= operands.count else { throw UsageError("give a text or --file, not both") }
@@ -60,14 +60,22 @@ extension Invocation {
     if index >= operands.count, isatty(0) == 1 {
       throw UsageError("the text is missing; or pipe it in, or give --file F")
     }
-    return try Self.read("/dev/stdin")
+    return try Self.read("-")
   }
 
-  static func read(_ path: String) throws -> String {
+  /// What a file says; `-` is standard input.
+  static func read(_ file: String) throws -> String {
+    let path = file == "-" ? "standard input" : file
     var bytes: [UInt8] = []
     do {
-      let file = try Descriptor.open(path, O_RDONLY)
-      while let part = try file.read(maximum: 1 << 20), !part.isEmpty {
+      // Not through /dev/stdin: a socket can't be opened, nor another user's pipe, and of a file it is the beginning.
+      let file = try file == "-" ? Descriptor.duplicate(0, path) : Descriptor.open(file, O_RDONLY)
+      while true {
+        guard let part = try file.read(maximum: 1 << 20) else {
+          _ = try Poll.wait([file.raw], nanoseconds: nil)
+          continue
+        }
+        if part.isEmpty { break }
         bytes += part
         guard bytes.count <= Message.bytesMax else {
           throw SpoolError(

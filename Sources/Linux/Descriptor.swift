@@ -30,6 +30,12 @@ public struct Descriptor: ~Copyable, Sendable {
     return Descriptor(raw: raw, path: path)
   }
 
+  /// Another descriptor of what is open already: where it stands in a file is the same for both. C: fcntl(2),
+  /// F_DUPFD_CLOEXEC.
+  public static func duplicate(_ raw: CInt, _ name: String) throws(SystemCallError) -> Descriptor {
+    Descriptor(raw: try systemCall("fcntl", name) { fcntl(raw, F_DUPFD_CLOEXEC, 0) }, path: name)
+  }
+
   /// Memory that looks like a file, for handing bytes to a child. C: memfd_create(2).
   public static func memory(_ name: String, _ bytes: [UInt8]) throws(SystemCallError) -> Descriptor {
     let raw = try systemCall("memfd_create", name) { clinux_memfd_create(name) }

@@ -58,7 +58,7 @@ extension Verb {
       throw UsageError("\(option) is what the file says: --file stands alone")
     }
     let name = try invocation.operands.first.map { try BotName(parsing: $0) }
-    let text = try Invocation.read(file == "-" ? "/dev/stdin" : file)
+    let text = try Invocation.read(file)
     var card: Card
     do { card = try Card(specification: Array(text.utf8), name: name) } catch {
       let shown = file == "-" ? "standard input" : Output.excerpt(file, 80)

@@ -44,7 +44,7 @@ extension Verb {
         throw UsageError("a RESULT or --data, not both")
       }
       guard invocation.value("--data") == "-" else { return try invocation.json("--data") }
-      do { return try JSONText(validating: try Invocation.read("/dev/stdin")) } catch let error as JSONError {
+      do { return try JSONText(validating: try Invocation.read("-")) } catch let error as JSONError {
         throw FormatError("standard input is not JSON: \(error)")
       }
     }

@@ -86,7 +86,7 @@ extension Verb {
 
   /// Nil when it won't do, which has been said then, a line for each mistake.
   private static func read(_ file: String) throws -> Workflow? {
-    let text = try Invocation.read(file == "-" ? "/dev/stdin" : file)
+    let text = try Invocation.read(file)
     do { return try Workflow(parsing: Array(text.utf8)) } catch {
       let name = file == "-" ? "standard input" : Output.excerpt(file, 80)
       for problem in error.problems { Output.talk("spool: \(name): \(problem)") }
