@@ -2,12 +2,19 @@ import Linux
 import Spool
 import SpoolFormat
 
+extension Message {
+  /// What there is to be read in it: its text, else its data, else its context.
+  var says: String {
+    if let content, !content.isEmpty { return content }
+    return data?.description ?? context?.description ?? ""
+  }
+}
+
 /// How messages and events are shown.
 enum MessageView {
   /// What a message says, on one line.
   static func summary(_ message: Message?, _ count: Int = 72) -> String {
-    guard let message else { return "" }
-    return Output.excerpt(message.content ?? message.data?.description ?? message.context?.description ?? "", count)
+    Output.excerpt(message?.says ?? "", count)
   }
 
   /// The last characters of an id's random part are enough to name it, and short enough to type.
@@ -28,8 +35,7 @@ enum MessageView {
         write(answer, to: &writer)
       }
     } else {
-      let says = answer.content ?? answer.data?.description ?? ""
-      output.line(output.isTerminal ? says.escapedForTerminal(keepingLines: true) : says)
+      output.line(output.isTerminal ? answer.says.escapedForTerminal(keepingLines: true) : answer.says)
     }
     guard output.finish(.done) == .done else {
       let bot = answer.to.first ?? "BOT"
@@ -129,7 +135,7 @@ enum MessageView {
     text += field("expires", message.expiresAt.map(TimeText.local)) + field("key", message.idempotencyKey)
     text += field("context", message.context?.description) + field("data", message.data?.description)
     for extra in message.extra { text += field(extra.name, extra.value.description) }
-    if let content = message.content { text += "\n\(content.escapedForTerminal(keepingLines: true))\n" }
+    if let content = message.content, !content.isEmpty { text += "\n\(content.escapedForTerminal(keepingLines: true))\n" }
     return text
   }
 }

@@ -63,6 +63,13 @@ extension Invocation {
     return try Self.read("-")
   }
 
+  /// What a message says in words: nil where only its data or its context speak. Standard input isn't touched then: it may be
+  /// a loop's.
+  func content(operand index: Int) throws -> String? {
+    let speaks = index < operands.count || value("--file") != nil
+    return !speaks && (has("--data") || has("--context")) ? nil : try text(operand: index)
+  }
+
   /// What a file says; `-` is standard input.
   static func read(_ file: String) throws -> String {
     let path = file == "-" ? "standard input" : file

@@ -58,7 +58,7 @@ extension Verb {
       Output.talk(
         "yours for \(TimeText.short(microseconds: Int(lease * 1e6))); settle it with: spool ack \(claim.token)")
     }
-    let says = message.content ?? message.data?.description ?? message.context?.description ?? ""
+    let says = message.says
     invocation.output.line(invocation.output.isTerminal ? says.escapedForTerminal(keepingLines: true) : says)
   }
 }

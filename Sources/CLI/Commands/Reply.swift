@@ -21,7 +21,7 @@ extension Verb {
     var content = try message(invocation)
     let isOwn = invocation.value("--from") == nil && Invocation.environment("SPOOL_BOT") == nil && recipients.count == 1
     let sender = isOwn ? recipients[0] : try invocation.sender()
-    content.content = try invocation.text(operand: 1)
+    content.content = try invocation.content(operand: 1)
     let answer = try spool.reply(to: original, from: sender, content)
     let durability = try durability(invocation)
     let claim = invocation.has("--ack") ? try spool.claim(named: named) : nil
@@ -59,7 +59,7 @@ extension Verb {
     }
     let routes = try Routes(invocation, spool, [to])
     message.to = try routes.named.map { try spool.bot(named: $0).description }
-    message.content = try invocation.text(operand: 1)
+    message.content = try invocation.content(operand: 1)
     let sender = try BotName(parsing: try invocation.sender())
     if try !spool.exists(sender) {
       var card = Card(name: sender)

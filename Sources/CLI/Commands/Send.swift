@@ -4,7 +4,7 @@ import SpoolFormat
 extension Verb {
   static let sendingOptions: [Option] = [
     .value("--from", "BOT", "the sender (else $SPOOL_BOT, else your user name, or human)"),
-    .value("--file", "F", "send what is in the file; without TEXT and this, what is on standard input"),
+    .value("--file", "F", "send what is in the file; without TEXT, this, --data and --context: standard input"),
     .value("--type", "WORD", "request, broadcast, discussion, notification, handoff, status, error or another word"),
     .value("--priority", "N", "1 to 10, or low, normal, high, urgent, critical (5)"),
     .value("--conversation", "NAME", "what it belongs to"),
@@ -58,7 +58,7 @@ extension Verb {
     // Wrong names are said before a text is waited for.
     let routes = try Routes(invocation, spool, to)
     for name in routes.named where name != "team" && !name.hasPrefix("#") { _ = try spool.bot(named: name) }
-    message.content = try invocation.text(operand: index)
+    message.content = try invocation.content(operand: index)
     if let part = invocation.value("--reply-to") {
       let original = try History(spool).identifier(part)
       message.inReplyTo = original.description

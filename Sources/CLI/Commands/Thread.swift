@@ -36,8 +36,7 @@ extension Verb {
     let head =
       "\(TimeText.local(event.time))  \(Output.excerpt(message?.from ?? "?", 64)) → \(Output.excerpt(whom, 200))\(type)"
     output.line(output.styled(head, .bold) + "  " + output.styled(MessageView.short(event.subject), .dim))
-    let says = message?.content ?? message?.data?.description ?? message?.context?.description ?? ""
-    for line in says.split(separator: "\n", omittingEmptySubsequences: false) {
+    for line in (message?.says ?? "").split(separator: "\n", omittingEmptySubsequences: false) {
       output.line("  \(String(line).escapedForTerminal())")
     }
   }
