@@ -31,7 +31,7 @@ extension Verb {
     show(claim, spool, invocation, inbox.lease)
     // Shown before it is settled: a message that nobody saw must come again.
     guard invocation.output.finish(.done) == .done else {
-      try spool.nack(bot, claim.name, reason: "could not be shown")
+      try spool.unclaim(bot, claim.name, reason: "could not be shown")
       return .inputOutput
     }
     if invocation.has("--ack") { try spool.ack(bot, claim.name) }
