@@ -55,6 +55,11 @@ extension Verb {
       Output.talk("read it with: spool task show \(short); end it with: spool task complete \(short) RESULT")
       invocation.output.line(entry.name.description)
     }
+    // A claim that nobody saw has no lease to end it.
+    guard invocation.output.finish(.done) == .done else {
+      try spool.release(entry, reason: "could not be shown", by: bot.description)
+      return .inputOutput
+    }
     return .done
   }
 
