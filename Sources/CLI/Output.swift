@@ -4,7 +4,8 @@ import SpoolFormat
 /// Standard output, buffered: data goes here, talk to standard error.
 final class Output {
   private var buffer: [UInt8] = []
-  private var hasFailed = false
+  /// Why it can't be written any more.
+  private var failure: CInt?
   let isTerminal = isatty(1) == 1
   /// Never with `NO_COLOR` in the environment (no-color.org), nor anywhere but on a terminal.
   private let hasColours = isatty(1) == 1 && (getenv("NO_COLOR").map { $0.pointee == 0 } ?? true)
@@ -27,20 +28,23 @@ final class Output {
     write(writer.bytes + [10])
   }
 
-  func flush() {
+  /// Whether all went through until now: what never ends by itself ends when it didn't.
+  @discardableResult
+  func flush() -> Bool {
     var written = 0
-    while written < buffer.count, !hasFailed {
+    while written < buffer.count, failure == nil {
       let count = buffer.withUnsafeBytes { Glibc.write(1, $0.baseAddress! + written, $0.count - written) }
-      if count > 0 { written += count } else if errno != EINTR { hasFailed = true }
+      if count > 0 { written += count } else if errno != EINTR { failure = errno }
     }
     buffer.removeAll(keepingCapacity: true)
+    return failure == nil
   }
 
   /// Writes what is left; the status is that of the command, unless its output was lost.
   func finish(_ exit: Exit) -> Exit {
     flush()
-    guard hasFailed, exit == .done else { return exit }
-    Output.talk("spool: cannot write to standard output: \(String(cString: strerror(errno)))")
+    guard let failure, exit == .done else { return exit }
+    Output.talk("spool: cannot write to standard output: \(String(cString: strerror(failure)))")
     return .inputOutput
   }
 

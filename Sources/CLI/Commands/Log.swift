@@ -70,13 +70,13 @@ extension Verb {
       count = events.count
     }
     if let end {
-      output.flush()
+      guard output.flush() else { return .done }
       try history.follow(filter, from: end) { event in
         if shown.remove("\(event.source) \(event.id)") != nil { return true }
         show(event)
-        output.flush()
-        return true
+        return output.flush()
       }
+      return .done
     }
     if count == 0 { Output.talk("nothing in the log that matches") }
     return count == 0 ? .nothing : .done

@@ -155,7 +155,7 @@ extension Verb {
       } else {
         invocation.output.line(row(change).joined(separator: "  "))
       }
-      invocation.output.flush()
+      guard invocation.output.flush() else { break }
       count += 1
     }
     return .done
