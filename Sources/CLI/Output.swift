@@ -1,4 +1,5 @@
 import Glibc
+import Linux
 import SpoolFormat
 
 /// Standard output, buffered: data goes here, talk to standard error.
@@ -34,7 +35,16 @@ final class Output {
     var written = 0
     while written < buffer.count, failure == nil {
       let count = buffer.withUnsafeBytes { Glibc.write(1, $0.baseAddress! + written, $0.count - written) }
-      if count > 0 { written += count } else if errno != EINTR { failure = errno }
+      if count > 0 {
+        written += count
+      } else if errno == EAGAIN {
+        // Whoever it shares its standard output with has made it one that doesn't block.
+        var room = PollSet()
+        _ = room.add(1, forWriting: true)
+        do { try room.wait(until: nil) } catch { failure = error.code }
+      } else if errno != EINTR {
+        failure = errno
+      }
     }
     buffer.removeAll(keepingCapacity: true)
     return failure == nil
@@ -46,6 +56,13 @@ final class Output {
     guard let failure, exit == .done else { return exit }
     Output.talk("spool: cannot write to standard output: \(String(cString: strerror(failure)))")
     return .inputOutput
+  }
+
+  /// The same where something was kept: who can't see its id must not believe that it wasn't, and send again.
+  func finish(kept id: MessageID) -> Exit {
+    let exit = finish(.done)
+    if exit != .done { Output.talk("spool: kept all the same: \(id)") }
+    return exit
   }
 
   /// A line on standard error.

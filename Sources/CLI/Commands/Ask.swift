@@ -48,7 +48,7 @@ extension Verb {
       } else {
         invocation.output.line("\(id)")
       }
-      return .done
+      return invocation.output.finish(kept: id)
     }
     let progress = GoalProgress(spool)
     let (id, answer) = try spool.request(message, waiting: seconds, meanwhile: { progress.show($0) }) {

@@ -34,7 +34,7 @@ extension Verb {
     } else {
       invocation.output.line("\(id)")
     }
-    return .done
+    return invocation.output.finish(kept: id)
   }
 
   static let request = Verb(

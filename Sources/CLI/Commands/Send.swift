@@ -76,7 +76,7 @@ extension Verb {
     } else {
       invocation.output.line("\(id)")
     }
-    return .done
+    return invocation.output.finish(kept: id)
   }
 
   static func durability(_ invocation: Invocation) throws -> Durability? {

@@ -44,7 +44,7 @@ extension Verb {
       } else {
         invocation.output.line("\(id)")
       }
-      return .done
+      return invocation.output.finish(kept: id)
     }
     let seconds = wait ?? max(0, announcement.deadline.seconds(since: TimeText.now())) + 10
     return try waitForEnd(of: id, seconds, spool, invocation)

@@ -46,7 +46,7 @@ extension Verb {
     }
     let entry = try spool.addTask(record, by: try invocation.author(), durability: durability)
     if invocation.isJSON { TaskView.write(entry, to: invocation.output) } else { invocation.output.line("\(entry.id)") }
-    return .done
+    return invocation.output.finish(kept: entry.id)
   }
 
   /// The title alone, or what a file says: the title on its first line and the description below, as with commits, or

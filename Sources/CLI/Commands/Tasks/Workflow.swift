@@ -58,7 +58,7 @@ extension Verb {
     } else {
       invocation.output.line("\(submitted.parent)")
     }
-    return .done
+    return invocation.output.finish(kept: submitted.parent)
   }
 
   static let workflowCheck = Verb(
