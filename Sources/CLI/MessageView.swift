@@ -76,7 +76,7 @@ enum MessageView {
 
   /// An event on one line: when, what, who, and what it says.
   static func line(_ event: LogEvent) -> String {
-    let verb = event.kind.description.split(separator: ".").last.map(String.init) ?? event.kind.description
+    let verb = Output.excerpt(event.kind.description.split(separator: ".").last.map(String.init) ?? "?", 24)
     let padded = verb + String(repeating: " ", count: max(0, 11 - verb.count))
     let isMessage = MessageID(event.subject) != nil
     let id = isMessage ? short(event.subject) : ""
@@ -103,7 +103,8 @@ enum MessageView {
       let reason = event.text("reason").map { ": \(Output.excerpt($0))" } ?? ""
       let subject = event.kind == .messageQuarantined ? "\(Output.excerpt(event.subject, 60)) " : ""
       return "\(subject)by \(bot(event))\(reason)"
-    case .topicSubscribed, .topicUnsubscribed: return "\(event.subject) #\(event.text("topic") ?? "")"
+    case .topicSubscribed, .topicUnsubscribed:
+      return "\(Output.excerpt(event.subject, 64)) #\(Output.excerpt(event.text("topic") ?? "", 64))"
     case .stateSet, .stateDeleted:
       guard
         let value = (try? StateKey(parsing: event.subject)).flatMap({ StateValue(parsing: event.data.bytes, key: $0) })
@@ -135,7 +136,9 @@ enum MessageView {
     text += field("expires", message.expiresAt.map(TimeText.local)) + field("key", message.idempotencyKey)
     text += field("context", message.context?.description) + field("data", message.data?.description)
     for extra in message.extra { text += field(extra.name, extra.value.description) }
-    if let content = message.content, !content.isEmpty { text += "\n\(content.escapedForTerminal(keepingLines: true))\n" }
+    if let content = message.content, !content.isEmpty {
+      text += "\n\(content.escapedForTerminal(keepingLines: true))\n"
+    }
     return text
   }
 }
