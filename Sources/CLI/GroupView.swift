@@ -50,6 +50,11 @@ enum GroupView {
     writer.endObject()
   }
 
+  /// Of skills, which the file may call anything.
+  private static func names(_ skills: [String]) -> String {
+    skills.map { $0.escapedForTerminal() }.joined(separator: ", ")
+  }
+
   static func show(
     _ group: StoredGroup, _ tasks: [MessageID: StoredTask], explaining: Bool, on output: Output
   ) {
@@ -58,14 +63,14 @@ enum GroupView {
     output.line(output.styled(Output.excerpt(announcement.text, 200), .bold))
     output.line("id        \(group.id)")
     output.line("state     \(group.state.rawValue)")
-    output.line("skills    \(announcement.skills.map { "\($0.name):\($0.level)" }.joined(separator: ", "))")
+    output.line("skills    \(names(announcement.skills.map { "\($0.name):\($0.level)" }))")
     output.line("members   \(announcement.sizeMin) to \(announcement.sizeMax)")
     output.line("deadline  \(announcement.deadline.rfc3339)")
     if let from = announcement.from { output.line("from      \(Output.excerpt(from))") }
     if let task = record.task { output.line("task      \(task)") }
     if let error = record.error { output.line("error     \(Output.excerpt(error, 400))") }
     if !record.open.isEmpty, group.state.isLive {
-      output.line("open      \(record.open.map(\.name).joined(separator: ", "))")
+      output.line("open      \(names(record.open.map(\.name)))")
     }
     if !record.parts.isEmpty {
       let rows = record.parts.map { part in
@@ -74,7 +79,7 @@ enum GroupView {
         let state = part.outcome == .left ? "left" : (task?.state.rawValue ?? part.outcome.rawValue) + progress
         let what = part.reason ?? (part.result ?? task?.record.result)?.description ?? ""
         return [
-          part.bot.description, part.skills.map(\.name).joined(separator: ", "), state,
+          part.bot.description, names(part.skills.map(\.name)), state,
           MessageView.short(part.task.description), Output.excerpt(what),
         ]
       }

@@ -55,7 +55,9 @@ public struct Card: Sendable, Hashable {
     public init(parsing text: String) throws(FormatError) {
       let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
       // With = or > it would be a slip, or can't be asked for: any:skill=swift>=advanced.
-      guard !parts[0].isEmpty, parts[0].utf8.count <= 64, !parts[0].contains(where: { "=<>,".contains($0) }) else {
+      guard !parts[0].isEmpty, parts[0].utf8.count <= 64, !parts[0].contains(where: { "=<>,".contains($0) }),
+        parts[0] == parts[0].escapedForTerminal()
+      else {
         throw FormatError("a skill is NAME or NAME:LEVEL, such as swift:expert")
       }
       name = parts[0]

@@ -164,13 +164,14 @@ private final class WorkLog {
     case .lost(.message(let claim)):
       "\(short(.message(claim))) is no longer ours: its lease ran out, or it was settled"
     case .lost(let task): "\(short(task)) is no longer ours: it was cancelled or moved, or its lease ran out"
-    case .restarting(let reason, let delay): "the program ended (\(reason)); starting it again\(Self.after(delay))"
+    case .restarting(let reason, let delay):
+      "the program ended (\(Self.firstLine(reason))); starting it again\(Self.after(delay))"
     case .problem(let text, let delay): delay > 0 ? "\(text); trying again\(Self.after(delay))" : text
     case .stopping(let count): count > 0 ? "finishing \(count) in hand; once more to kill" : nil
     }
   }
 
-  private static func firstLine(_ text: String) -> Substring { text.prefix { !$0.isNewline } }
+  private static func firstLine(_ text: String) -> String { String(text.prefix { !$0.isNewline }).escapedForTerminal() }
 
   private static func after(_ delay: Double) -> String {
     delay > 0 ? " in \(TimeText.short(microseconds: Int(delay * 1e6)))" : ""

@@ -147,7 +147,7 @@ extension Verb {
       step.state == .blocked && step.record.blockedReason == nil
       ? "after "
         + step.record.stepNames.filter { step.record.dependsOn.contains($0.value) }.keys.sorted()
-        .joined(separator: ", ")
+        .map { Output.excerpt($0, 32) }.joined(separator: ", ")
       : TaskView.remark(step)
     return TaskView.name(step.state) + by + (remark.isEmpty ? "" : ": " + remark)
   }
