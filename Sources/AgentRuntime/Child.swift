@@ -39,6 +39,13 @@ final class Child {
   /// When to stop waiting for what those it left behind may still print.
   private var outputDeadline = Int.max
 
+  /// What a program is told of its work. Empty where there is nothing to tell: what another worker, above this one, told its
+  /// own program is nothing to this one.
+  private static let told = [
+    "SPOOL_ATTEMPT", "SPOOL_ID", "SPOOL_FROM", "SPOOL_FROM_VERIFIED", "SPOOL_FROM_USER", "SPOOL_CONVERSATION",
+    "SPOOL_CLAIM", "SPOOL_TASK", "SPOOL_GROUP", "SPOOL_PROGRESS",
+  ]
+
   /// Between asking to end and making it.
   private static let graceNanoseconds = 2_000_000_000
   /// A program that has ended may have left others its standard output (`>(tee log)` in bash): they have so long to
@@ -56,7 +63,7 @@ final class Child {
     let error = try PipeEnd.pair()
     try output.reading.setNonBlocking()
     try error.reading.setNonBlocking()
-    var environment = environment
+    var environment = environment.merging(Self.told.map { ($0, "") }) { given, _ in given }
     let progress = tellsProgress ? try PipeEnd.pair() : nil
     if let progress {
       try progress.reading.setNonBlocking()

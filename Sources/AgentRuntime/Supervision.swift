@@ -63,9 +63,9 @@ extension Worker {
     case .message(let claim):
       variables["SPOOL_ID"] = claim.name.id.description
       variables["SPOOL_FROM"] = Self.withoutNUL(claim.message.from ?? "")
-      // Empty where users don't share the spool; what a worker above this one was told is nothing to its program.
-      variables["SPOOL_FROM_VERIFIED"] = claim.sender.map { "\($0.isVerified)" } ?? ""
-      variables["SPOOL_FROM_USER"] = claim.sender?.name ?? ""
+      // Only where users share the spool.
+      variables["SPOOL_FROM_VERIFIED"] = claim.sender.map { "\($0.isVerified)" }
+      variables["SPOOL_FROM_USER"] = claim.sender?.name
       variables["SPOOL_CONVERSATION"] = Self.withoutNUL(claim.message.conversationKey ?? "")
       variables["SPOOL_CLAIM"] = claim.token
     case .task(let task):
