@@ -11,12 +11,13 @@ extension Verb {
       .value("--wait", "DURATION", "how long each of them is waited for (default: 30s)"),
     ],
     example: "spool doctor\nspool doctor --repair\nspool doctor --hosts 2          # on both, within half a minute",
-    exits: "0 nothing wrong, or repaired; 1 something is wrong, or nobody came; 69 no spool",
+    exits: "0 nothing wrong, or all repaired; 1 something is wrong, or nobody came; 69 no spool",
     notes: """
       On storage that several hosts share it measures whether that is fit for them, too, and says what to do where it isn't.
       With --hosts it measures what holds between them: how soon one sees what the other changes, that a file which both
       rename at once is one's, that neither gets a lock of the other's, how far their clocks are apart, and their names.
-      With --json these are objects with "storage", what is wrong has "path", and what waits for too long "backlog": the bot.
+      With --json these are objects with "storage", what is wrong has "path" (past a thousand "more" counts the rest), and
+      what waits for too long "backlog": the bot.
       """
   ) { invocation in
     try invocation.expect(atMost: 0)
@@ -43,7 +44,7 @@ extension Verb {
           writer.member("path", finding.path)
           writer.member("problem", finding.problem)
           writer.member("remedy", finding.remedy)
-          writer.member("repaired", isRepairing)
+          writer.member("repaired", isRepairing && !finding.isLeft)
         }
       } else {
         let path = finding.path.escapedForTerminal()
@@ -51,7 +52,11 @@ extension Verb {
         output.line("\(output.styled(path, .bold)) \(finding.problem.escapedForTerminal()): \(remedy)")
       }
     }
-    if report.count > report.findings.count { output.line("and \(report.count - report.findings.count) more") }
+    let hidden = report.count - report.findings.count
+    if hidden > 0 {
+      invocation.isJSON ? output.object { $0.member("more", hidden) } : output.line("and \(hidden) more")
+    }
+    let left = report.findings.count(where: \.isLeft)
     let storage = try doctor.examineStorage() + together
     show(storage, output, isJSON: invocation.isJSON, isTogether: hosts != nil)
     let isFit = storage.allSatisfy { $0.cure == nil }
@@ -70,14 +75,17 @@ extension Verb {
         output.line("nothing is wrong as far as can be seen without writing; \(checked)")
       } else if report.count == 0 {
         output.line(output.styled("all is well", .green) + "; \(checked)")
+      } else if isRepairing, left == 0 {
+        output.line("repaired; \(checked)")
       } else {
-        let isForPeople = report.findings.count == report.count && report.findings.allSatisfy(\.isLeft)
-        let cure = isForPeople ? "for you to mend" : "repair them with: spool doctor --repair"
-        output.line(
-          isRepairing && !isForPeople ? "repaired; \(checked)" : "\(report.count) things wrong; \(cure)")
+        let isForPeople = isRepairing || left == report.count
+        let count = isForPeople ? left : report.count
+        let (things, them) = count == 1 ? ("thing is", "it") : ("things are", "them")
+        let cure = isForPeople ? "for you to mend" : "repair \(them) with: spool doctor --repair"
+        output.line("\(count) \(things) wrong; \(cure)")
       }
     }
-    return (report.count == 0 || isRepairing) && isFit ? .done : .nothing
+    return (isRepairing ? left : report.count) == 0 && isFit ? .done : .nothing
   }
 
   private static func show(_ storage: [StorageCheck], _ output: Output, isJSON: Bool, isTogether: Bool) {
