@@ -100,6 +100,6 @@ extension Invocation {
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw SpoolError(.badData, "\(path) is not UTF-8", hint: "send its name instead, or encode it")
     }
-    return text.hasSuffix("\n") ? String(text.dropLast()) : text
+    return text.hasSuffix("\n") || text.hasSuffix("\r\n") ? String(text.dropLast()) : text
   }
 }

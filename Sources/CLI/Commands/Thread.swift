@@ -36,7 +36,7 @@ extension Verb {
     let head =
       "\(TimeText.local(event.time))  \(Output.excerpt(message?.from ?? "?", 64)) → \(Output.excerpt(whom, 200))\(type)"
     output.line(output.styled(head, .bold) + "  " + output.styled(MessageView.short(event.subject), .dim))
-    for line in (message?.says ?? "").split(separator: "\n", omittingEmptySubsequences: false) {
+    for line in (message?.says ?? "").split(omittingEmptySubsequences: false, whereSeparator: \.isNewline) {
       output.line("  \(String(line).escapedForTerminal())")
     }
   }

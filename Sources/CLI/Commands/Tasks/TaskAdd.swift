@@ -57,9 +57,10 @@ extension Verb {
     }
     let text = try invocation.text(operand: 0)
     if text.utf8.first(where: { $0 > 32 }) == UInt8(ascii: "{") { return try TaskRecord(parsing: Array(text.utf8)) }
-    let lines = text.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)
+    // "\r\n" is one character, and no "\n".
+    let lines = text.split(maxSplits: 1, omittingEmptySubsequences: false, whereSeparator: \.isNewline)
     var record = TaskRecord(title: String(lines[0]))
-    let description = lines.count > 1 ? lines[1].drop { $0 == "\n" } : ""
+    let description = lines.count > 1 ? lines[1].drop(while: \.isNewline) : ""
     if !description.isEmpty { record.description = String(description) }
     return record
   }
