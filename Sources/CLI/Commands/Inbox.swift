@@ -4,7 +4,7 @@ import SpoolFormat
 extension Verb {
   static let inbox = Verb(
     name: "inbox", summary: "show what waits in a bot's inbox, and what is in hand; takes nothing",
-    usage: "BOT [--limit N]",
+    usage: "BOT [--limit N | --clear]",
     options: [
       .value("--limit", "N", "at most so many of each (100)"),
       .flag("--clear", "ack everything that waits, unread"),
@@ -13,10 +13,11 @@ extension Verb {
   ) { invocation in
     try invocation.expect(atMost: 1)
     let name = try invocation.operand(0, "BOT")
+    if invocation.has("--clear"), invocation.has("--limit") { throw UsageError("--clear or --limit, not both") }
     let limit = try invocation.number("--limit", in: 1...1_000_000) ?? 100
     let spool = try invocation.spool()
     let bot = try spool.bot(named: name)
-    if invocation.has("--clear") { return try clear(spool, bot) }
+    if invocation.has("--clear") { return try clear(spool, bot, invocation) }
     let entries = try spool.entries(of: bot, limit: limit)
     if invocation.isJSON {
       for entry in entries { write(entry, invocation.output) }
@@ -32,14 +33,21 @@ extension Verb {
     return entries.isEmpty ? .nothing : .done
   }
 
-  private static func clear(_ spool: Spool, _ bot: BotName) throws -> Exit {
+  private static func clear(_ spool: Spool, _ bot: BotName, _ invocation: Invocation) throws -> Exit {
     let inbox = try Inbox(spool, bot)
     var count = 0
     while let claim = try inbox.claim() {
       try spool.ack(bot, claim.name, output: "cleared unread")
       count += 1
     }
-    Output.talk("cleared \(count) messages; the log keeps them: spool log --bot \(bot)")
+    if invocation.isJSON {
+      invocation.output.object { writer in
+        writer.member("bot", bot.description)
+        writer.member("cleared", count)
+      }
+    } else {
+      Output.talk("cleared \(count) messages; the log keeps them: spool log --bot \(bot)")
+    }
     return count == 0 ? .nothing : .done
   }
 
