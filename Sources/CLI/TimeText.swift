@@ -12,22 +12,42 @@ enum TimeText {
     return Timestamp(microseconds: Int(time.tv_sec) * 1_000_000 + Int(time.tv_nsec) / 1000)
   }
 
+  /// As RFC 3339 has it, or as `local` writes it: without an offset it is in this machine's time zone, a date alone its
+  /// midnight, and a time alone today's.
+  static func moment(_ text: String) -> Timestamp? {
+    let isTime = text.utf8.dropFirst(2).first == UInt8(ascii: ":")
+    let whole = isTime ? "\(date(fields(now().microseconds / 1_000_000))) \(text)" : text
+    // One that can be given an offset has none.
+    guard let utc = Timestamp(rfc3339: whole + "Z") ?? Timestamp(rfc3339: whole + "T00:00Z") else {
+      return Timestamp(rfc3339: whole)
+    }
+    var seconds = time_t(utc.microseconds / 1_000_000)
+    var parts = tm()
+    gmtime_r(&seconds, &parts)
+    // Whether it is summer there is for mktime to find out.
+    parts.tm_isdst = -1
+    return Timestamp(microseconds: Int(mktime(&parts)) * 1_000_000 + utc.microseconds % 1_000_000)
+  }
+
+  private static func fields(_ seconds: Int) -> tm {
+    var seconds = time_t(seconds)
+    var result = tm()
+    localtime_r(&seconds, &result)
+    return result
+  }
+
+  private static func two(_ number: CInt) -> String { number < 10 ? "0\(number)" : "\(number)" }
+  private static func date(_ day: tm) -> String { "\(day.tm_year + 1900)-\(two(day.tm_mon + 1))-\(two(day.tm_mday))" }
+
   /// In this machine's time zone: the time alone for today, else with the date.
   static func local(_ moment: Timestamp) -> String {
-    func fields(_ seconds: Int) -> tm {
-      var seconds = time_t(seconds)
-      var result = tm()
-      localtime_r(&seconds, &result)
-      return result
-    }
-    func two(_ number: CInt) -> String { number < 10 ? "0\(number)" : "\(number)" }
     let at = fields(moment.microseconds / 1_000_000)
     let today = fields(now().microseconds / 1_000_000)
     let milliseconds = moment.microseconds / 1000 % 1000
     let fraction = String(String(milliseconds + 1000).dropFirst())
     let time = "\(two(at.tm_hour)):\(two(at.tm_min)):\(two(at.tm_sec)).\(fraction)"
     if at.tm_year == today.tm_year, at.tm_yday == today.tm_yday { return time }
-    return "\(at.tm_year + 1900)-\(two(at.tm_mon + 1))-\(two(at.tm_mday)) \(time)"
+    return "\(date(at)) \(time)"
   }
 
   /// `85 µs`, `1.2 ms`, `3.4 s`, `5 min`, `2 h`, `3 d`.

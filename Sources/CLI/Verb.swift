@@ -203,10 +203,13 @@ struct Invocation {
     return seconds
   }
 
-  /// A moment: a time, or a duration before (`sign` −1) or after (1) now.
+  /// A moment: a time, as `TimeText` reads it, or a duration before (`sign` −1) or after (1) now.
   func moment(_ name: String, sign: Double) throws(UsageError) -> Timestamp? {
     guard let text = value(name) else { return nil }
-    if let moment = Timestamp(rfc3339: text) { return moment }
+    if let moment = TimeText.moment(text) { return moment }
+    if text.utf8.count >= 4, text.utf8.allSatisfy({ 48...57 ~= $0 }) {
+      throw UsageError("\(name) \(text) may be a date or seconds: write it as in 2026-11-20, or \(text)s")
+    }
     if let seconds = TimeText.duration(text) { return TimeText.now().advanced(bySeconds: sign * seconds) }
     throw UsageError(
       "\(name) \(text.escapedForTerminal()) is no time: write 2026-11-20T23:45:00Z, or a duration such as 10m")
