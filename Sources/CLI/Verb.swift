@@ -185,6 +185,19 @@ struct Invocation {
     throw UsageError("\"\(extra)\" is one word too many: \(cure)")
   }
 
+  /// Does something to each of several. One that won't do is said, and doesn't keep it from being done to the others.
+  /// - Returns: the status of the first that wouldn't.
+  static func forEach<Item>(_ items: [Item], _ body: (Item) throws -> Void) throws -> Exit {
+    var exit = Exit.done
+    for item in items {
+      do { try body(item) } catch let error as SpoolError {
+        Output.talk("spool: \(error)")
+        if exit == .done { exit = Exit(error.code) }
+      }
+    }
+    return exit
+  }
+
   func number(_ name: String, in range: ClosedRange<Int>) throws(UsageError) -> Int? {
     guard let text = value(name) else { return nil }
     guard let number = Int(text), range ~= number else {

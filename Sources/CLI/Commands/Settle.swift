@@ -2,7 +2,8 @@ import Spool
 import SpoolFormat
 
 extension Verb {
-  private static let lostExits = "0 done, 3 one is no longer in hand (the others are settled), 69 no spool"
+  private static let lostExits =
+    "0 done, 3 one is no longer in hand, 65 a part of several, 69 no spool; the others are done all the same"
 
   static let ack = Verb(
     name: "ack", summary: "say that claimed messages are done", usage: "CLAIM…",
@@ -40,22 +41,14 @@ extension Verb {
     try forEachClaim(invocation) { spool, bot, name in try spool.extend(bot, name) }
   }
 
-  /// A claim that is lost doesn't keep the others from being settled.
   private static func forEachClaim(
     _ invocation: Invocation, _ body: (Spool, BotName, EntryName) throws -> Void
   ) throws -> Exit {
     guard !invocation.operands.isEmpty else { throw UsageError("CLAIM is missing; receive prints it") }
     let spool = try invocation.spool()
-    var exit = Exit.done
-    for operand in invocation.operands {
-      do {
-        let (bot, name) = try spool.claim(named: operand)
-        try body(spool, bot, name)
-      } catch let error as SpoolError where error.code == .claimLost {
-        Output.talk("spool: \(error)")
-        exit = .claimLost
-      }
+    return try Invocation.forEach(invocation.operands) { operand in
+      let (bot, name) = try spool.claim(named: operand)
+      try body(spool, bot, name)
     }
-    return exit
   }
 }

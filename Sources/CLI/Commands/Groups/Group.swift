@@ -89,7 +89,7 @@ extension Verb {
     _ = try invocation.operand(0, "ID")
     let spool = try invocation.groupSpool()
     let author = try invocation.author()
-    for text in invocation.operands {
+    return try Invocation.forEach(invocation.operands) { text in
       let entry = try spool.cancelGroup(named: text, reason: invocation.value("--reason"), by: author)
       if invocation.isJSON {
         invocation.output.object { writer in
@@ -100,7 +100,6 @@ extension Verb {
         Output.talk(entry == nil ? "withdrawn: no hub had it yet" : "cancelled")
       }
     }
-    return .done
   }
 }
 

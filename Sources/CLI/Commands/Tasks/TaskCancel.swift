@@ -16,12 +16,11 @@ extension Verb {
     _ = try invocation.operand(0, "ID")
     let spool = try invocation.taskSpool()
     let author = try invocation.author()
-    for entry in try invocation.operands.map({ try spool.task(named: $0) }) {
+    return try Invocation.forEach(invocation.operands.map { try spool.task(named: $0) }) { entry in
       let cancelled = try spool.cancelWithChildren(entry, reason: invocation.value("--reason"), by: author)
       spool.settleAndTell(cancelled)
       tell(cancelled, entry, "cancelled", invocation)
     }
-    return .done
   }
 
   static let taskRetry = Verb(
@@ -36,10 +35,9 @@ extension Verb {
     _ = try invocation.operand(0, "ID")
     let spool = try invocation.taskSpool()
     let author = try invocation.author()
-    for entry in try invocation.operands.map({ try spool.task(named: $0) }) {
+    return try Invocation.forEach(invocation.operands.map { try spool.task(named: $0) }) { entry in
       tell(try spool.retryWithRelatives(entry, by: author), entry, "brought back", invocation)
     }
-    return .done
   }
 
   /// The task alone, or how many came with it.
