@@ -50,6 +50,16 @@ enum GroupView {
     writer.endObject()
   }
 
+  /// A group that can't be read is shown all the same, with what is wrong.
+  static func write(_ entry: GroupEntry, problem: String, to output: Output) {
+    output.object { writer in
+      writer.member("id", entry.id.description)
+      writer.member("state", entry.state.rawValue)
+      writer.member("path", entry.path)
+      writer.member("problem", problem)
+    }
+  }
+
   /// Of skills, which the file may call anything.
   private static func names(_ skills: [String]) -> String {
     skills.map { $0.escapedForTerminal() }.joined(separator: ", ")

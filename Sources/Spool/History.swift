@@ -208,13 +208,18 @@ public struct History: Sendable {
     }
   }
 
+  /// Whether a text can be a part of an id.
+  public static func isPart(_ text: String) -> Bool {
+    text.utf8.count >= 4 && text.utf8.allSatisfy { $0 > 32 && $0 < 127 }
+  }
+
   /// The id that a part of one stands for: what is in the inboxes is looked at first, then the log.
   /// - Throws: `.notFound`; `.badData` when it stands for several.
   public func identifier(_ part: String) throws -> MessageID {
     if let id = MessageID(part) { return id }
     let last = part.split(separator: "/").last.map(String.init) ?? part
     if let name = EntryName(last) ?? EntryName(last, of: .task) { return name.id }
-    guard part.utf8.count >= 4, part.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
+    guard Self.isPart(part) else {
       throw SpoolError(
         .badData, "\"\(part.escapedForTerminal())\" is no id", hint: "give at least four of its characters")
     }

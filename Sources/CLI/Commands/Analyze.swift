@@ -13,14 +13,17 @@ extension Verb {
       .value("--file", "F", "take the text from a file"),
     ],
     example: "spool analyze \"Build and test a feature to track user engagement\" --explain",
-    exits: "0 done, 69 no spool (with --explain)"
+    exits: "0 done, 69 no spool (with --explain, or where one is named)"
   ) { invocation in
     try invocation.expect(atMost: 1)
     if invocation.has("--vocabulary") {
-      invocation.output.line(Vocabulary.builtIn.prettyPrinted)
+      let words = Vocabulary.builtIn.prettyPrinted
+      invocation.output.line(invocation.isJSON ? "\(try JSONText(validating: words).value.text)" : words)
       return .done
     }
-    let spool = invocation.has("--explain") ? try invocation.spool() : try? invocation.spool()
+    // Without one the built-in words will do, unless somebody names one.
+    let isNamed = invocation.has("--spool") || Invocation.environment("SPOOL_DIR") != nil
+    let spool = isNamed || invocation.has("--explain") ? try invocation.spool() : try? invocation.spool()
     let vocabulary = try spool.map { try VocabularyFile.read($0) } ?? .builtIn
     let analysis = RequestAnalysis.analyse(try invocation.text(operand: 0), vocabulary)
     let ranks = invocation.has("--explain") ? try Ranking(spool!).ranks(for: analysis) : []

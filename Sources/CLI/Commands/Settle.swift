@@ -28,8 +28,9 @@ extension Verb {
     return try forEachClaim(invocation) { spool, bot, name in
       if isDead {
         try spool.bury(bot, name, reason: reason ?? "given up by hand")
-      } else {
-        try spool.nack(bot, name, delay: delay, reason: reason ?? "nacked")
+      } else if try !spool.nack(bot, name, delay: delay, reason: reason ?? "nacked") {
+        Output.talk(
+          "given up: attempt \(name.attempt) was its last; put it back with: spool dead \(bot) --retry \(name.id)")
       }
     }
   }

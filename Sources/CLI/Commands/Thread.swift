@@ -5,16 +5,20 @@ extension Verb {
   static let thread = Verb(
     name: "thread", summary: "show a conversation, or list the latest ones", usage: "[ID|CONVERSATION]",
     options: [.value("--limit", "N", "list at most so many (20)")],
-    example: "spool thread\nspool thread 8f3a", exits: "0 done, 1 no such conversation, 69 no spool"
+    example: "spool thread\nspool thread 8f3a",
+    exits: "0 done, 1 no such conversation, 65 an id of several, 69 no spool"
   ) { invocation in
     try invocation.expect(atMost: 1)
     let limit = try invocation.number("--limit", in: 1...1_000_000) ?? 20
     let spool = try invocation.spool()
     guard let name = invocation.operands.first else { return try list(spool, limit, invocation) }
     var events = try History(spool).thread(name)
-    if events.isEmpty, let id = try? History(spool).identifier(name) {
-      let key = try spool.message(id)?.message.conversationKey ?? id.description
-      events = try History(spool).thread(key)
+    if events.isEmpty, History.isPart(name) {
+      do {
+        let id = try History(spool).identifier(name)
+        let key = try spool.message(id)?.message.conversationKey ?? id.description
+        events = try History(spool).thread(key)
+      } catch let error as SpoolError where error.code == .notFound {}
     }
     guard !events.isEmpty else {
       throw SpoolError(.notFound, "no conversation \(name.escapedForTerminal())", hint: "list them with: spool thread")

@@ -35,6 +35,7 @@ extension Verb {
         guard let record = try spool.record(of: entry) else { continue }
         group = StoredGroup(entry: entry, record: record)
       } catch let error as SpoolError {
+        if invocation.isJSON { GroupView.write(entry, problem: error.message, to: invocation.output) }
         rows.append([MessageView.short(entry.id.description), "unreadable", "", "", Output.excerpt(error.message, 90)])
         continue
       }

@@ -11,7 +11,8 @@ extension Verb {
     example: "spool task wait 8f3a --timeout 10m", exits: waitExits + ", 69 no spool",
     notes: """
       One that can't begin, because something that it depends on failed, counts as stuck. The result of one is printed
-      as it is, of several a line each; with --json each task as spool task show --json has it.
+      as it is, of several a line each: ID, state, and the result as JSON; with --json each task as spool task show
+      --json has it.
       """
   ) { invocation in
     guard !invocation.operands.isEmpty else { throw UsageError("ID is missing") }
@@ -45,7 +46,10 @@ extension Verb {
       let text = TaskView.text(result)
       output.line(output.isTerminal ? text.escapedForTerminal(keepingLines: true) : text)
     } else if tasks.count > 1 {
-      for task in tasks { output.line("\(task.id) \(task.state.rawValue)") }
+      for task in tasks {
+        let result = task.record.result.map { " \($0.value.text)" } ?? ""
+        output.line("\(task.id) \(task.state.rawValue)\(output.isTerminal ? result.escapedForTerminal() : result)")
+      }
     }
   }
 }
