@@ -61,7 +61,7 @@ enum GroupView {
   }
 
   /// Of skills, which the file may call anything.
-  private static func names(_ skills: [String]) -> String {
+  static func names(_ skills: [String]) -> String {
     skills.map { $0.escapedForTerminal() }.joined(separator: ", ")
   }
 

@@ -255,7 +255,8 @@ import Testing
     #expect(done.isDone && done.output == "two\nlines\n" && done.error.isEmpty, "\(done)")
     try stage.done("task", "cancel", ids[1])
     let failed = try stage.run(["task", "wait", ids[0], ids[1]])
-    #expect(failed.status == 2 && failed.output == "\(ids[0]) completed\n\(ids[1]) cancelled\n", "\(failed)")
+    #expect(
+      failed.status == 2 && failed.output == "\(ids[0]) completed \"two\\nlines\"\n\(ids[1]) cancelled\n", "\(failed)")
     let stuck = try stage.add("after", "--depends-on", ids[1])
     let never = try stage.run(["task", "wait", stuck, "--timeout", "1m"])
     #expect(never.status == 2 && never.error.contains("was cancelled"), "\(never)")

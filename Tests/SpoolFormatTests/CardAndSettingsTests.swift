@@ -50,6 +50,9 @@ import Testing
     #expect(read.skills.map(\.level) == [.expert, .intermediate, .intermediate, .novice])
     #expect(Card.Level.novice < .expert)
     #expect(throws: FormatError.self) { try card(#"{"skills":["swift:guru"]}"#) }
+    for name in ["a\u{1b}[2Jb", "a\nb", "a\u{9b}b"] {
+      #expect(throws: FormatError.self) { try Card.Skill(parsing: name) }
+    }
     #expect(throws: FormatError.self) { try card("{") }
     #expect(throws: FormatError.self) { try Card.Skill(parsing: ":expert") }
     #expect(throws: FormatError.self) { try Card.Skill(parsing: String(repeating: "x", count: 65)) }

@@ -7,6 +7,19 @@ import Testing
 @testable import Spool
 
 @Suite struct HistoryTests {
+  @Test func `every line holds an empty text, once`() {
+    for text in ["one\ntwo\nthree", "one\ntwo\nthree\n"] {
+      var count = 0
+      Array(text.utf8).withUnsafeBufferPointer { lines in
+        _ = forEachMatch(of: TextSearch(""), in: lines) { _ in
+          count += 1
+          return count < 10
+        }
+      }
+      #expect(count == 3)
+    }
+  }
+
   /// A log of another host, written by hand: one message a line.
   private func writeAfar(
     _ fixture: Fixture, host: String = "afar", start: Timestamp, _ messages: [(Timestamp, Message)]

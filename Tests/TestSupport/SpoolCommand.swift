@@ -62,11 +62,15 @@ public enum SpoolCommand {
   public enum Input: Sendable {
     case empty
     case bytes([UInt8])
+    /// What is open already; it stays the caller's.
+    case descriptor(CInt)
     public static func text(_ text: String) -> Input { .bytes(Array(text.utf8)) }
   }
 
   public enum Output: Sendable {
     case captured, closed
+    /// What is open already; it stays the caller's.
+    case descriptor(CInt)
     case file(String)
   }
 
@@ -94,10 +98,12 @@ public enum SpoolCommand {
       }
       lseek(given, 0, SEEK_SET)
       posix_spawn_file_actions_adddup2(&actions, given, 0)
+    case .descriptor(let open): posix_spawn_file_actions_adddup2(&actions, open, 0)
     }
     posix_spawn_file_actions_adddup2(&actions, errors, 2)
     switch output {
     case .captured: posix_spawn_file_actions_adddup2(&actions, captured, 1)
+    case .descriptor(let open): posix_spawn_file_actions_adddup2(&actions, open, 1)
     case .closed: posix_spawn_file_actions_addclose(&actions, 1)
     case .file(let path): posix_spawn_file_actions_addopen(&actions, 1, path, O_WRONLY, 0)
     }
