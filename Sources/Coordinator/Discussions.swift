@@ -64,13 +64,13 @@ final class Discussions {
     goal.createdBy = claim.message.from
     goal.conversation = claim.message.conversationKey ?? id.description
     goal.children = byTask.map { Goal.id(ofStep: $0.description, for: id) }
+    let question = try ask(byMessage, text, deadline, goal, id)
     goal.extra = [
       Goal(
         request: id, from: claim.message.from, text: text, approach: Analysis.Approach.teamDiscussion.rawValue,
-        asked: (byMessage + byTask).map(\.description)
+        asked: (byMessage + byTask).map(\.description), question: question
       ).field
     ]
-    try ask(byMessage, text, deadline, goal, id)
     for bot in byTask { if let entry = try addQuestion(to: bot, text, goal, id) { try coordinator.noteMove(entry) } }
     if let entry = try spool.addOnce(goal, by: Coordinator.bot.description) { try coordinator.noteMove(entry) }
     coordinator.report(
@@ -81,10 +81,11 @@ final class Discussions {
   private static let how =
     "Answer with your position first (such as yes, no, or what you are for), then why; or with a \"position\" field in data."
 
+  /// - Returns: the question's id, which is the same when it was put before.
   private func ask(
     _ bots: [BotName], _ text: String, _ deadline: Timestamp, _ goal: TaskRecord, _ request: MessageID
-  ) throws {
-    guard !bots.isEmpty else { return }
+  ) throws -> MessageID? {
+    guard !bots.isEmpty else { return nil }
     var message = Message(content: text)
     message.from = Coordinator.bot.description
     message.to = bots.map(\.description)
@@ -98,7 +99,7 @@ final class Discussions {
     writer.moment(deadline)
     writer.endObject()
     message.context = writer.text
-    try spool.send(message)
+    return try spool.send(message)
   }
 
   private func addQuestion(to bot: BotName, _ text: String, _ goal: TaskRecord, _ request: MessageID) throws
@@ -138,7 +139,7 @@ final class Discussions {
 
   var nextDue: Int {
     discussions.values.map { discussion in
-      min(discussion.renewAt, discussion.program?.nextDeadline ?? min(discussion.deadline, discussion.looksAt))
+      min(discussion.renewAt, discussion.program?.nextDeadline ?? discussion.looksAt)
     }.min() ?? .max
   }
 
@@ -160,8 +161,10 @@ final class Discussions {
       discussion.program = nil
       return try finish(discussion, outcome, coordinator)
     }
-    guard now >= discussion.looksAt || now >= discussion.deadline else { return }
+    guard now >= discussion.looksAt else { return }
+    // After the deadline it is looked at again only when something went wrong.
     discussion.looksAt = now + Self.lookNanoseconds
+    if now < discussion.deadline { discussion.looksAt = min(discussion.looksAt, discussion.deadline) }
     let answers = try answers(discussion)
     let silent = discussion.goal.asked.filter { bot in !answers.contains { $0.bot == bot } }
     guard silent.isEmpty || now >= discussion.deadline else { return }
@@ -180,7 +183,8 @@ final class Discussions {
     }
   }
 
-  /// The first answer of each that was asked.
+  /// The first answer of each that was asked: a reply to the question or, where a bot didn't say what it replies to, what
+  /// it said after that.
   private func answers(_ discussion: Discussion) throws -> [Consensus.Answer] {
     var answers: [Consensus.Answer] = []
     func add(_ bot: String, _ text: String, _ data: JSONText?) {
@@ -188,8 +192,10 @@ final class Discussions {
       answers.append(Consensus.Answer(bot: bot, text: text, data: data))
     }
     let conversation = discussion.record.conversation ?? discussion.goal.request.description
-    for event in try History(spool).thread(conversation) {
+    let question = discussion.goal.question ?? discussion.goal.request
+    for event in try History(spool).thread(conversation, since: question) {
       guard let message = event.message, let from = message.from, message.to.contains(Coordinator.bot.description),
+        message.inReplyTo.map({ $0 == question.description }) ?? (event.time > question.time),
         spool.isFromItsBot(event)
       else {
         continue
@@ -214,16 +220,19 @@ final class Discussions {
     }
     var writer = JSONWriter()
     consensus.write(to: &writer)
-    var content = Message(content: text)
-    content.data = writer.text
-    try coordinator.requests.answer(discussion.goal, discussion.record, content, isComplete: true)
-    // Those who never answered needn't any more.
-    for child in try spool.children(of: discussion.record) where !child.state.isFinal {
-      if let entry = try spool.cancel(child.entry, reason: "the discussion is over", by: Coordinator.bot.description) {
-        try coordinator.noteMove(entry)
+    let ended = try Requests.shortening(discussion.entry, text, writer.text) { text, result in
+      var content = Message(content: text)
+      content.data = result
+      try coordinator.requests.answer(discussion.goal, discussion.record, content, isComplete: true)
+      // Those who never answered needn't any more.
+      for child in try spool.children(of: discussion.record) where !child.state.isFinal {
+        if let entry = try spool.cancel(child.entry, reason: "the discussion is over", by: Coordinator.bot.description)
+        {
+          try coordinator.noteMove(entry)
+        }
       }
+      return try spool.complete(discussion.entry, result: result, by: Coordinator.bot.description)
     }
-    let ended = try spool.complete(discussion.entry, result: writer.text, by: Coordinator.bot.description)
     if let ended { try coordinator.noteMove(ended) }
     coordinator.report(.answered(id: discussion.goal.request.description))
   }

@@ -14,14 +14,16 @@ public struct Goal {
   public let approach: String
   /// The workflow, as it was planned.
   public let plan: JSONText?
-  /// Of a discussion: the bots that were asked, and the messages that asked them.
+  /// Of a discussion: the bots that were asked.
   public let asked: [String]
+  /// The message that asked those of them that answer messages.
+  public let question: MessageID?
   /// Answers that were given before, each with what kept it from being done.
   public var answered: Int
 
   public init(
     request: MessageID, from: String?, text: String, approach: String, plan: JSONText? = nil, asked: [String] = [],
-    answered: Int = 0
+    question: MessageID? = nil, answered: Int = 0
   ) {
     self.request = request
     self.from = from
@@ -29,6 +31,7 @@ public struct Goal {
     self.approach = approach
     self.plan = plan
     self.asked = asked
+    self.question = question
     self.answered = answered
   }
 
@@ -44,6 +47,7 @@ public struct Goal {
     self.init(
       request: id, from: value["from"]?.string, text: text, approach: approach, plan: value["plan"]?.text,
       asked: (value["asked"]?.array ?? []).compactMap(\.string),
+      question: value["question"]?.string.flatMap { MessageID($0) },
       answered: value["answered"]?.int.flatMap { 0...WholeNumber.max ~= $0 ? $0 : nil } ?? 0)
   }
 
@@ -57,6 +61,7 @@ public struct Goal {
     writer.member("approach", approach)
     writer.member("plan", ifPresent: plan)
     if !asked.isEmpty { writer.member("asked", asked) }
+    writer.member("question", ifPresent: question?.description)
     if answered > 0 { writer.member("answered", answered) }
     writer.endObject()
     return Message.Field(name: Self.field, value: writer.text)

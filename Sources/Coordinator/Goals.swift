@@ -77,34 +77,45 @@ extension Requests {
     let summary = Summary(request: goal.text, parts: try spool.children(of: record).map(Self.part))
     var writer = JSONWriter()
     summary.write(to: &writer)
-    let ended: TaskEntry?
-    do { ended = try end(started, goal, record, summary, summary.text, writer.text) } catch let error as SpoolError
-      where error.code == .badData
-    {
-      let why = "what came of it is too long for one message; see each part: spool task tree \(entry.id)"
-      ended = try end(started, goal, record, summary, why, JSONText(string: why))
+    let ended = try Self.shortening(entry, summary.text, writer.text) { text, result in
+      try end(started, goal, record, summary.problem, text, result)
     }
     if let ended { try coordinator.noteMove(ended) }
     coordinator.report(.answered(id: goal.request.description))
   }
 
+  /// Ends a goal with what came of it or, where that is too long for one message, with where it is to be found.
+  static func shortening<Ended>(
+    _ goal: TaskEntry, _ text: String, _ result: JSONText, _ end: (String, JSONText) throws -> Ended
+  ) throws -> Ended {
+    do { return try end(text, result) } catch let error as SpoolError where error.code == .badData {
+      let why = "what came of it is too long for one message; see each part: spool task tree \(goal.id)"
+      return try end(why, JSONText(string: why))
+    }
+  }
+
   /// Answers a request, and then ends its goal: an answer that was given twice is kept once.
+  /// - Parameter problem: why not all of it could be done; nil when it was.
   private func end(
-    _ entry: TaskEntry, _ goal: Goal, _ record: TaskRecord, _ summary: Summary, _ text: String, _ result: JSONText
+    _ entry: TaskEntry, _ goal: Goal, _ record: TaskRecord, _ problem: String?, _ text: String, _ result: JSONText
   ) throws -> TaskEntry? {
     var content = Message(content: text)
     content.data = result
-    try answer(goal, record, content, isComplete: summary.isComplete)
-    if summary.isComplete { return try spool.complete(entry, result: result, by: Coordinator.bot.description) }
+    try answer(goal, record, content, isComplete: problem == nil)
+    guard let problem else { return try spool.complete(entry, result: result, by: Coordinator.bot.description) }
     var goal = goal
     // What comes of it when it is tried again is another answer.
     goal.answered += 1
-    return try spool.change(entry, .fail, by: Coordinator.bot.description, reason: summary.problem) { record in
-      record.error = summary.problem
+    // Each part says all of what went wrong with it.
+    let error = String(decoding: problem.utf8.prefix(Self.problemBytesMax), as: UTF8.self)
+    return try spool.change(entry, .fail, by: Coordinator.bot.description, reason: error) { record in
+      record.error = error
       record.result = result
       goal.write(to: &record)
     }
   }
+
+  private static let problemBytesMax = 65_536
 
   /// A goal was cancelled, or failed without its coordinator's doing: whoever asked waits for nothing.
   func tellOfEnd(_ goal: Goal, _ record: TaskRecord, _ entry: TaskEntry) throws {

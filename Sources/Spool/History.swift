@@ -261,11 +261,12 @@ public struct History: Sendable {
 
   /// The messages of a conversation, oldest first. One that is named by its first message's id is only looked for since
   /// that was sent; of any other all of the log is read.
-  public func thread(_ conversation: String) throws -> [LogEvent] {
+  /// - Parameter id: of a message in it: those that may have been sent after that one, by whatever clock.
+  public func thread(_ conversation: String, since id: MessageID? = nil) throws -> [LogEvent] {
     var filter = Filter()
     filter.conversation = conversation
     filter.sentOnly = true
-    if let first = MessageID(conversation)?.time, first.microseconds <= Clock.wall() {
+    if let first = (id ?? MessageID(conversation))?.time, first.microseconds <= Clock.wall() {
       let isAlone = try doing("cannot read the log") { try files.hosts().count == 1 }
       filter.since = first.advanced(bySeconds: isAlone ? 0 : -LogFiles.clockSecondsMax)
     }

@@ -74,7 +74,9 @@ struct Stage {
   func state(_ entry: TaskEntry) throws -> TaskState? { try spool.findTask(entry.id)?.state }
 
   /// Does, as their bots would, all tasks that are assigned to others than the coordinator; nil fails one for good.
-  func work(_ result: (TaskRecord) -> String? = { "did \($0.title)" }) throws {
+  func work(
+    error: String = "it can't be done", _ result: (TaskRecord) -> String? = { "did \($0.title)" }
+  ) throws {
     for entry in try spool.tasks(in: [.assigned]) where entry.bot != Coordinator.bot {
       guard let started = try spool.start(entry, bot: entry.bot!, worker: spool.holder),
         let record = try spool.record(of: started)
@@ -82,7 +84,7 @@ struct Stage {
       if let result = result(record) {
         _ = try spool.complete(started, result: JSONText(string: result))
       } else {
-        _ = try spool.fail(started, error: "it can't be done", isRetryable: false)
+        _ = try spool.fail(started, error: error, isRetryable: false)
       }
     }
   }
@@ -93,8 +95,9 @@ struct Stage {
   }
 
   @discardableResult
-  func ask(_ text: String, from: String = "human") throws -> MessageID {
+  func ask(_ text: String, from: String = "human", conversation: String? = nil) throws -> MessageID {
     var message = Message(content: text)
+    message.conversation = conversation
     message.from = from
     message.to = ["coordinator"]
     return try spool.send(message)
