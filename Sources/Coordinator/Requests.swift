@@ -27,6 +27,7 @@ final class Requests {
 
   /// Programs at work side by side.
   private static let intakesMax = 8
+  private var hasRoom: Bool { intakes.count < Self.intakesMax }
 
   init(_ spool: Spool, _ options: CoordinatorOptions) throws {
     self.spool = spool
@@ -36,12 +37,19 @@ final class Requests {
     discussions = Discussions(spool, options)
   }
 
-  var isIdle: Bool { intakes.isEmpty && discussions.isIdle && claimsAgainAt == 0 }
+  /// Nothing is in hand, and nothing waits.
+  var isIdle: Bool {
+    guard intakes.isEmpty, discussions.isIdle, let count = try? spool.count(Coordinator.bot) else { return false }
+    return count.waiting + count.claimed == 0
+  }
 
   // MARK: The event loop
 
   func watch(_ poll: inout PollSet) {
-    if let descriptor = inbox.watchedDescriptor { _ = poll.add(descriptor) }
+    // While nothing is claimed, what comes is no reason to wake.
+    if hasRoom, Clock.sinceBoot() >= claimsAgainAt, let descriptor = inbox.watchedDescriptor {
+      _ = poll.add(descriptor)
+    }
     for intake in intakes { intake.program?.watch(&poll) }
     discussions.watch(&poll)
   }
@@ -52,7 +60,8 @@ final class Requests {
   }
 
   var nextDue: Int {
-    var next = min(max(inbox.nextWake(), claimsAgainAt), discussions.nextDue)
+    var next = discussions.nextDue
+    if hasRoom { next = min(next, max(inbox.nextWake(), claimsAgainAt)) }
     for intake in intakes { next = min(next, intake.renewAt, intake.program?.nextDeadline ?? 0) }
     return next
   }
@@ -69,7 +78,7 @@ final class Requests {
     guard now >= claimsAgainAt else { return }
     do {
       // A bounded number in a turn: tasks must not wait for a flood of messages.
-      for _ in 0..<64 where intakes.count < Self.intakesMax {
+      for _ in 0..<64 where hasRoom {
         guard let claim = try inbox.claim() else { break }
         try handle(claim, coordinator)
       }
@@ -84,7 +93,9 @@ final class Requests {
     do {
       switch claim.message.type ?? .request {
       case .request: try begin(claim, coordinator)
-      case .status: try answerStatus(claim)
+      // An answer is never answered, or it would go on for ever.
+      case .status where claim.message.inReplyTo == nil && claim.message.from != Coordinator.bot.description:
+        try answerStatus(claim)
       case .broadcast where claim.message.to == [Coordinator.bot.description]: try passOn(claim)
       // Answers to a question of ours are read from the log, where they stay.
       default: try settle(claim)
@@ -93,9 +104,14 @@ final class Requests {
       fail(claim, error, coordinator)
     } catch let error as SpoolError where error.code == .claimLost {
     } catch {
-      _ = try? spool.nack(claim.bot, claim.name, delay: 1, reason: "\(error)")
-      throw error
+      coordinator.tell(of: error)
+      try putBack(claim, error)
     }
+  }
+
+  /// What can't be done at the moment is tried again, the more seldom the more often it was; the others go on.
+  private func putBack(_ claim: Claim, _ error: any Error) throws {
+    try spool.nack(claim.bot, claim.name, delay: Double(min(claim.attempt, 60)), reason: "\(error)")
   }
 
   private func settle(_ claim: Claim) throws {
@@ -209,7 +225,8 @@ final class Requests {
     } catch let error as SpoolError where Self.isHopeless(error) {
       fail(intake.claim, error, coordinator)
     } catch {
-      coordinator.attempt { try spool.nack(intake.claim.bot, intake.claim.name, delay: 1, reason: "\(error)") }
+      coordinator.tell(of: error)
+      coordinator.attempt { try putBack(intake.claim, error) }
     }
   }
 
@@ -225,7 +242,7 @@ final class Requests {
     } catch let error as SpoolError where error.code == .claimLost {
     } catch {
       coordinator.tell(of: error)
-      coordinator.attempt { try spool.nack(claim.bot, claim.name, delay: 1, reason: "\(error)") }
+      coordinator.attempt { try putBack(claim, error) }
     }
   }
 
@@ -272,7 +289,8 @@ final class Requests {
     var reply = try spool.reply(to: request, from: Coordinator.bot.description, content)
     reply.type = type
     reply.idempotencyKey = key
-    try spool.send(reply)
+    // Whoever doesn't read its answers keeps nobody else's waiting.
+    try spool.send(reply, evenIfFull: true)
   }
 
   private func answerStatus(_ claim: Claim) throws {

@@ -261,6 +261,23 @@ import Testing
     #expect(try play.spool.group(id)?.record.results.description == #"{"ml":"a model"}"#)
   }
 
+  @Test func `a group ends though one that belongs to it doesn't read`() throws {
+    let play = try Play(["ada": "ml:expert"])
+    var card = Card(name: Coordinator.human)
+    card.inboxLimits.messages = 1
+    try play.spool.register(card)
+    var message = Message(content: "wait")
+    message.to = ["human"]
+    try play.spool.send(message)
+    let id = try play.announce("ml")
+    try play.joins("ada", "ml")
+    #expect(try play.hears("ada", .taskStart).conversation == id.description)
+    try play.require("its part is a task") { try play.spool.tasks(in: [.assigned]).contains { $0.bot == "ada" } }
+    try play.stage.work()
+    try play.require("it is over") { try play.state(id) == .dissolved }
+    #expect(try play.stage.messages(to: "human").map(\.type).suffix(1) == [.taskComplete])
+  }
+
   @Test func `results that are too long together are left with their tasks, and the group ends`() throws {
     let play = try Play(["ada": "ml:expert", "bea": "sql:expert"])
     let id = try play.announce("ml", "sql")

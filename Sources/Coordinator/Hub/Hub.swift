@@ -59,12 +59,14 @@ final class Hub {
     inbox.wants = { [unowned self] in wants($0) }
   }
 
-  var isIdle: Bool { groups.isEmpty && claimsAgainAt == 0 }
+  var isIdle: Bool { groups.isEmpty && (try? spool.count(Spool.hub))?.waiting == 0 }
 
   // MARK: The event loop
 
   func watch(_ poll: inout PollSet) {
-    for descriptor in [inbox.watchedDescriptor, tasks.descriptor, files.descriptor] {
+    // While nothing is claimed, what comes is no reason to wake.
+    let messages = Clock.sinceBoot() >= claimsAgainAt ? inbox.watchedDescriptor : nil
+    for descriptor in [messages, tasks.descriptor, files.descriptor] {
       if let descriptor { _ = poll.add(descriptor) }
     }
   }
@@ -157,9 +159,9 @@ final class Hub {
       try spool.bury(claim.bot, claim.name, reason: error.message)
       report(.problem("\(message.type?.description ?? "message") \(claim.name.id): \(error.message)"))
     } catch {
-      // No room, perhaps: back with it, for this hub or another.
-      _ = try? spool.nack(claim.bot, claim.name, delay: 1, reason: "\(error)")
-      throw error
+      // No room, perhaps: back with it, for this hub or another; the others go on.
+      report(.problem("\(message.type?.description ?? "message") \(claim.name.id): \(error)"))
+      try spool.nack(claim.bot, claim.name, delay: Double(min(claim.attempt, 60)), reason: "\(error)")
     }
   }
 
@@ -177,7 +179,7 @@ final class Hub {
     var content = Message(content: why)
     content.type = .groupReject
     content.perform(.refuse, replyBy: nil)
-    try spool.send(spool.reply(to: message, from: Self.name, content), durability: .relaxed)
+    try spool.send(spool.reply(to: message, from: Self.name, content), durability: .relaxed, evenIfFull: true)
   }
 
   /// Says something to members, and to who announced it.
@@ -196,7 +198,9 @@ final class Hub {
     message.data = data
     message.idempotencyKey = key
     message.perform(performative, replyBy: replyBy ?? group.record.announcement.deadline)
-    return try spool.send(message, durability: .relaxed)
+    // Who belongs to a group hears what becomes of it: else one that doesn't read would keep it from its end.
+    let isOwed = [.groupFormed, .taskStart, .taskComplete].contains(type)
+    return try spool.send(message, durability: .relaxed, evenIfFull: isOwed)
   }
 
   // MARK: Groups in hand
@@ -260,7 +264,7 @@ final class Hub {
     var content = Message(content: why)
     content.type = .error
     content.perform(.refuse, replyBy: nil)
-    try spool.send(spool.reply(to: message, from: Self.name, content))
+    try spool.send(spool.reply(to: message, from: Self.name, content), evenIfFull: true)
   }
 
   /// Goes on from where a group stands.
