@@ -14,6 +14,8 @@ public struct Learnings {
 
   private let spool: Spool
   private static let directory = "learnings"
+  /// Of tasks that have none, the field.
+  static let general = "general"
   /// Bytes that a field keeps at least; with twice as many the oldest go.
   private static let bytesKept = 2 << 20
   /// Of one task, and bytes of each; more is in its file alone.
@@ -41,12 +43,38 @@ public struct Learnings {
       Self.directory, Self.fileName(record.domain), lines, keepingLast: Self.bytesKept)
   }
 
-  /// A domain may be any words; a file's name may not.
+  /// A domain may be any words; a file's name may not. What isn't ASCII is percent-encoded (RFC 3986, 2.1).
   private static func fileName(_ domain: String?) -> String {
-    let kept = (domain ?? "general").lowercased().utf8.prefix(100).map { byte -> UInt8 in
-      97...122 ~= byte || 48...57 ~= byte || byte == 45 || byte == 95 ? byte : 45
+    var name = ""
+    for scalar in (domain ?? general).lowercased().unicodeScalars.prefix(100) {
+      var text: String
+      switch scalar {
+      case "a"..."z", "0"..."9", "-", "_": text = String(scalar)
+      case _ where scalar.isASCII: text = "-"
+      default:
+        text = String(scalar).utf8.reduce(into: "") { $0 += "%" + String($1, radix: 16, uppercase: true) }
+      }
+      guard name.utf8.count + text.utf8.count <= nameBytesMax else { break }
+      name += text
     }
-    return String(decoding: kept, as: UTF8.self) + ".jsonl"
+    return name + ".jsonl"
+  }
+
+  private static let nameBytesMax = 240
+
+  /// The domain that a file is for.
+  private static func domain(_ fileName: String) -> String {
+    var bytes: [UInt8] = []
+    var rest = Array(fileName.utf8.dropLast(6))[...]
+    while let byte = rest.popFirst() {
+      if byte == UInt8(ascii: "%"), let code = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) {
+        bytes.append(code)
+        rest = rest.dropFirst(2)
+      } else {
+        bytes.append(byte)
+      }
+    }
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   /// Those that say all the words, newest first; of these domains only, if any are named. No words are all learnings.
@@ -58,7 +86,7 @@ public struct Learnings {
       guard name.hasSuffix(".jsonl"), let bytes = try spool.readCoordinatorFile("\(Self.directory)/\(name)") else {
         continue
       }
-      let domain = String(name.dropLast(6))
+      let domain = Self.domain(name)
       for line in bytes.split(separator: 10) {
         // Half a line of a writer that died is nobody's learning.
         guard let value = try? JSONValue(parsing: Array(line)), let text = value["text"]?.string else { continue }

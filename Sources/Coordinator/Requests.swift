@@ -161,19 +161,26 @@ final class Requests {
   private func plan(_ intake: inout Intake, _ coordinator: Coordinator) throws {
     let analysis = intake.analysis!
     let text = intake.claim.message.content ?? ""
-    var learnings: [String] = []
-    coordinator.attempt {
-      learnings = try Learnings(spool).search([], domains: analysis.domains, limit: 20).map(\.text)
-    }
     intake.stage = .planning
-    if !options.planner.isEmpty, analysis.approach != .teamDiscussion, analysis.approach != .directResponse {
+    intake.program = nil
+    let hasTasks = analysis.approach != .teamDiscussion && analysis.approach != .directResponse
+    let learnings = hasTasks ? learnings(for: analysis, coordinator) : []
+    if hasTasks, !options.planner.isEmpty {
       intake.program = try run(
         options.planner, Self.planningInput(text, analysis, learnings, coordinator), intake.claim)
       return
     }
-    intake.program = nil
     try delegate(
       intake, Decomposition.plan(text, analysis, currentVocabulary(coordinator), learnings: learnings), coordinator)
+  }
+
+  /// What tasks of the same fields taught, newest first.
+  private func learnings(for analysis: Analysis, _ coordinator: Coordinator) -> [String] {
+    let domains = analysis.domains.isEmpty ? [Learnings.general] : analysis.domains
+    do { return try Learnings(spool).search([], domains: domains, limit: 20).map(\.text) } catch {
+      coordinator.tell(of: error)
+      return []
+    }
   }
 
   /// What a planner gets: the request, its analysis, who there is, and what such tasks taught.
