@@ -2,22 +2,29 @@ import Spool
 
 /// Things to do something about, each until that is done: a trouble of the moment delays it, and loses nothing.
 struct Agenda<Item: Hashable> {
-  private(set) var items: Set<Item> = []
+  /// Each once, oldest first.
+  private var queue: ArraySlice<Item> = []
+  private var items: Set<Item> = []
   /// Nanoseconds since boot.
   private var resumesAt = 0
 
-  var isEmpty: Bool { items.isEmpty }
+  var isEmpty: Bool { queue.isEmpty }
   /// When to go on; nanoseconds since boot.
-  var nextDue: Int { items.isEmpty ? .max : resumesAt }
+  var nextDue: Int { queue.isEmpty ? .max : resumesAt }
 
-  mutating func insert(_ item: Item) { items.insert(item) }
+  mutating func insert(_ item: Item) { if items.insert(item).inserted { queue.append(item) } }
 
   /// One that is to be done now.
-  mutating func next(_ now: Int) -> Item? { now < resumesAt ? nil : items.popFirst() }
+  mutating func next(_ now: Int) -> Item? {
+    guard now >= resumesAt, let item = queue.popFirst() else { return nil }
+    items.remove(item)
+    return item
+  }
 
-  mutating func insert(_ some: Set<Item>, notBefore moment: Int) {
+  /// Behind all others, of which none is done before that moment either.
+  mutating func insert(_ some: [Item], notBefore moment: Int) {
     guard !some.isEmpty else { return }
-    items.formUnion(some)
+    for item in some { insert(item) }
     resumesAt = moment
   }
 }
@@ -28,11 +35,11 @@ extension Coordinator {
   func work<Item>(
     off agenda: ReferenceWritableKeyPath<Coordinator, Agenda<Item>>, _ now: Int, _ body: (Item) throws -> Void
   ) {
-    var undone: Set<Item> = []
+    var undone: [Item] = []
     while undone.count < Self.undoneMax, let item = self[keyPath: agenda].next(now) {
       do { try body(item) } catch {
         tell(of: error)
-        if Self.mayPass(error) { undone.insert(item) }
+        if Self.mayPass(error) { undone.append(item) }
       }
     }
     self[keyPath: agenda].insert(undone, notBefore: now + Self.pauseNanoseconds)

@@ -43,14 +43,18 @@ public final class Coordinator {
   var reserved: Set<MessageID> = []
   /// Those whose time has come.
   var toAssign = Agenda<MessageID>()
-  /// Bots that are gone, whose tasks go to others.
-  var toRelease = Agenda<BotName>()
+  /// Tasks of bots that are gone, which go to others.
+  var toRelease = Agenda<MessageID>()
   /// Goals that are this coordinator's to finish.
   var toFinish = Agenda<MessageID>()
   /// Tasks whose parent was cancelled, and that go with it.
   var toCancel = Agenda<MessageID>()
   /// Tasks that failed or were cancelled, which somebody may have to hear of.
   var toTell = Agenda<TaskEntry>()
+  /// Those of them that failed, and that nobody but a person waits for.
+  var toEscalate = Agenda<TaskEntry>()
+  /// Moves that nobody logged.
+  var toAcknowledge = Agenda<HandMoves.Move>()
   /// What ended tasks taught, and isn't written down yet.
   var lessons: [(task: TaskRecord, bot: String?, at: Timestamp)] = []
   /// Troubles that were told lately, and when: nanoseconds since boot.
@@ -200,11 +204,11 @@ public final class Coordinator {
     (nextListing, nextFullListing) = (now + Self.listingNanoseconds, now + Self.fullListingNanoseconds)
     try findEndedChildren()
     // Whatever ended while nobody coordinated.
-    var away: Set<BotName> = []
+    var away: [MessageID] = []
     for task in board.live.values {
       if task.entry.state == .blocked { toSettle.insert(task.entry.id) }
       if task.entry.state == .assigned, let bot = task.entry.bot, roster.members[bot]?.takesTasks != true {
-        away.insert(bot)
+        away.append(task.entry.id)
       }
       if let parent = task.record.parent, board.state(of: parent) == .cancelled { toCancel.insert(task.entry.id) }
     }
@@ -229,11 +233,11 @@ public final class Coordinator {
     attempt { try look(now) }
     attempt { try readLog(now) }
     attempt { try refreshRoster() }
-    attempt { try respondToHands(now) }
+    respondToHands(now)
     if now >= nextLeaseRound {
       nextLeaseRound = now + Self.leaseRoundNanoseconds
       attempt { for entry in try spool.expireTasks(&observations) { try noteMove(entry) } }
-      attempt { try expireLate(now) }
+      expireLate(now)
     }
     if now >= nextStranded {
       if nextStranded > 0 { noteStranded() }
@@ -246,6 +250,7 @@ public final class Coordinator {
     assign()
     finishGoals(now)
     work(off: \.toTell, now) { try tellOfEnd($0) }
+    work(off: \.toEscalate, now) { try escalate($0) }
     requests.turn(self)
   }
 
@@ -265,7 +270,7 @@ public final class Coordinator {
     }
     deadline = min(
       deadline, toSettle.nextDue, toAssign.nextDue, toRelease.nextDue, toFinish.nextDue, toCancel.nextDue,
-      toTell.nextDue)
+      toTell.nextDue, toEscalate.nextDue, toAcknowledge.nextDue)
     if !outcomes.isCurrent { deadline = 0 }
     do { try poll.wait(until: deadline) } catch { throw SpoolError("cannot wait for events", error) }
     requests.respond(to: poll)

@@ -15,7 +15,9 @@ extension Coordinator {
       case .available: break
       case .gone(let bot):
         scheduler.setAlive(bot, false)
-        toRelease.insert(bot)
+        for task in board.live.values where task.entry.state == .assigned && task.entry.bot == bot {
+          toRelease.insert(task.entry.id)
+        }
       }
     }
   }
@@ -30,13 +32,12 @@ extension Coordinator {
 
   /// What a bot that is gone hadn't begun goes to others; what it had begun has a lease of its own.
   func releaseFromGone(_ now: Int) {
-    work(off: \.toRelease, now) { bot in
-      guard roster.members[bot]?.takesTasks != true else { return }
-      for task in board.live.values where task.entry.state == .assigned && task.entry.bot == bot {
-        guard bot != Self.bot, task.record.assignTo != bot else { continue }
-        if let entry = try spool.release(task.entry, reason: "\(bot) is gone", by: Self.bot.description) {
-          try noteMove(entry)
-        }
+    work(off: \.toRelease, now) { id in
+      guard let task = board.live[id], task.entry.state == .assigned, let bot = task.entry.bot,
+        roster.members[bot]?.takesTasks != true, bot != Self.bot, task.record.assignTo != bot
+      else { return }
+      if let entry = try spool.release(task.entry, reason: "\(bot) is gone", by: Self.bot.description) {
+        try noteMove(entry)
       }
     }
   }
@@ -44,11 +45,14 @@ extension Coordinator {
   // MARK: Time
 
   /// Takes tasks from those that have had them for longer than the task allows.
-  func expireLate(_ now: Int) throws {
+  func expireLate(_ now: Int) {
     for task in board.live.values where task.entry.state == .inProgress {
       guard let timeout = task.record.timeoutSeconds, now - task.since >= Int(timeout * 1e9) else { continue }
       let reason = "timed out after \(timeout) s"
-      if let entry = try spool.expire(task.entry, reason: reason, by: Self.bot.description) { try noteMove(entry) }
+      // One that can't be read keeps no other from being taken away.
+      attempt {
+        if let entry = try spool.expire(task.entry, reason: reason, by: Self.bot.description) { try noteMove(entry) }
+      }
     }
   }
 

@@ -4,6 +4,11 @@ import SpoolFormat
 /// Finds out which moves nobody logged: those that a person made with `mv`, or a program that died right after its rename.
 /// A program logs its move within moments; what isn't in the log by then was done by somebody unknown.
 struct HandMoves {
+  struct Move: Hashable {
+    let entry: TaskEntry
+    let from: TaskEntry?
+  }
+
   private struct Noticed {
     let entry: TaskEntry
     let from: TaskEntry?
@@ -46,9 +51,9 @@ struct HandMoves {
   var nextDue: Int? { noticed.isEmpty ? nil : (noticed.values.map(\.at).min() ?? 0) + Self.patience }
 
   /// The moves that nobody has logged in time, each told once.
-  mutating func take(now: Int) -> [(entry: TaskEntry, from: TaskEntry?)] {
+  mutating func take(now: Int) -> [Move] {
     let due = noticed.filter { now - $0.value.at >= Self.patience }
     for id in due.keys { noticed[id] = nil }
-    return due.values.sorted { $0.entry.id < $1.entry.id }.map { ($0.entry, $0.from) }
+    return due.values.sorted { $0.entry.id < $1.entry.id }.map { Move(entry: $0.entry, from: $0.from) }
   }
 }

@@ -5,12 +5,14 @@ import SpoolFormat
 
 /// What people do to tasks by hand, and what they are told of.
 extension Coordinator {
-  func respondToHands(_ now: Int) throws {
-    guard now >= nextHandMoves, let due = handMoves.nextDue, now >= due, outcomes.isCurrent else { return }
-    nextHandMoves = now + HandMoves.patience / 4
-    for move in handMoves.take(now: now) {
-      guard board.isKnown(move.entry), let from = move.from else { continue }
-      guard let stands = try spool.acknowledgeMove(move.entry, from: from) else { continue }
+  func respondToHands(_ now: Int) {
+    if now >= nextHandMoves, let due = handMoves.nextDue, now >= due, outcomes.isCurrent {
+      nextHandMoves = now + HandMoves.patience / 4
+      for move in handMoves.take(now: now) { toAcknowledge.insert(move) }
+    }
+    work(off: \.toAcknowledge, now) { move in
+      guard board.isKnown(move.entry), let from = move.from else { return }
+      guard let stands = try spool.acknowledgeMove(move.entry, from: from) else { return }
       let title = board.live[move.entry.id]?.record.title ?? ""
       report(
         .movedByHand(
@@ -41,11 +43,12 @@ extension Coordinator {
     // It was moved on, or brought back.
     guard let record = try readable(entry) else { return }
     if let goal = Goal(record) { return try requests.tellOfEnd(goal, record, entry) }
-    if entry.state == .failed { try escalate(entry, record) }
+    if entry.state == .failed, record.assignTo != Self.bot { toEscalate.insert(entry) }
   }
 
-  private func escalate(_ entry: TaskEntry, _ record: TaskRecord) throws {
-    guard record.assignTo != Self.bot, try spool.exists(Self.human) else { return }
+  /// Tells a person of a failed task. When nobody reads what waits in that inbox already, nothing else waits for it.
+  func escalate(_ entry: TaskEntry) throws {
+    guard try spool.exists(Self.human), let record = try readable(entry) else { return }
     var message = Message(content: Escalation.text(record, id: entry.id, attempts: entry.attempt))
     message.from = Self.bot.description
     message.to = [Self.human.description]

@@ -115,6 +115,7 @@ import Testing
     for place in places { #expect(mkdir(place, 0o755) == 0) }
     #expect(try stage.spool.complete(started, result: nil) != nil)
     #expect(try stage.turns { stage.problems.contains { $0.contains("cannot unblock \(second.id)") } })
+    #expect(!stage.coordinator.toSettle.isEmpty)
     #expect(rmdir(places[0]) == 0)
     #expect(try stage.turns { stage.problems.contains { $0.contains("cannot assign \(second.id)") } })
     #expect(rmdir(places[1]) == 0)
@@ -313,7 +314,7 @@ import Testing
     }
     let size = try Plain.read("\(stage.path)/coordinator/learnings/general.jsonl").count
     #expect(1 << 20..<4 << 20 ~= size)
-    #expect(try learnings.search(["11.99"]).count == 1)
+    #expect(try learnings.search(["11.99"]).map(\.text.utf8.count) == [4096])
     #expect(try learnings.search(["11.100"]).isEmpty && learnings.search(["2.55"]).isEmpty)
   }
 
