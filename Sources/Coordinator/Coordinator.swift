@@ -195,6 +195,8 @@ public final class Coordinator {
 
   /// For whoever has become the leader: takes up where things stand.
   func begin() throws {
+    // Not as they were when it began to stand by.
+    outcomes = try Outcomes(spool)
     scheduler.learn(outcomes.team)
     // First: who failed with a task is kept from it by what is known of the bots.
     attempt { try refreshRoster() }

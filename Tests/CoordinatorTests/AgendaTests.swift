@@ -107,4 +107,19 @@ import Testing
     #expect(rmdir("\(stage.path)/\(done[0].path)") == 0)
     #expect(try stage.turns { try stage.spool.findTask(done[0].id) == done[0] })
   }
+
+  @Test func `who has stood by leads with the records as they are by then`() throws {
+    let stage = try Stage()
+    let standby = try Coordinator(Spool(at: stage.path)) { _ in }
+    try stage.bot("coder", capacity: 20)
+    for number in 0..<10 { _ = try stage.add("\(number)") }
+    #expect(
+      try stage.turns {
+        try stage.work()
+        return stage.coordinator.outcomes.team.together.all.tried == 10
+      })
+    stage.coordinator.outcomes.save(.max, isSettled: true)
+    try standby.begin()
+    #expect(standby.outcomes.team == stage.coordinator.outcomes.team)
+  }
 }
