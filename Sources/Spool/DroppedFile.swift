@@ -185,9 +185,28 @@ struct DroppedFile {
     }
     do throws(SystemCallError) {
       if try spool.root.renameIfFree(passing, to: Layout.entry(bot, .inbox, waiting)) { return .adopted(waiting) }
-      // Another with the same id came first: a dropped file again, this one gets a new id.
-      _ = try spool.root.renameIfFree(passing, to: Layout.entry(bot, .inbox, raw: "\(waiting.id).json"))
-    } catch { if error.code != ENOENT { throw error } }
+    } catch {
+      guard error.code == ENOENT else { throw error }
+      return .gone
+    }
+    // Another with the same id came first.
+    _ = try spool.putBackAsDropped(bot, held)
     return .gone
+  }
+}
+
+extension Spool {
+  /// Makes a claim of what never got its proper name a dropped file again. It is named by its id, which the log may have;
+  /// by a new one when another of that id waits there.
+  /// - Returns: its name; nil when somebody else was first.
+  func putBackAsDropped(_ bot: BotName, _ held: EntryName) throws(SystemCallError) -> String? {
+    let path = Layout.entry(bot, .claimed, held)
+    do {
+      for id in [held.id, newIdentifier()] {
+        let name = "\(id).json"
+        if try root.renameIfFree(path, to: Layout.entry(bot, .inbox, raw: name)) { return name }
+      }
+    } catch { if error.code != ENOENT { throw error } }
+    return nil
   }
 }

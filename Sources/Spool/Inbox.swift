@@ -198,10 +198,7 @@ public final class Inbox {
     } catch {
       if error is FormatError, DroppedFile.isUnfinished(spool, path) {
         // Somebody is copying a file with a proper name into the inbox: one that was dropped, until it is complete.
-        let name = Array("\(held.id).json".utf8)
-        if try spool.root.renameIfPresent(path, to: Layout.entry(bot, .inbox, raw: "\(held.id).json")) {
-          dropped.note(name)
-        }
+        if let name = try spool.putBackAsDropped(bot, held) { dropped.note(Array(name.utf8)) }
         return nil
       }
       let reason = (error as? SystemCallError).map(DroppedFile.reason) ?? "\(error)"

@@ -204,11 +204,8 @@ extension Spool {
   }
 
   private func expire(_ bot: BotName, _ name: EntryName, _ why: String, attemptsMax: Int) throws -> Bool {
-    if name.attempt == 0 {
-      // Somebody died while giving a dropped file its name: it is a dropped file again.
-      return try root.renameIfPresent(
-        Layout.entry(bot, .claimed, name), to: Layout.entry(bot, .inbox, raw: "\(name.id).json"))
-    }
+    // Somebody died while giving a dropped file its name.
+    if name.attempt == 0 { return try putBackAsDropped(bot, name) != nil }
     do {
       try requeue(bot, name, delay: 0, reason: why, attemptsMax: attemptsMax)
       return true

@@ -182,6 +182,40 @@ import Testing
     #expect(try fixture.spool.quarantined().map(\.reason) == [])
   }
 
+  @Test func `of two files with one id that are being adopted neither takes the other's place when both adopters die`()
+    throws
+  {
+    let fixture = try Fixture("coder")
+    let id = MessageID(time: Timestamp(microseconds: 1_700_000_000_000_000), random: 1)
+    for number in 1...3 {
+      let gone = Holder(host: fixture.spool.host, pid: 1_999_990 + number, start: 1)
+      let held = EntryName(urgency: 5, id: id, place: .held(gone))
+      try Plain.write(fixture.box("claimed") + "/\(held)", #"{"content":"\#(number)"}"#)
+    }
+    #expect(try fixture.drain().sorted() == ["1", "2", "3"])
+  }
+
+  @Test func `a file that is copied in under a proper name takes no dropped one's place`() throws {
+    let fixture = try Fixture("coder")
+    let id = MessageID(time: Timestamp(microseconds: 1_700_000_000_000_000), random: 1)
+    let names = ["\(EntryName(urgency: 5, id: id))", "\(id).json"]
+    let files = names.map { open(fixture.box("inbox") + "/\($0)", O_WRONLY | O_CREAT, 0o644) }
+    defer { for file in files { close(file) } }
+    func write(_ text: String, to file: CInt) { #expect(Glibc.write(file, text, text.utf8.count) == text.utf8.count) }
+    for file in files { write(#"{"content":"#, to: file) }
+    let inbox = try fixture.inbox()
+    #expect(try inbox.claim() == nil)
+    #expect(fixture.names("inbox").count == 2)
+    for (number, file) in files.enumerated() { write("\"\(number)\"}", to: file) }
+    var contents: [String] = []
+    #expect(
+      try eventually {
+        while let claim = try inbox.claim() { contents.append(claim.message.content ?? "") }
+        return contents.count == 2
+      })
+    #expect(contents.sorted() == ["0", "1"])
+  }
+
   @Test func `a dropped message gets its proper name, its urgency and its place in the log`() throws {
     let fixture = try Fixture("coder")
     try Plain.write(
