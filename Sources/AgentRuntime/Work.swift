@@ -38,7 +38,7 @@ protocol WorkSource: AnyObject {
   func takeWarning() throws -> Bool
   /// What to sleep on, and until when, nanoseconds since boot.
   func wake(isWanted: Bool, hasInHand: Bool) -> (descriptor: CInt?, at: Int)
-  /// What was found that can't be worked on, a sentence each.
+  /// What was found that stops nobody, but should be told; a sentence each.
   func takeProblems() -> [String]
 }
 
@@ -47,7 +47,6 @@ extension Inbox: WorkSource {
 
   /// A claim that is lost is noticed when it is renewed.
   func takeWarning() -> Bool { false }
-  func takeProblems() -> [String] { [] }
 
   func wake(isWanted: Bool, hasInHand: Bool) -> (descriptor: CInt?, at: Int) {
     isWanted ? (watchedDescriptor, nextWake()) : (nil, .max)

@@ -83,6 +83,9 @@ public struct Doctor {
     _ = try spool.expireLeases(
       of: bot, &observations, lease: card?.leaseSeconds ?? spool.settings.leaseSeconds,
       attemptsMax: card?.attemptsMax ?? spool.settings.attemptsMax)
+    for problem in observations.takeProblems() {
+      report.add(problem.path, "cannot be settled: \(problem.error)", "left: whoever looks next tries again")
+    }
   }
 
   /// So long nobody writes a small file, nanoseconds.

@@ -100,6 +100,9 @@ public final class Inbox {
     return nil
   }
 
+  /// Takes what was found that stops nobody, but should be told; a sentence each.
+  public func takeProblems() -> [String] { observations.takeProblems().map(\.description) }
+
   /// Whether every change in the inbox is told by an event.
   public var hasEvents: Bool { isWatching && watcher?.mechanism != .polling && !isOnNetwork }
 
@@ -241,11 +244,13 @@ public final class Inbox {
       nextLeaseRound = 0
     }
     if now >= nextLeaseRound {
+      // Should it fail, what waits can be claimed all the same.
+      nextLeaseRound = now + leaseRoundNanoseconds
       try doing("cannot look at the claims of \(bot)") {
         let hasChanged = try spool.expireLeases(of: bot, &observations, lease: lease, attemptsMax: attemptsMax)
         if hasChanged { nextLook = 0 }
       }
-      nextLeaseRound = now + (observations.seen.isEmpty ? emptyRoundNanoseconds : leaseRoundNanoseconds)
+      if observations.seen.isEmpty { nextLeaseRound = now + emptyRoundNanoseconds }
     }
     if now >= nextLook { try lookAtAll(now) }
     candidates.wake(at: spool.now())

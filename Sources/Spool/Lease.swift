@@ -10,11 +10,27 @@ struct LeaseObservations {
     let modified: Int
     /// When it was first seen so; nanoseconds since boot.
     let since: Int
+    /// How often it could not be settled, and when to try again.
+    fileprivate var failures = 0
+    fileprivate var retryAt = 0
+
+    init(modified: Int, since: Int) {
+      self.modified = modified
+      self.since = since
+    }
   }
   private(set) var seen: [String: Seen] = [:]
   private var fresh: [String: Seen] = [:]
   /// Whether there is something that a later observer would want to know.
   private(set) var hasChanged = false
+  private var problems: [Problem] = []
+
+  /// Why something could not be settled.
+  struct Problem: CustomStringConvertible {
+    let path: String
+    let error: any Error
+    var description: String { "cannot settle \(path): \(error)" }
+  }
 
   /// Notes how a claim stands now; returns for how many nanoseconds it has stood so.
   mutating func observe(_ name: String, modified: Int, now: Int) -> Int {
@@ -31,6 +47,41 @@ struct LeaseObservations {
   mutating func add(_ name: String, modified: Int, now: Int) {
     seen[name] = Seen(modified: modified, since: now)
     hasChanged = true
+  }
+
+  /// Settles one that was observed in this round. What can't be settled is tried again later, less and less often: it
+  /// stops nobody, and each try may take a look through all of the log.
+  /// - Returns: nil when it could not be done, or isn't tried now.
+  mutating func attempt<Result>(_ name: String, at path: String, _ settle: () throws -> Result) -> Result? {
+    guard let known = fresh[name], known.retryAt <= Clock.sinceBoot() else { return nil }
+    do { return try settle() } catch {
+      if known.failures == 0 { problems.append(Problem(path: path, error: error)) }
+      fresh[name]!.failures += 1
+      let pause = min(Self.retryNanosecondsMax, Self.retryNanoseconds << min(known.failures, 20))
+      fresh[name]!.retryAt = Clock.sinceBoot() + pause
+      return nil
+    }
+  }
+
+  private static let retryNanoseconds = 1_000_000_000
+  private static let retryNanosecondsMax = 60_000_000_000
+
+  /// Takes what could not be settled, each as it was the first time.
+  mutating func takeProblems() -> [Problem] {
+    defer { problems = [] }
+    return problems
+  }
+
+  /// The same, one at a time, for who has nothing else to tell.
+  mutating func throwProblem() throws {
+    guard !problems.isEmpty else { return }
+    let problem = problems.removeFirst()
+    try doing("cannot settle \(problem.path)") { throw problem.error }
+  }
+
+  /// Keeps those for which nobody looked in this round.
+  mutating func keep(_ wasLeftOut: (String) -> Bool) {
+    for (name, entry) in seen where fresh[name] == nil && wasLeftOut(name) { fresh[name] = entry }
   }
 
   /// After all claims that there are have been observed: forgets the others.
@@ -89,97 +140,42 @@ extension Spool {
 
 extension Spool {
   /// Puts back what dead holders had, and what stood unchanged for the lease's length; settles what dead senders
-  /// left in `tmp/`. Returns whether anything was put back.
+  /// left in `tmp/`. Returns whether anything was put back. What can't be is for `takeProblems` to tell.
   /// Cost: at most eight directory listings when nothing is claimed, and one fstatat(2) a claim.
   @discardableResult
   func expireLeases(of bot: BotName, _ observations: inout LeaseObservations, lease: Double, attemptsMax: Int) throws
     -> Bool
   {
-    let now = Clock.sinceBoot()
     let limit = Int(lease * 1e9)
-    let patience = now + Self.settlingNanoseconds
-    var gone: [Holder: Bool] = [:]
-    var changed = false
-    for box in [Layout.Box.claimed, .tmp] {
-      var names: [EntryName] = []
-      try root.list(Layout.box(bot, box)) { if let name = EntryName($0), name.holder != nil { names.append(name) } }
-      for name in names {
-        guard let holder = name.holder else { continue }
-        if box == .tmp, holder == self.holder {
-          if isLeft(name), Clock.sinceBoot() < patience { changed = settleLeft(bot, name) || changed }
-          continue
-        }
-        guard let status = try root.status(Layout.entry(bot, box, name)) else { continue }
-        let stood = observations.observe(name.description, modified: status.modified, now: now)
-        let isDead = gone[holder] ?? isGone(holder)
-        gone[holder] = isDead
-        guard isDead || stood >= limit else { continue }
-        let why = isDead ? "its holder \(holder) died" : "its lease of \(lease) s ran out"
-        if box == .tmp {
-          if Clock.sinceBoot() > patience { continue }
-          changed = try settleUnfinishedSend(bot, name) || changed
-        } else {
-          changed = try expire(bot, name, why, attemptsMax: attemptsMax) || changed
-        }
-      }
-    }
-    changed = try settleSends(toOthersThan: bot, &observations, limit, until: patience) || changed
+    var changed = try expireClaims(of: bot, &observations, lease: lease, limit, attemptsMax: attemptsMax)
+    changed = try settleSends(lookingFrom: bot, &observations, limit) || changed
     observations.endRound()
     settleDone(bot)
     return changed
   }
 
-  /// In one round, for what dead senders left: each may take a look through all of the log, and who has claims must renew
-  /// them meanwhile.
-  private static let settlingNanoseconds = 250_000_000
-
-  /// How many other bots are looked at in a round: all of a small team, and of a large one each in its turn.
-  private static let othersMax = 4
-
-  /// A sender that died half-way through its recipients, or could not go on, left its file with the first of them, who may
-  /// not be receiving now; the others must not wait for that.
-  private func settleSends(
-    toOthersThan bot: BotName, _ observations: inout LeaseObservations, _ limit: Int, until patience: Int
+  private func expireClaims(
+    of bot: BotName, _ observations: inout LeaseObservations, lease: Double, _ limit: Int, attemptsMax: Int
   ) throws -> Bool {
+    let now = Clock.sinceBoot()
+    var gone: [Holder: Bool] = [:]
     var changed = false
-    for other in try someBots(besides: bot) where isOwn(other) {
-      var names: [EntryName] = []
-      try root.list(Layout.box(other, .tmp)) { if let name = EntryName($0) { names.append(name) } }
-      for name in names {
-        guard let holder = name.holder else { continue }
-        if Clock.sinceBoot() > patience { return changed }
-        if holder == self.holder {
-          if isLeft(name) { changed = settleLeft(other, name) || changed }
-        } else if try isGone(holder) || hasStood(name, with: other, &observations, limit) {
-          changed = try settleUnfinishedSend(other, name) || changed
-        }
+    var names: [EntryName] = []
+    try root.list(Layout.box(bot, .claimed)) { if let name = EntryName($0), name.holder != nil { names.append(name) } }
+    for name in names {
+      let path = Layout.entry(bot, .claimed, name)
+      guard let holder = name.holder, let status = try root.status(path) else { continue }
+      let stood = observations.observe(name.description, modified: status.modified, now: now)
+      let isDead = gone[holder] ?? isGone(holder)
+      gone[holder] = isDead
+      guard isDead || stood >= limit else { continue }
+      let why = isDead ? "its holder \(holder) died" : "its lease of \(lease) s ran out"
+      let isExpired = observations.attempt(name.description, at: path) {
+        try expire(bot, name, why, attemptsMax: attemptsMax)
       }
+      changed = isExpired == true || changed
     }
     return changed
-  }
-
-  private func hasStood(
-    _ name: EntryName, with bot: BotName, _ observations: inout LeaseObservations, _ limit: Int
-  ) throws -> Bool {
-    guard let status = try root.status(Layout.entry(bot, .tmp, name)) else { return false }
-    return observations.observe(name.description, modified: status.modified, now: Clock.sinceBoot()) >= limit
-  }
-
-  /// Each as likely as the others, without making a text of every name: there may be thousands, and as many who ask.
-  private func someBots(besides bot: BotName) throws(SystemCallError) -> [BotName] {
-    var chosen: [[UInt8]] = []
-    var count: UInt64 = 0
-    // A linear congruential generator (Knuth's MMIX): asking the kernel for each name takes longer than all the rest.
-    var random = Random.bits()
-    try root.list(Layout.bots) { name in
-      guard !name.elementsEqual(bot.description.utf8) else { return }
-      count += 1
-      if chosen.count < Self.othersMax { return chosen.append(Array(name)) }
-      random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      let place = (random >> 33) % count
-      if place < UInt64(Self.othersMax) { chosen[Int(place)] = Array(name) }
-    }
-    return chosen.compactMap { try? BotName(parsing: String(decoding: $0, as: UTF8.self)) }
   }
 
   /// What somebody moved into `done/` is acked that way: by a script that has no more than `mv`, or by hand.

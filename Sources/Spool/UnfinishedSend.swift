@@ -8,19 +8,76 @@ import Synchronization
 /// and every delivery is a link from that name, which fails once somebody else has taken it. So of any number of
 /// processes that find it, the late sender among them, one delivers, and no recipient gets it again after its ack.
 extension Spool {
-  /// What this process has left in some `tmp/` under its own name. The others of its name there are being sent.
-  private static let left = Mutex<Set<EntryName>>([])
+  /// The names of files that this process has left in some `tmp/` or `moving/` of its own. It is at work on the others.
+  private static let left = Mutex<Set<String>>([])
 
-  static func leave(_ name: EntryName) { left.withLock { _ = $0.insert(name) } }
+  static func leave(_ name: some CustomStringConvertible) { left.withLock { _ = $0.insert("\(name)") } }
 
-  /// Whether a file in `tmp/` is this process's, and nobody is at it.
-  func isLeft(_ name: EntryName) -> Bool { name.holder == holder && Self.left.withLock { $0.contains(name) } }
+  /// Whether a file of this process's is one that it has left.
+  func isLeft(_ name: some CustomStringConvertible) -> Bool { Self.left.withLock { $0.contains("\(name)") } }
 
-  /// As `settleUnfinishedSend`, of what this process has left. It may have to be left once more, and that stops nobody.
-  func settleLeft(_ bot: BotName, _ name: EntryName) -> Bool {
-    guard (try? settleUnfinishedSend(bot, name)) == true else { return false }
-    Self.left.withLock { _ = $0.remove(name) }
-    return true
+  /// The same; whoever asks is at work on it from now on.
+  func takeLeft(_ name: some CustomStringConvertible) -> Bool { Self.left.withLock { $0.remove("\(name)") != nil } }
+
+  /// In one round, for what dead senders left: each may take a look through all of the log, and who has claims must renew
+  /// them meanwhile.
+  private static let settlingNanoseconds = 250_000_000
+
+  /// How many other bots are looked at in a round, at random, and of those with whom something was seen to stand.
+  private static let othersMax = 4
+
+  /// Settles what senders left with a bot; and with others: a sender that died half-way through its recipients, or could
+  /// not go on, left its file with the first of them, who may not be receiving now, and the rest must not wait for that.
+  func settleSends(lookingFrom bot: BotName, _ observations: inout LeaseObservations, _ limit: Int) throws -> Bool {
+    let patience = Clock.sinceBoot() + Self.settlingNanoseconds
+    var looked: Set<String> = []
+    var changed = false
+    for bot in try [bot] + observations.bots.shuffled().prefix(Self.othersMax) + someBots(besides: bot) {
+      guard looked.insert("\(bot)").inserted, isOwn(bot) else { continue }
+      var names: [EntryName] = []
+      // One that can't be looked into keeps nobody from the others.
+      guard (try? root.list(Layout.box(bot, .tmp), { if let name = EntryName($0) { names.append(name) } })) != nil
+      else { continue }
+      for name in names {
+        changed = settleIfLeft(bot, name, &observations, limit, until: patience) || changed
+      }
+    }
+    observations.keep { LeaseObservations.bot($0).map { !looked.contains("\($0)") } ?? false }
+    return changed
+  }
+
+  /// Settles a file in a `tmp/` whose sender is dead, or has not touched it for a lease, or has left it to be settled.
+  private func settleIfLeft(
+    _ bot: BotName, _ name: EntryName, _ observations: inout LeaseObservations, _ limit: Int, until patience: Int
+  ) -> Bool {
+    let path = Layout.entry(bot, .tmp, name)
+    guard let holder = name.holder, holder != self.holder || isLeft(name), let status = try? root.status(path) else {
+      return false
+    }
+    let seen = "\(bot)/\(name)"
+    let now = Clock.sinceBoot()
+    let stood = observations.observe(seen, modified: status.modified, now: now)
+    guard holder == self.holder || isGone(holder) || stood >= limit, now < patience else { return false }
+    let isSettled = observations.attempt(seen, at: path) { try settleUnfinishedSend(bot, name) } == true
+    if isSettled, holder == self.holder { _ = takeLeft(name) }
+    return isSettled
+  }
+
+  /// Each as likely as the others, without making a text of every name: there may be thousands, and as many who ask.
+  private func someBots(besides bot: BotName) throws(SystemCallError) -> [BotName] {
+    var chosen: [[UInt8]] = []
+    var count: UInt64 = 0
+    // A linear congruential generator (Knuth's MMIX): asking the kernel for each name takes longer than all the rest.
+    var random = Random.bits()
+    try root.list(Layout.bots) { name in
+      guard !name.elementsEqual(bot.description.utf8) else { return }
+      count += 1
+      if chosen.count < Self.othersMax { return chosen.append(Array(name)) }
+      random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      let place = (random >> 33) % count
+      if place < UInt64(Self.othersMax) { chosen[Int(place)] = Array(name) }
+    }
+    return chosen.compactMap { try? BotName(parsing: String(decoding: $0, as: UTF8.self)) }
   }
 
   /// Delivers the message if the log has it, and takes the file away.
@@ -119,8 +176,13 @@ extension Spool {
       try root.status(Layout.box(bot, .inbox)) != nil && !recovery.hasCopy(name.id, bot)
     }
     let known = try wanting.isEmpty ? [] : recovery.botsKnown(toHaveHad: name.id)
+    var problem: (any Error)?
     for bot in wanting where !known.contains(bot.description) {
-      guard try link(path, body, name, to: bot) else { return }
+      // One that can't get it now keeps it from nobody else.
+      do { guard try link(path, body, name, to: bot) else { return } } catch {
+        problem = problem ?? error
+        continue
+      }
       note(.messageRestored, name.id.description) { writer in
         writer.beginObject()
         writer.member("bot", bot.description)
@@ -128,6 +190,7 @@ extension Spool {
         writer.endObject()
       }
     }
+    if let problem { throw problem }
     try root.clear(path)
   }
 
@@ -182,4 +245,12 @@ extension Spool {
     }
     return true
   }
+}
+
+extension LeaseObservations {
+  /// With whom what was seen lies, if it is what a sender left: that is kept as `BOT/NAME`.
+  fileprivate static func bot(_ name: String) -> BotName? {
+    name.firstIndex(of: "/").flatMap { try? BotName(parsing: String(name[..<$0])) }
+  }
+  fileprivate var bots: Set<BotName> { Set(seen.keys.compactMap(Self.bot)) }
 }

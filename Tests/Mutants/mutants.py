@@ -132,17 +132,17 @@ mutant("extend: by descriptor, which follows the file to its next owner", "late 
 mutant("extend: what is lost is extended", "late is refused", "LeaseTests|StoppedTests|BadInputTests",
        SPOOL + "Claim.swift", "if !isThere { throw lost(bot, name) }", "if !isThere, !MUTANT { throw lost(bot, name) }")
 mutant("lease: by the wall clock", "no clock jump expires", "LeaseTests|ClockTests",
-       SPOOL + "Lease.swift", "        guard isDead || stood >= limit else { continue }\n        let why",
-       "        guard isDead || (MUTANT ? Clock.wall() * 1000 - status.modified : stood) >= limit else { continue }\n        let why")
+       SPOOL + "Lease.swift", "      guard isDead || stood >= limit else { continue }\n      let why",
+       "      guard isDead || (MUTANT ? Clock.wall() * 1000 - status.modified : stood) >= limit else { continue }\n      let why")
 mutant("lease: a renewal is not seen", "one holder", "LeaseTests",
        SPOOL + "Lease.swift", "if let known = seen[name], known.modified == modified {",
        "if let known = seen[name], known.modified == modified || MUTANT {")
 mutant("lease: never runs out", "nothing vanishes", "LeaseTests",
-       SPOOL + "Lease.swift", "        guard isDead || stood >= limit else { continue }\n        let why",
-       "        guard isDead || (stood >= limit && !MUTANT) else { continue }\n        let why")
+       SPOOL + "Lease.swift", "      guard isDead || stood >= limit else { continue }\n      let why",
+       "      guard isDead || (stood >= limit && !MUTANT) else { continue }\n      let why")
 mutant("lease: a dead holder is not noticed", "nothing vanishes", "LeaseTests",
-       SPOOL + "Lease.swift", "        let isDead = gone[holder] ?? isGone(holder)",
-       "        let isDead = !MUTANT && (gone[holder] ?? isGone(holder))")
+       SPOOL + "Lease.swift", "      let isDead = gone[holder] ?? isGone(holder)",
+       "      let isDead = !MUTANT && (gone[holder] ?? isGone(holder))")
 mutant("lease: a new process with a dead one's number is taken for it", "nothing vanishes", "LeaseTests|ProcessTests",
        LINUX + "Process.swift", "case .started(let start, _): start == started",
        "case .started(let start, _): start == started || MUTANT")
@@ -189,8 +189,8 @@ mutant("tmp/: several may settle what a dead sender left", "one holder", "Stoppe
        SPOOL + "UnfinishedSend.swift", "    let path = Layout.entry(bot, .tmp, ours)\n    let old",
        "    let path = Layout.entry(bot, .tmp, MUTANT ? name : ours)\n    let old")
 mutant("tmp/: who had it already is not looked for", "one holder", "StoppedTests|SendTests",
-       SPOOL + "UnfinishedSend.swift", "where !known.contains(bot.description) {\n      guard try link",
-       "where MUTANT || !known.contains(bot.description) {\n      guard try link")
+       SPOOL + "UnfinishedSend.swift", "where !known.contains(bot.description) {\n      // One that can't",
+       "where MUTANT || !known.contains(bot.description) {\n      // One that can't")
 mutant("send: taken for dead, it leaves its message to nobody", "sent is kept", "SendTests|StoppedTests",
        SPOOL + "Send.swift", "    if !isComplete { try? finish(parcel) }", "    if !isComplete, !MUTANT { try? finish(parcel) }")
 mutant("keys: not looked at", "a second send delivers nothing", "IdempotencyTests",
