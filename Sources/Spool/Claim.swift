@@ -103,7 +103,7 @@ extension Spool {
   /// What was sent to several is one file with a name in each inbox, whose date all their claims have: ours gets a file of
   /// its own before it is renewed, lest theirs be renewed with it. Where that can't be done theirs only stand for longer.
   private func separate(_ path: String) {
-    guard let status = (try? root.status(path)) ?? nil, status.links > 1,
+    guard exchangesFiles.load(ordering: .relaxed), let status = (try? root.status(path)) ?? nil, status.links > 1,
       let bytes = (try? root.readFile(path, maximum: Message.bytesMax + 1)) ?? nil
     else { return }
     let temporary = Layout.temporary("\(holder)-\(UInt32.random(in: .min ... .max))")
@@ -112,7 +112,10 @@ extension Spool {
       try file.write(bytes)
       try file.close()
       // Not over it: when the claim was lost it mustn't come back.
-      _ = try root.exchangeIfPresent(temporary, path)
+      do throws(SystemCallError) { _ = try root.exchangeIfPresent(temporary, path) } catch {
+        // All that would be copied at each renewal would be copied for nothing.
+        if [EINVAL, ENOSYS, ENOTSUP].contains(error.code) { exchangesFiles.store(false, ordering: .relaxed) }
+      }
     } catch {}
     _ = try? root.unlinkIfPresent(temporary)
   }

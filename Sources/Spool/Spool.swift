@@ -23,6 +23,8 @@ public final class Spool: Sendable {
   let logAccess: LogAccess
   /// Whether this process has a directory below `tasks/moving/`.
   let hasMovingDirectory = Atomic(false)
+  /// Whether the file system can swap two files, as far as it is known.
+  let exchangesFiles = Atomic(true)
   let lastClaim = Mutex<FreshClaim?>(nil)
   /// How much may wait in the inboxes that this process sends to.
   let knownLimits = Mutex(KnownInboxes())

@@ -213,6 +213,25 @@ import Testing
       #expect(try receive([renamed]).said == "x")
     }
 
+    @Test func `where two files can't be swapped, a claim isn't copied again and again to be renewed`() throws {
+      func renew(_ faults: String) throws -> [String] {
+        let fixture = try Fixture("a", "b")
+        try fixture.send("x", to: "a", "b")
+        let trace = fixture.home("trace")
+        let outcome = try OwnProcess.run(
+          "renew twice", [fixture.path, trace], environment: ["SPOOL_FAULT_TRACE": trace, "SPOOL_FAULT": faults])
+        #expect(outcome.isDone, "\(outcome)")
+        return try Plain.text(trace).split(separator: "\n").map(String.init)
+      }
+      let calls = try renew("")
+      let claimed = try #require(calls.firstIndex(of: "claimed"))
+      let swap = try #require(calls[claimed...].firstIndex(of: "renameat2"))
+      // The line that says that it is claimed is counted, too.
+      let after = try renew("\(EINVAL):\(swap)")
+      #expect(after[claimed...].count { $0 == "renameat2" } == 1)
+      #expect(after[claimed...].count { $0 == "utimensat" } == 2)
+    }
+
     @Test(arguments: [true, false])
     func `what a settler found too early for the log is delivered by its sender, or for it`(isSoon: Bool) throws {
       let fixture = try Fixture("coder")

@@ -39,6 +39,13 @@
       try Plain.write(arguments[1], "sent\n", append: true)
       say(try Inbox(spool, BotName(parsing: "coder")).receive(waiting: 5)?.message.content ?? "nothing")
     },
+    // Of a message that went to `a` and `b`. The file that traces calls hears when it is claimed.
+    Deed("renew twice") { arguments in
+      let spool = try Spool(at: arguments[0])
+      guard let claim = try Inbox(spool, BotName(parsing: "a")).claim() else { throw Failure("nothing there") }
+      try Plain.write(arguments[1], "claimed\n", append: true)
+      for _ in 0..<2 { try spool.extend(claim.bot, claim.name) }
+    },
     Deed("take and ack") { arguments in
       let spool = try Spool(at: arguments[0])
       guard let claim = try Inbox(spool, BotName(parsing: arguments[1])).claim() else { throw Failure("nothing there") }
