@@ -24,6 +24,8 @@ protocol FiledEntry: Hashable, Sendable {
   static var removed: LogEvent.Kind? { get }
   /// The whole content that an event bears.
   static func body(_ event: LogEvent) -> [UInt8]?
+  /// Whether a file has the content that an event tells.
+  static func says(_ file: [UInt8], _ event: LogEvent) -> Bool
   static func isReadable(_ bytes: [UInt8], _ id: MessageID) -> Bool
   /// Whether nobody, and no hand, takes it out of the state that it is in.
   var isSettled: Bool { get }
@@ -31,6 +33,10 @@ protocol FiledEntry: Hashable, Sendable {
 
 extension FiledEntry {
   var id: MessageID { name.id }
+
+  static func says(_ file: [UInt8], _ event: LogEvent) -> Bool {
+    body(event).map { file.dropLast() == $0[...] } ?? false
+  }
 }
 
 extension TaskEntry: FiledEntry {
@@ -58,6 +64,11 @@ extension TaskEntry: FiledEntry {
   static var restored: LogEvent.Kind { .taskRestored }
   static var removed: LogEvent.Kind? { .taskRemoved }
   static func body(_ event: LogEvent) -> [UInt8]? { event.taskBytes }
+  static func says(_ file: [UInt8], _ event: LogEvent) -> Bool {
+    if let body = body(event) { return file.dropLast() == body[...] }
+    guard event.kind == .taskProgressed, let record = try? TaskRecord(parsing: file) else { return false }
+    return record.progress == event.number("progress") && record.progressText == event.text("text")
+  }
   static func isReadable(_ bytes: [UInt8], _ id: MessageID) -> Bool {
     guard let record = try? TaskRecord(parsing: bytes) else { return false }
     return record.id == nil || record.id == id

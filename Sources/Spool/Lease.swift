@@ -120,22 +120,6 @@ extension Spool {
   func isAbandoned(_ holder: Holder, _ stood: Int) -> Bool {
     isGone(holder) || stood >= Int(settings.leaseSeconds * 1e9)
   }
-
-  /// What other processes left below a `moving/` and won't go on with: whose it is, and the names.
-  func abandonedMoves(in directory: String, _ observations: inout LeaseObservations) throws(SystemCallError)
-    -> [(mover: Holder, names: [String])]
-  {
-    let now = Clock.sinceBoot()
-    var abandoned: [(mover: Holder, names: [String])] = []
-    for mover in try root.names(directory).compactMap({ Holder($0) }) where mover != holder {
-      let names = try root.names("\(directory)/\(mover)")
-      // Somebody else's content stands still for a moment only; each name is one step.
-      var stood = Int.max
-      for name in names { stood = min(stood, observations.observe("\(mover)/\(name)", modified: 0, now: now)) }
-      if isAbandoned(mover, names.isEmpty ? 0 : stood) { abandoned.append((mover, names)) }
-    }
-    return abandoned
-  }
 }
 
 extension Spool {

@@ -347,11 +347,11 @@ mutant("tasks: what waits for a task isn't told that it ended", "what depends on
        TASKS + "TaskDependencies.swift", "if try settle(entry) != nil { moved.insert(entry.id) }",
        "if !MUTANT, try settle(entry) != nil { moved.insert(entry.id) }")
 mutant("tasks: what is done is put back when its process died", "nothing completed is lost", "SpoolTests.Task|FaultTests.FaultTests",
-       TASKS + "TaskLeases.swift", "    if entry.state == .completed { return true }\n",
-       "    if MUTANT { return false }\n    if entry.state == .completed { return true }\n", scenario="died completing")
+       SPOOL + "AbandonedMoves.swift", "    if entry.isSettled { return true }\n",
+       "    if MUTANT { return false }\n    if entry.isSettled { return true }\n", scenario="died completing")
 mutant("tasks: what isn't logged is finished all the same", "a no changes nothing", "SpoolTests.Task|FaultTests.FaultTests",
-       TASKS + "TaskLeases.swift", "    if entry.state == .completed { return true }\n    let bytes",
-       "    if entry.state == .completed || MUTANT { return true }\n    let bytes", scenario="task progress")
+       SPOOL + "AbandonedMoves.swift", "    if entry.isSettled { return true }\n    do",
+       "    if entry.isSettled || MUTANT { return true }\n    do", scenario="task progress")
 mutant("tasks: recovery believes a file that is empty", "sent is kept", "TaskRecoveryTests",
        SPOOL + "EntryRecovery.swift", "    return Entry.isReadable(bytes, id)\n", "    return MUTANT || Entry.isReadable(bytes, id)\n")
 mutant("tasks: recovery leaves the content of before", "sent is kept", "TaskRecoveryTests",

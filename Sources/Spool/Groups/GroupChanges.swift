@@ -19,6 +19,7 @@ extension Spool {
     let entry = GroupEntry(state: .forming, name: name)
     let body = try Self.file(of: record)
     let path = Layout.groupMoving(by: holder, raw: GroupMove(.new, entry).fileName)
+    let began = Clock.sinceBoot()
     do {
       guard let file = try createInMoving(path, Layout.groupsMoving(by: holder)) else {
         throw SpoolError(.tryAgain, "this process is making \(record.id) already")
@@ -26,15 +27,17 @@ extension Spool {
       do {
         try file.write(body)
         try file.close()
-        try log.append(.groupAnnounced, record.id.description, reserving: body.count + 512) { writer in  // commit
-          self.writeEvent(entry, from: nil, by: by, reason: nil, body: body, to: &writer)
-        }
+        let receipt = try log.append(  // commit
+          .groupAnnounced, record.id.description, reserving: body.count + 512,
+          unless: { try self.wasTakenBack(path, since: began) }
+        ) { writer in self.writeEvent(entry, from: nil, by: by, reason: nil, body: body, to: &writer) }
+        if receipt == nil { throw Self.takenForDead }
       } catch {
-        _ = try? root.unlinkIfPresent(path)
+        discard(path)
         throw error
       }
       // From the log on it is so: what can't be done now is done by whoever settles our directory.
-      _ = try? root.rename(path, to: entry.path)  // visible
+      do { _ = try root.renameIfPresent(path, to: entry.path) } catch { Self.leave(path) }  // visible
       return entry
     } catch let error as SystemCallError { throw SpoolError("cannot make the group, and nothing was made", error) }
   }
@@ -68,10 +71,10 @@ extension Spool {
           old: Layout.groupMoving(by: holder, raw: GroupMove(.old, entry).fileName),
           new: Layout.groupMoving(by: holder, raw: GroupMove(.new, changed).fileName)
         ), in: directory, body,
-        { () throws in
-          try self.log.append(event.kind, entry.id.description, reserving: body.count + 512) { writer in
-            self.writeEvent(changed, from: entry, by: by, reason: reason, body: body, to: &writer)
-          }
+        { isTakenBack throws in
+          try self.log.append(
+            event.kind, entry.id.description, reserving: body.count + 512, unless: isTakenBack
+          ) { writer in self.writeEvent(changed, from: entry, by: by, reason: reason, body: body, to: &writer) }
         })
       guard let receipt else { return nil }
       let isEnd = event == .complete || event == .fail
@@ -155,34 +158,12 @@ extension Spool {
   // MARK: What dead processes left
 
   /// Finishes, or takes back, what processes that died were doing to groups. Each call is a round of the observer's.
+  /// - Throws: why something could not be done; once, and with all the rest done.
   public func settleGroupMoves(_ observations: inout GroupObservations) throws {
     try doing("cannot look at the groups on the move") {
-      for (mover, names) in try abandonedMoves(in: Layout.groupsMoving, &observations.moves) {
-        let moves = names.compactMap { GroupMove($0) }
-        for (id, moves) in Dictionary(grouping: moves, by: \.entry.id) { try settle(id, moves, of: mover) }
-        _ = try? root.removeDirectory(Layout.groupsMoving(by: mover))
-      }
+      _ = try settleMoves(of: GroupEntry.self, &observations.moves)
     }
     observations.moves.endRound()
-  }
-
-  private func settle(_ id: MessageID, _ moves: [GroupMove], of mover: Holder) throws {
-    func path(_ move: GroupMove) -> String { Layout.groupMoving(by: mover, raw: move.fileName) }
-    let old = moves.first { $0.side == .old }
-    let new = moves.first { $0.side == .new }
-    if let new, try isLogged(path(new), of: new.entry), try groups().allSatisfy({ $0.id != id }) {
-      _ = try root.renameIfPresent(path(new), to: new.entry.path)
-    } else if let old, try groups().allSatisfy({ $0.id != id }) {
-      _ = try root.renameIfPresent(path(old), to: old.entry.path)
-    }
-    for move in moves { try root.clear(path(move)) }
-  }
-
-  /// Whether the log has the content of a file on the move. Where it stands doesn't tell: it may have stood there before.
-  private func isLogged(_ path: String, of entry: GroupEntry) throws -> Bool {
-    guard let last = try History(self).lastOfGroup(entry.id), last.group == entry, let body = last.groupBytes else {
-      return false
-    }
-    return try root.readFile(path, maximum: GroupRecord.bytesMax)?.dropLast() == body[...]
+    try observations.moves.throwProblem()
   }
 }

@@ -49,12 +49,7 @@ extension LogEvent {
 extension History {
   /// The newest event about a group; nil when no log knows it.
   public func lastOfGroup(_ id: MessageID) throws -> LogEvent? {
-    var last: LogEvent?
-    try forEachEvent(about: id) { event in
-      if event.group != nil, last.map({ $0.time <= event.time }) ?? true { last = event }
-      return true
-    }
-    return last
+    try last(of: id, GroupEntry.self)
   }
 }
 
@@ -89,14 +84,7 @@ extension Spool {
   /// Whether a process is changing what its file says.
   public func groupIsMoving(_ id: MessageID) throws -> Bool {
     try doing("cannot look at the groups on the move") {
-      let text = id.description
-      var isMoving = false
-      for mover in try root.names(Layout.groupsMoving) {
-        try root.list("\(Layout.groupsMoving)/\(mover)") {
-          if String(decoding: $0, as: UTF8.self).contains(text) { isMoving = true }
-        }
-      }
-      return isMoving
+      try onTheMove(GroupEntry.self).contains { $0.move.entry.id == id }
     }
   }
 

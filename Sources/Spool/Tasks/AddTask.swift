@@ -52,11 +52,15 @@ extension Spool {
     let body = try Self.file(of: record)
     let held = EntryName(urgency: entry.name.urgency, id: entry.id, place: .held(holder))
     let temporary = Layout.taskTemporary(held)
+    // Added before, and not known to be: what came of that must be seen.
+    if isLeft(temporary) { _ = try settleAdd(held) }
+    let began = Clock.sinceBoot()
+    var wasTaken = false
     do {
       try makingTaskDirectories { () throws(SystemCallError) in
         let file = try root.open(temporary, O_WRONLY | O_CREAT | O_EXCL)
         do throws(SystemCallError) { try file.write(body) } catch {
-          _ = try? root.unlink(temporary)
+          discard(temporary)
           throw error
         }
       }
@@ -64,27 +68,38 @@ extension Spool {
       do {
         receipt = try log.append(
           .taskAdded, entry.id.description, reserving: body.count + 512,
-          unless: onlyOnce ? { try History(self).lastOfTask(entry.id) != nil } : nil
+          unless: {
+            wasTaken = try self.wasTakenBack(temporary, since: began)
+            return try wasTaken || (onlyOnce && History(self).lastOfTask(entry.id) != nil)
+          }
         ) { writer in
           self.writeEvent(entry, by: by, reason: nil, body: body, to: &writer)
         }
       } catch {
-        _ = try? root.unlink(temporary)
+        discard(temporary)
         throw error
       }
       guard let receipt else {
-        _ = try? root.unlink(temporary)
+        discard(temporary)
+        if wasTaken { throw Self.takenForDead }
         return false
       }
-      if durability == .durable { try log.waitUntilSynced(receipt) }
+      do { if durability == .durable { try log.waitUntilSynced(receipt) } } catch {
+        Self.leave(temporary)
+        throw error
+      }
       // From the log on it is so. Should it be gone, somebody took us for dead, and put it in its place by what the log
       // says; and what can't be done now is done like that, too.
-      _ = try? root.renameIfPresent(temporary, to: entry.path)  // visible
+      do { _ = try root.renameIfPresent(temporary, to: entry.path) } catch { Self.leave(temporary) }  // visible
       return true
     } catch let error as SystemCallError {
       throw SpoolError("cannot add the task, and nothing was added", error)
     }
   }
+
+  static let takenForDead = SpoolError(
+    .tryAgain, "this process was stopped for so long that others took it for dead, and nothing was added",
+    hint: "do it again")
 
   /// A task's bytes, with the line feed that ends its file.
   static func file(of record: TaskRecord) throws -> [UInt8] {

@@ -7,15 +7,19 @@ extension Doctor {
     try examineMoves(&report)
     var observations = TaskObservations()
     // From here on a task that was nowhere is somewhere.
-    if repairing { try spool.settleMoves(&observations) }
+    if repairing { tell(&report) { try spool.settleMoves(&observations) } }
     for entry in try spool.tasks(in: [.inProgress]) {
       guard let worker = entry.worker, spool.isGone(worker) else { continue }
       report.add(entry.path, "is in the hands of a process that has died", "given back")
     }
-    if repairing { try spool.expireTasks(&observations) }
+    if repairing { tell(&report) { try spool.expireTasks(&observations) } }
     try examineFiles(&report)
     // A coordinator does all that follows itself.
     if !spool.coordinatorIsUp { try examineBlocked(repairing, &report) }
+  }
+
+  private func tell(_ report: inout RecoveryReport, _ settle: () throws -> [TaskEntry]) {
+    do { _ = try settle() } catch { report.add(Layout.tasks, "\(error)", "left: whoever looks next tries again") }
   }
 
   /// What is no task, and can't be made one from the log.

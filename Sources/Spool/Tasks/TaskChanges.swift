@@ -29,9 +29,11 @@ extension Spool {
             old: Layout.taskMoving(by: holder, raw: TaskMove(.old, entry).fileName),
             new: Layout.taskMoving(by: holder, raw: TaskMove(.new, changed).fileName)
           ), in: Layout.tasksMoving(by: holder), body,
-          { () throws in
+          { isTakenBack throws in
             // Progress is told often, and is worth a word; all else is kept whole.
-            try self.log.append(event.kind, entry.id.description, reserving: body.count + 512) { writer in
+            try self.log.append(
+              event.kind, entry.id.description, reserving: body.count + 512, unless: isTakenBack
+            ) { writer in
               if event == .progress {
                 self.writeProgress(changed, record, by: by, to: &writer)
               } else {
@@ -61,36 +63,44 @@ extension Spool {
   }
 
   /// Puts a new file in the place of an old one, which may be another: of a task, or of a group.
-  /// - Parameter moving: where the two are meanwhile, in a directory of this process.
-  /// - Returns: nil when the old file was no longer there, and nothing was changed.
+  /// - Parameters:
+  ///   - moving: where the two are meanwhile, in a directory of this process.
+  ///   - logIt: logs it, unless others took this process for dead and have put the old file back.
+  /// - Returns: nil when the old file was no longer there, or is there again, and nothing was changed.
   func replace(
     _ path: String, with changed: String, moving: (old: String, new: String), in directory: String, _ body: [UInt8],
-    _ logIt: () throws -> LogWriter.Receipt?
+    _ logIt: (_ isTakenBack: @escaping () throws -> Bool) throws -> LogWriter.Receipt?
   ) throws -> LogWriter.Receipt? {
+    let began = Clock.sinceBoot()
     // Another thread of this process is changing the same.
     guard let file = try createInMoving(moving.new, directory) else { return nil }
+    _ = takeLeft(moving.old)
     do {
       try file.write(body)
       try file.close()
       guard try root.renameIfPresent(path, to: moving.old) else {  // the race is won here
-        try root.unlinkIfPresent(moving.new)
+        discard(moving.new)
         return nil
       }
     } catch {
-      _ = try? root.unlinkIfPresent(moving.new)
+      discard(moving.new)
       throw error
     }
+    func leave() { for path in [moving.old, moving.new] { Self.leave(path) } }
     let receipt: LogWriter.Receipt?
-    do { receipt = try logIt() } catch {
-      _ = try? root.renameIfPresent(moving.old, to: path)
-      _ = try? root.unlinkIfPresent(moving.new)
+    do { receipt = try logIt { try self.wasTakenBack(moving.new, since: began) } } catch {
+      do {
+        _ = try root.renameIfPresent(moving.old, to: path)
+        try root.unlinkIfPresent(moving.new)
+      } catch { leave() }
       throw error
     }
+    guard let receipt else { return nil }
     // From here on it is so: what can't be done now is done by whoever settles our directory, as long as both are there.
     do {
       _ = try root.renameIfPresent(moving.new, to: changed)  // visible
       try root.unlinkIfPresent(moving.old)
-    } catch {}
+    } catch { leave() }
     return receipt
   }
 

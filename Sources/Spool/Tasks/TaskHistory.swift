@@ -17,11 +17,6 @@ extension LogEvent {
 extension History {
   /// The newest event about a task; nil when no log knows it.
   public func lastOfTask(_ id: MessageID) throws -> LogEvent? {
-    var last: LogEvent?
-    try forEachEvent(about: id) { event in
-      if event.entry != nil, last.map({ $0.time <= event.time }) ?? true { last = event }
-      return true
-    }
-    return last
+    try last(of: id, TaskEntry.self)
   }
 }

@@ -83,7 +83,8 @@ extension Spool {
     }
     // In the order in which one goes back that is on its way meanwhile.
     try add(.inProgress)
-    for move in try doing("cannot look at the tasks of \(bot)", { try tasksOnTheMove() }) where move.move.side == .new {
+    for move in try doing("cannot look at the tasks of \(bot)", { try onTheMove(TaskEntry.self) })
+    where move.move.side == .new {
       if move.move.entry.state == .pending, try taskOnTheMove(move.move.entry.id)?.entry.bot == bot {
         ids.insert(move.move.entry.id)
       }
@@ -221,7 +222,7 @@ extension Spool {
   /// A task that somebody is changing, or was when he died, as it was before.
   private func taskOnTheMove(_ id: MessageID) throws -> StoredTask? {
     try doing("cannot look at \(id)") {
-      for (path, move) in try tasksOnTheMove() where move.side == .old && move.entry.id == id {
+      for (path, move) in try onTheMove(TaskEntry.self) where move.side == .old && move.entry.id == id {
         guard let bytes = try root.readFile(path, maximum: TaskRecord.bytesMax) else { continue }
         return StoredTask(entry: move.entry, record: try record(of: move.entry, bytes))
       }
