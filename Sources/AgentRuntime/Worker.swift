@@ -198,7 +198,8 @@ public final class Worker {
     do {
       if try source.takeWarning() { for slot in slots { check(slot) } }
     } catch {
-      pauseClaims("\(error)")
+      // What others left and can't be settled keeps nobody from work.
+      report(.problem("\(error)", delay: 0))
       checkSpool()
     }
   }

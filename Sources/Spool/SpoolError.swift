@@ -31,6 +31,9 @@ public struct SpoolError: Error, Sendable, CustomStringConvertible {
     case outcomeUnknown
   }
 
+  /// Whether there was no room on the disk.
+  var isForLackOfRoom: Bool { cause?.code == ENOSPC || cause?.code == EDQUOT }
+
   public init(_ code: Code, _ message: String, hint: String? = nil, cause: SystemCallError? = nil) {
     self.code = code
     self.message = message

@@ -89,6 +89,25 @@ import Testing
     #expect(try team.result(of: id) == "attempt 2")
   }
 
+  @Test func `what can't be taken from the dead keeps a worker from nothing else`() throws {
+    let team = try Team(lease: 0.4)
+    for _ in 0..<12 {
+      let entry = try #require(try team.spool.findTask(team.give("stuck")))
+      let dead = Holder(host: team.spool.host, pid: 1_999_999, start: 1)
+      let started = try #require(try team.spool.start(entry, bot: team.coder, worker: dead))
+      // Where it is to go something else lies.
+      mkdir(team.file("spool/tasks/moving/\(team.spool.holder)"), 0o777)
+      #expect(mkdir(team.file("spool/tasks/moving/\(team.spool.holder)/in_progress~\(started.name)"), 0o777) == 0)
+    }
+    let worker = try RunningWorker(team, team.taskScript("true"))
+    try require("all are told of") { worker.events.problems.count >= 12 }
+    let id = try team.give("build")
+    let began = Clock.sinceBoot()
+    try team.wait(for: id, .completed)
+    #expect(Double(Clock.sinceBoot() - began) / 1e9 < 8)
+    _ = try worker.stop()
+  }
+
   @Test func `the last attempt of a dead worker fails the task, and those that wait for it hear of it`() throws {
     let team = try Team(lease: 0.4)
     let id = try team.give("build") { $0.attemptsMax = 1 }

@@ -240,4 +240,38 @@ import Testing
     #expect(try spool.settleMoves(&observations) == [done])
   }
 
+  @Test(arguments: [1, 3])
+  func `a task that has no room for one failure more is taken from the dead all the same`(attemptsMax: Int) throws {
+    let fixture = try Fixture("coder")
+    let task = try started(fixture, worker: dead(fixture)) { record in
+      record.attemptsMax = attemptsMax
+      record.context = JSONText(string: String(repeating: "x", count: TaskRecord.bytesMax - 400))
+    }
+    var observations = TaskObservations()
+    let moved = try fixture.spool.expireTasks(&observations)
+    #expect(moved.map(\.state) == [attemptsMax == 1 ? .failed : .pending])
+    #expect(try fixture.spool.findTask(task.id) == moved.first)
+  }
+
+  #if DEBUG
+    @Test func `a task is taken from the dead though there is no room to say so`() throws {
+      func expire(_ faults: String) throws -> (said: String, calls: [String], record: TaskRecord?) {
+        let fixture = try Fixture("coder")
+        let task = try started(fixture, worker: dead(fixture))
+        let trace = fixture.home("trace")
+        let outcome = try OwnProcess.run(
+          "expire tasks", [fixture.path, trace], environment: ["SPOOL_FAULT_TRACE": trace, "SPOOL_FAULT": faults])
+        #expect(outcome.isDone, "\(outcome)")
+        let calls = try Plain.text(trace).split(separator: "\n").map(String.init)
+        return (outcome.line, calls, try fixture.spool.task(task.id)?.record)
+      }
+      let traced = try expire("")
+      #expect(traced.said == "pending" && traced.record?.failures.count == 1)
+      let opened = try #require(traced.calls.firstIndex(of: "opened"))
+      let write = try #require(traced.calls[opened...].firstIndex(of: "write"))
+      // The line that says that it is open is counted, too.
+      let full = try expire("\(ENOSPC):\(write)")
+      #expect(full.said == "pending" && full.record?.failures.isEmpty == true)
+    }
+  #endif
 }

@@ -39,6 +39,13 @@
       try Plain.write(arguments[1], "sent\n", append: true)
       say(try Inbox(spool, BotName(parsing: "coder")).receive(waiting: 5)?.message.content ?? "nothing")
     },
+    // Tells where they are then. The file that traces calls hears when the spool is open.
+    Deed("expire tasks") { arguments in
+      let spool = try Spool(at: arguments[0])
+      try Plain.write(arguments[1], "opened\n", append: true)
+      var observations = TaskObservations()
+      say(try spool.expireTasks(&observations).map(\.state.rawValue).joined(separator: " "))
+    },
     // Of a message that went to `a` and `b`. The file that traces calls hears when it is claimed.
     Deed("renew twice") { arguments in
       let spool = try Spool(at: arguments[0])

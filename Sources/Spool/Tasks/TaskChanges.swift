@@ -167,9 +167,14 @@ extension Spool {
   public func expire(_ entry: TaskEntry, reason: String, by: String? = nil) throws -> TaskEntry? {
     guard let record = try record(of: entry) else { return nil }
     let isLast = entry.attempt >= record.attemptsMax
-    return try change(entry, isLast ? .fail : .expire, by: by, reason: isLast ? nil : reason) { record in
-      record.error = isLast ? "given up after \(entry.attempt) attempts; the last: \(reason)" : reason
-      record.add(TaskRecord.Failure(attempt: entry.attempt, bot: entry.bot?.description, at: now(), error: reason))
+    do {
+      return try change(entry, isLast ? .fail : .expire, by: by, reason: isLast ? nil : reason) { record in
+        record.error = isLast ? "given up after \(entry.attempt) attempts; the last: \(reason)" : reason
+        record.add(TaskRecord.Failure(attempt: entry.attempt, bot: entry.bot?.description, at: now(), error: reason))
+      }
+    } catch let error as SpoolError where error.code == .badData || (error.isForLackOfRoom && !isLast) {
+      // No room, in the task or on the disk, to say so there: the log says it.
+      return try move(entry, isLast ? .fail : .expire, by: by, reason: reason)
     }
   }
 

@@ -55,7 +55,7 @@ extension Spool {
     try doing("cannot renew \(entry.id)") { try root.touch(entry.path) }
   }
 
-  private func move(
+  func move(
     _ entry: TaskEntry, _ event: TaskEvent, bot: BotName? = nil, worker: Holder? = nil, notBefore: Timestamp? = nil,
     by: String?, reason: String? = nil
   ) throws -> TaskEntry? {
