@@ -35,6 +35,8 @@ final class Negotiator {
   private var bids: [RunningBid] = []
   private var profile: BotProfile
   private var cardVersion: Int?
+  /// Whether pending tasks are the bot's own, as far as they were read.
+  private var pending: [EntryName: Bool] = [:]
   private var recordsReadAt = -recordsNanoseconds
   private var resumesAt = 0
   /// When the claims of bids that programs are at are renewed; nanoseconds since boot.
@@ -277,7 +279,7 @@ final class Negotiator {
 
   /// Tasks that it has or has agreed to, and may have.
   private func standing(_ known: Set<MessageID>? = nil) throws -> (load: Int, capacity: Int) {
-    let inHand = try spool.tasksInHand(of: bot)
+    let inHand = try spool.tasksInHand(of: bot, knowing: &pending)
     let reserved = try known ?? spool.reservations(of: bot)
     let capacity = (try? spool.card(of: bot).capacity) ?? 1
     return (inHand + reserved.count, min(capacity, options.tasksMax ?? capacity))

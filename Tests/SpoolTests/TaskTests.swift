@@ -256,6 +256,35 @@ import Testing
     #expect(try spool.expireTasks(&observations).first?.state == .failed)
   }
 
+  @Test func `what a bot has in hand is counted whatever lies on the move, and nothing is read twice for that`() throws
+  {
+    let fixture = try Fixture("coder")
+    let (spool, bot) = (fixture.spool, try fixture.bot())
+    func started(_ assignTo: BotName?) throws -> TaskEntry {
+      let entry = try add(fixture) { $0.assignTo = assignTo }
+      return try #require(try spool.start(entry, bot: bot, worker: spool.holder))
+    }
+    var known: [EntryName: Bool] = [:]
+    let again = try #require(try spool.fail(started(bot), error: "oh", delay: 0))
+    _ = try #require(try spool.fail(started(nil), error: "oh", delay: 0))
+    #expect(try spool.tasksInHand(of: bot, knowing: &known) == 1)
+    #expect(known.count == 2 && known[again.name] == true)
+    // On its way back to the bot, and damaged.
+    let task = try started(bot)
+    let dead = Holder(host: spool.host, pid: 1_999_999, start: 1)
+    try spool.root.makeDirectory(Layout.tasksMoving(by: dead))
+    let back = try Spool.entry(after: .expire, task)
+    for move in [TaskMove(.old, task), TaskMove(.new, back)] {
+      try Plain.write("\(fixture.path)/\(Layout.taskMoving(by: dead, raw: move.fileName))", "damaged")
+    }
+    #expect(unlink("\(fixture.path)/\(task.path)") == 0)
+    try Plain.write("\(fixture.path)/\(again.path)", "damaged")
+    #expect(try spool.tasksInHand(of: bot, knowing: &known) == 2)
+    #expect(unlink("\(fixture.path)/\(again.path)") == 0)
+    #expect(try spool.tasksInHand(of: bot, knowing: &known) == 1)
+    #expect(known[again.name] == nil)
+  }
+
   @Test func `a task whose time is thousands of years away is waited for`() throws {
     let fixture = try Fixture("coder")
     let task = try add(fixture)

@@ -76,22 +76,25 @@ extension Spool {
   }
 
   /// How many tasks a bot has, begun or not, with those that were taken from it to be its own once more.
-  public func tasksInHand(of bot: BotName) throws -> Int {
+  /// - Parameter known: whether pending ones are that, as far as they were read before.
+  public func tasksInHand(of bot: BotName, knowing known: inout [EntryName: Bool]) throws -> Int {
     var ids: Set<MessageID> = []
     func add(_ state: TaskState) throws {
       for entry in try tasks(in: [state]) where entry.bot == bot { ids.insert(entry.id) }
     }
     // In the order in which one goes back that is on its way meanwhile.
     try add(.inProgress)
-    for move in try doing("cannot look at the tasks of \(bot)", { try onTheMove(TaskEntry.self) })
-    where move.move.side == .new {
-      if move.move.entry.state == .pending, try taskOnTheMove(move.move.entry.id)?.entry.bot == bot {
-        ids.insert(move.move.entry.id)
-      }
+    let moves = try doing("cannot look at the tasks of \(bot)") { try onTheMove(TaskEntry.self).map(\.move) }
+    let leaving = Set(moves.filter { $0.side == .old && $0.entry.bot == bot }.map(\.entry.id))
+    for move in moves where move.side == .new && move.entry.state == .pending && leaving.contains(move.entry.id) {
+      ids.insert(move.entry.id)
     }
+    var pending: [EntryName: Bool] = [:]
     for entry in try tasks(in: [.pending]) where entry.attempt > 0 {
-      if (try? record(of: entry))??.assignTo == bot { ids.insert(entry.id) }
+      pending[entry.name] = known[entry.name] ?? ((try? record(of: entry)) ?? nil).map { $0.assignTo == bot }
+      if pending[entry.name] == true { ids.insert(entry.id) }
     }
+    known = pending
     try add(.assigned)
     try add(.inProgress)
     return ids.count
