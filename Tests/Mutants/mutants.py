@@ -191,6 +191,46 @@ mutant("tmp/: several may settle what a dead sender left", "one holder", "Stoppe
 mutant("tmp/: who had it already is not looked for", "one holder", "StoppedTests|SendTests",
        SPOOL + "UnfinishedSend.swift", "where !known.contains(bot.description) {\n      // One that can't",
        "where MUTANT || !known.contains(bot.description) {\n      // One that can't")
+mutant("tmp/: one recipient who can't get it keeps it from the others", "sent is kept", "UnfinishedSendTests",
+       SPOOL + "UnfinishedSend.swift", "        problem = problem ?? error\n        continue\n",
+       "        if MUTANT { throw error }\n        problem = problem ?? error\n        continue\n")
+mutant("tmp/: what can't be delivered isn't told", "a no says why", "UnfinishedSendTests",
+       SPOOL + "Lease.swift", "if known.failures == 0 { problems", "if known.failures == 0, !MUTANT { problems")
+mutant("tmp/: what can't be delivered is tried at every look", "a bad file stops nobody", "UnfinishedSendTests",
+       SPOOL + "Lease.swift", "fresh[name]!.retryAt = Clock.sinceBoot() + pause", "fresh[name]!.retryAt = MUTANT ? 0 : Clock.sinceBoot() + pause")
+mutant("tmp/: what stands with a bot that isn't looked at is forgotten", "sent is kept", "UnfinishedSendTests",
+       SPOOL + "UnfinishedSend.swift", "map { !looked.contains(\"\\($0)\") } ?? false", "map { !looked.contains(\"\\($0)\") && !MUTANT } ?? false")
+mutant("tmp/: what stands with a bot is looked for by chance", "sent is kept", "UnfinishedSendTests",
+       SPOOL + "UnfinishedSend.swift", "observations.bots.shuffled().prefix(Self.othersMax)", "(MUTANT ? [] : observations.bots).shuffled().prefix(Self.othersMax)")
+mutant("lease: a claim that can't be put back stops the receiver", "a bad file stops nobody", "UnfinishedSendTests",
+       SPOOL + "Lease.swift", "let isExpired = observations.attempt", "let isExpired = MUTANT ? try expire(bot, name, why, attemptsMax: attemptsMax) : observations.attempt")
+mutant("drop: what is put back takes another's place", "nothing vanishes", "DroppedFileTests",
+       SPOOL + "DroppedFile.swift", "if try root.renameIfFree(path, to: Layout.entry(bot, .inbox, raw: name)) { return name }",
+       "let target = Layout.entry(bot, .inbox, raw: name)\n        if try MUTANT ? root.renameIfPresent(path, to: target) : root.renameIfFree(path, to: target) { return name }")
+mutant("extend: copied at each renewal for nothing", "a claim that is renewed has a file of its own", "LeaseTests",
+       SPOOL + "Claim.swift", ".contains(error.code) { exchangesFiles.store", ".contains(error.code), !MUTANT { exchangesFiles.store")
+mutant("moves: a process leaves what it could not finish to others", "nothing is stuck", "AbandonedMovesTests",
+       SPOOL + "AbandonedMoves.swift", "!isOurs || isLeft(", "!isOurs || !MUTANT && isLeft(")
+mutant("moves: a process settles what it is at", "one holder", "AbandonedMovesTests",
+       SPOOL + "AbandonedMoves.swift", "!isOurs || isLeft(\"\\(directory)/\\($0)\")", "!isOurs || MUTANT || isLeft(\"\\(directory)/\\($0)\")")
+mutant("moves: what was taken back is logged all the same", "a no changes nothing", "AbandonedMovesTests",
+       SPOOL + "AbandonedMoves.swift", "try Clock.sinceBoot() - began >= Int", "try !MUTANT && Clock.sinceBoot() - began >= Int")
+mutant("moves: what is no file can't be settled", "a bad file stops nobody", "AbandonedMovesTests",
+       SPOOL + "AbandonedMoves.swift", "guard Self.isNoFile(error) else { throw error }", "guard !MUTANT, Self.isNoFile(error) else { throw error }")
+mutant("moves: one that can't be settled keeps the rest", "a bad file stops nobody", "AbandonedMovesTests",
+       SPOOL + "AbandonedMoves.swift", "        if let entry { settled.append(entry) }\n", "        if let entry { settled.append(entry) }\n        if MUTANT { break }\n")
+mutant("tasks: what could not be settled is thrown, and what was is lost", "nothing is stuck", "AbandonedMovesTests",
+       TASKS + "TaskLeases.swift", "    if changed.isEmpty {\n", "    if changed.isEmpty || MUTANT {\n")
+mutant("tasks: what a process added and could not put in its place is in its own way", "nothing is stuck", "AbandonedMovesTests",
+       TASKS + "AddTask.swift", "    if isLeft(temporary) { _", "    if isLeft(temporary), !MUTANT { _")
+mutant("tasks: no room for a failure, and the task stays with the dead", "nothing is stuck", "AbandonedMovesTests",
+       TASKS + "TaskChanges.swift", "where error.code == .badData || (error.isForLackOfRoom && !isLast)", "where !MUTANT && (error.code == .badData || (error.isForLackOfRoom && !isLast))")
+mutant("task worker: what it can't settle keeps it from work", "nothing is stuck", "TaskHoldTests",
+       RUNTIME + "Worker.swift", "      report(.problem(\"\\(error)\", delay: 0))\n      checkSpool()", "      if MUTANT { pauseClaims(\"\\(error)\") } else { report(.problem(\"\\(error)\", delay: 0)) }\n      checkSpool()")
+mutant("tasks: what is pending is read for every invitation", "an invitation costs no more than what is new", "SpoolTests.TaskTests",
+       TASKS + "Tasks.swift", "pending[entry.name] = known[entry.name] ?? ", "pending[entry.name] = (MUTANT ? nil : known[entry.name]) ?? ")
+mutant("tasks: what is damaged on the move can't be counted", "a bad file stops nobody", "SpoolTests.TaskTests",
+       TASKS + "Tasks.swift", "      ids.insert(move.entry.id)\n", "      if MUTANT { _ = try taskOnTheMove(move.entry.id) }\n      ids.insert(move.entry.id)\n")
 mutant("send: taken for dead, it leaves its message to nobody", "sent is kept", "SendTests|StoppedTests",
        SPOOL + "Send.swift", "    if !isComplete { try? finish(parcel) }", "    if !isComplete, !MUTANT { try? finish(parcel) }")
 mutant("keys: not looked at", "a second send delivers nothing", "IdempotencyTests",
