@@ -21,7 +21,7 @@ public struct Lesson: Sendable, Hashable {
   /// Nil for a line that teaches nothing of a bot.
   /// - Parameter now: the present: a clock that was ahead must not make one line the newest for years.
   public init?(_ event: LogEvent, now: Timestamp) {
-    let moment = min(event.time, now)
+    let moment = event.time <= now.advanced(bySeconds: Self.aheadSecondsMax) ? event.time : now
     let what: What
     let name: String?
     switch event.kind {
@@ -57,6 +57,9 @@ public struct Lesson: Sendable, Hashable {
     self.what = what
     at = moment
   }
+
+  /// As far the clocks of hosts may be apart.
+  static let aheadSecondsMax = 60.0
 
   private static func outcome(_ event: LogEvent, _ bot: BotName, at moment: Timestamp) -> TaskOutcome {
     let task = event.data.withSlice { $0["task"].map { Array($0.bytes) } }

@@ -89,7 +89,7 @@ public struct RouteCandidate: Sendable {
         ?? false)
     let isDead = standing.hasDied && !standing.takesMessages && !standing.takesTasks
     if hasWaited || isDead {
-      let since = [standing.newest, lastSeen].compactMap { $0 }.filter { $0 <= now }.max()
+      let since = [standing.newest, lastSeen].compactMap { $0 }.filter { -age($0) <= Lesson.aheadSecondsMax }.max()
       var pause = pauseSeconds
       for _ in 1..<max(2, min(standing.waiting, 20)) where standing.waiting > 1 && pause < pauseSecondsMax {
         pause *= 2
@@ -99,6 +99,6 @@ public struct RouteCandidate: Sendable {
     }
     if standing.takesMessages { return .present }
     if standing.takesTasks { return .tasksOnly }
-    return lastSeen.map { 0...presentSeconds ~= age($0) } ?? false ? .present : .absent
+    return lastSeen.map { abs(age($0)) <= presentSeconds } ?? false ? .present : .absent
   }
 }
