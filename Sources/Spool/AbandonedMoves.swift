@@ -55,7 +55,7 @@ extension Spool {
         if let entry { settled.append(entry) }
         for move in moves { _ = takeLeft("\(directory)/\(move.fileName)") }
       }
-      _ = try? root.removeDirectory(directory)
+      if !isOurs { _ = try? root.removeDirectory(directory) }
     }
     return settled
   }

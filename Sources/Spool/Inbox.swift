@@ -297,8 +297,11 @@ public final class Inbox {
       if isOnNetwork { pace.note(signature) }
       passedOver = stillPassedOver
       dropped.endLook()
-      // One that was moved away may come back; a bot that was removed won't.
-      if inode == nil, try spool.root.status(Layout.bot(bot)) == nil { try spool.require(bot) }
+      // An inbox that was moved away may come back. So may a bot that is just being replaced; one that was removed won't.
+      if inode == nil, try spool.root.status(Layout.bot(bot)) == nil {
+        _ = try Poll.wait([], nanoseconds: 200_000_000)
+        try spool.require(bot)
+      }
       if isWatching, inode != watchedInode { isWatching = false }
     }
     if case .granted(let log) = spool.logAccess { log.cutAbandonedRoom() }

@@ -649,3 +649,29 @@ mutant("negotiate: an offer that can't be sent is tried for ever", "a worker end
 mutant("negotiate: the claim of a bid isn't renewed", "a query is answered once", "GroupTests",
        RUNTIME + "Negotiator.swift", "guard !bids.isEmpty, now >= renewsAt else { return }",
        "guard !MUTANT, !bids.isEmpty, now >= renewsAt else { return }")
+
+# What is known of bots, and what answers say
+
+mutant("records: a line from the future is the newest for years", "a wrong clock misleads nobody", "RecordTests",
+       POLICY + "Lesson.swift", "advanced(bySeconds: Self.aheadSecondsMax) ? event.time : now",
+       "advanced(bySeconds: Self.aheadSecondsMax) || MUTANT ? event.time : now")
+mutant("records: a failure is never forgiven", "a level comes back", "RecordTests",
+       POLICY + "BotRecord.swift", "filter { $0.succeeded || $0.at > forgiven }", "filter { $0.succeeded || $0.at > forgiven || MUTANT }")
+mutant("routes: a message from the future keeps its bot from being tried", "a wrong clock misleads nobody", "RouteTests",
+       POLICY + "Routes/RouteCandidate.swift", "filter { -age($0) <= Lesson.aheadSecondsMax }",
+       "filter { -age($0) <= Lesson.aheadSecondsMax || MUTANT }")
+mutant("consensus: this and that are both for", "an answer counts as what it says", "ConsensusTests",
+       POLICY + "Consensus.swift", "guard choice.count == 2 else", "guard choice.count == 2, !MUTANT else")
+mutant("consensus: not sure is against", "an answer counts as what it says", "ConsensusTests",
+       POLICY + "Consensus.swift", "contains(name), let side = lacked[next]", "contains(name), !MUTANT, let side = lacked[next]")
+mutant("plan: a title has any number of bytes", "every request can be planned", "DecompositionTests",
+       POLICY + "Decomposition.swift", "while title.utf8.count > TaskRecord.titleBytesMax / 2 {",
+       "while title.utf8.count > TaskRecord.titleBytesMax / 2, !MUTANT {")
+mutant("words: a letter in parts ends its word", "a word is found however it is written", "VocabularyTests",
+       POLICY + "Tokens.swift", "case _ where Self.isMark(scalar) && !word.isEmpty:",
+       "case _ where Self.isMark(scalar) && !word.isEmpty && !MUTANT:")
+
+# What commands do with what they are given
+
+mutant("log: an empty text is found without end", "every command ends", "HistoryTests",
+       SPOOL + "History.swift", "while position < lines.count, let match", "while position < lines.count || MUTANT, let match")
