@@ -127,7 +127,7 @@ public struct History: Sendable {
     try doing("cannot follow the log") { End(merge: try LogMerge(files, fromEnd: true)) }
   }
 
-  /// As `forEach`, for what is written from now on (or from `end` on), without end, until `body` returns false.
+  /// As `forEach`, for what is written from now on (or from `end` on), until `body` returns false, or the filter's `until`.
   /// `interruption` ends it when it becomes readable.
   public func follow(
     _ filter: Filter, from end: End? = nil, interruption: CInt? = nil, _ body: (LogEvent) throws -> Bool
@@ -141,6 +141,7 @@ public struct History: Sendable {
           pace.noteChange()
           if matcher.matches(event), try !body(event) { return }
         }
+        if let until = filter.until, Timestamp(microseconds: Clock.wall()) > until { return }
         // A tenth of a second is soon for a reader, and a look at a few file lengths costs next to nothing, unless each
         // is a question to a server.
         let step = files.root.isRemote ? pace.interval() : LookPace.busyNanoseconds

@@ -214,14 +214,34 @@ import Testing
     #expect(lines[2].hasPrefix("   └→ build  ") && lines[3].hasPrefix("      └→ test  "), "\(tree)")
     #expect(lines[3].hasSuffix("also after design"), "\(tree)")
     #expect(!tree.utf8.contains(27), "colours where there is no terminal")
+    try stage.done("task", "claim", design, "--as", "coder")
+    #expect(try stage.done("task", "tree").contains("by coder"))
     let cancelled = try stage.run(["task", "cancel", all])
     #expect(cancelled.isDone && cancelled.error.contains("and 3 more with it"), "\(cancelled)")
     #expect(stage.names("cancelled").count == 4)
     #expect(try stage.run(["task", "tree"]).status == 1)
-    #expect(try stage.done("task", "tree", "--all").split(separator: "\n").count == 4)
+    let left = try stage.done("task", "tree", "--all")
+    #expect(left.split(separator: "\n").count == 4 && !left.contains("by coder"), "\(left)")
     let back = try stage.run(["task", "retry", all, "--json"])
     #expect(back.isDone && back.output.split(separator: "\n").count == 4, "\(back)")
     #expect(try stage.done("task", "tree") == tree)
+  }
+
+  @Test func `a task that says much the same again and again hides nothing else from a search`() throws {
+    let stage = try TaskStage()
+    try stage.done("send", "coder", "the needle")
+    let noisy = try stage.add("another needle")
+    for percent in 1...12 {
+      try stage.done("task", "block", noisy, "\(percent)")
+      try stage.done("task", "unblock", noisy)
+    }
+    #expect(try stage.done("search", "needle", "--limit", "2").split(separator: "\n").count == 2)
+  }
+
+  @Test func `following the log until a moment ends then`() throws {
+    let stage = try TaskStage()
+    try stage.done("send", "coder", "hi")
+    #expect(try stage.done("log", "--follow", "--until", "1h").isEmpty)
   }
 
   @Test func `several are cancelled and brought back at once`() throws {

@@ -53,6 +53,44 @@ import Testing
     return contents(try History(fixture.spool).newest(filter, limit: limit))
   }
 
+  @Test func `logs of hosts are read as one, by time, though one goes on when it seemed to be over`() throws {
+    let fixture = try Fixture("coder")
+    func moment(_ second: Int) -> Timestamp { Timestamp(microseconds: 1_700_000_000_000_000 + second * 1_000_000) }
+    func messages(_ seconds: some Sequence<Int>) -> [(Timestamp, Message)] {
+      seconds.map { (moment($0), Message(content: "\($0)")) }
+    }
+    try writeAfar(fixture, host: "even", start: moment(0), messages(stride(from: 0, to: 4000, by: 2)))
+    try writeAfar(fixture, host: "odd", start: moment(0), messages(stride(from: 1, to: 41, by: 2)))
+    var merge = try LogMerge(LogFiles(root: fixture.spool.root))
+    var seconds: [Int] = []
+    while let (event, _) = try merge.next() {
+      guard let second = (event.message?.content).flatMap({ Int($0) }) else { continue }
+      seconds.append(second)
+      if second == 100 {
+        try writeAfar(fixture, host: "odd", start: moment(3500), messages(stride(from: 3501, to: 3541, by: 2)))
+      }
+    }
+    let expected =
+      Array(0..<41) + stride(from: 42, to: 3500, by: 2) + Array(3500..<3541) + stride(from: 3542, to: 4000, by: 2)
+    #expect(seconds == expected)
+    #expect(try merge.next() == nil)
+    try writeAfar(fixture, host: "odd", start: moment(5000), messages([5001]))
+    #expect(try merge.next()?.event.message?.content == "5001")
+  }
+
+  @Test func `who follows until a moment is through with it then`() throws {
+    let fixture = try Fixture("coder")
+    try fixture.send("x")
+    var filter = History.Filter()
+    filter.until = Timestamp(microseconds: Clock.wall()).advanced(bySeconds: 0.2)
+    var count = 0
+    try History(fixture.spool).follow(filter) { _ in
+      count += 1
+      return true
+    }
+    #expect(count == 0)
+  }
+
   @Test func `the newest come first, at most as many as asked for, from any number of segments`() throws {
     let fixture = try Fixture("coder") { $0.segmentBytesMax = 4096 }
     for number in 0..<60 { try fixture.send("\(number) " + String(repeating: "x", count: 200)) }

@@ -95,10 +95,7 @@ extension Verb {
     filter.phrases = invocation.operands.flatMap(phrases)
     guard !filter.phrases.isEmpty else { throw UsageError("there is no word to search for") }
     let limit = try invocation.number("--limit", in: 1...1_000_000_000) ?? 20
-    // Whatever changes a task says all of it again: the newest is enough.
-    var tasks: Set<String> = []
-    let found = try History(try invocation.spool()).newest(filter, limit: limit * 4)
-      .filter { !$0.kind.isOfTask || tasks.insert($0.subject).inserted }.prefix(limit)
+    let found = try newestOfEach(History(try invocation.spool()), filter, limit: limit)
     for event in found {
       if invocation.isJSON {
         MessageView.write(event, to: invocation.output)
@@ -108,6 +105,18 @@ extension Verb {
     }
     if found.isEmpty { Output.talk("nothing says that") }
     return found.isEmpty ? .nothing : .done
+  }
+
+  /// Whatever changes a task says all of it again: the newest is enough.
+  private static func newestOfEach(_ history: History, _ filter: History.Filter, limit: Int) throws -> [LogEvent] {
+    var looked = limit
+    while true {
+      looked *= 4
+      let events = try history.newest(filter, limit: looked)
+      var tasks: Set<String> = []
+      let found = events.filter { !$0.kind.isOfTask || tasks.insert($0.subject).inserted }.prefix(limit)
+      if found.count == limit || events.count < looked { return Array(found) }
+    }
   }
 
   /// Words, and phrases in double quotes.

@@ -164,31 +164,56 @@ struct LogCursor {
 /// Reads the logs of all hosts as one, merged by time.
 struct LogMerge {
   private var cursors: [LogCursor]
+  /// When each one's next event was; nil where there was none when it was last looked for.
+  private var times: [Timestamp?]
+  /// The one whose event was taken last.
+  private var taken: Int?
+  /// So many more events before those at their end are looked at again: that costs system calls, and a spool may have the
+  /// logs of many hosts that are gone.
+  private var untilLook = 0
   private let files: LogFiles
+
+  private static let eventsUntilLook = 1024
 
   /// - Parameter since: from where on a host's log is wanted; nil for its beginning.
   init(_ files: LogFiles, fromEnd: Bool = false, since: (_ host: String) throws -> Timestamp? = { _ in nil }) throws {
     self.files = files
     cursors = try files.hosts().map { try LogCursor(files, host: $0, since: try since($0)) }
+    times = Array(repeating: nil, count: cursors.count)
     if fromEnd { for index in cursors.indices { try cursors[index].skipToEnd() } }
   }
 
   var badLines: [(position: LogCursor.Position, count: Int)] { cursors.flatMap(\.badLines) }
 
   mutating func next() throws -> (event: LogEvent, position: LogCursor.Position)? {
-    var best: (index: Int, time: Timestamp)?
-    for index in cursors.indices {
-      guard let head = try cursors[index].peek() else { continue }
-      if best == nil || head.event.time < best!.time { best = (index, head.event.time) }
+    if let index = taken { times[index] = try cursors[index].peek()?.event.time }
+    taken = nil
+    var first = untilLook > 0 ? earliest() : nil
+    if first == nil {
+      for index in cursors.indices where times[index] == nil { times[index] = try cursors[index].peek()?.event.time }
+      untilLook = Self.eventsUntilLook
+      first = earliest()
     }
-    guard let best else { return nil }
-    return try cursors[best.index].pop()
+    guard let first else { return nil }
+    untilLook -= 1
+    taken = first
+    return try cursors[first].pop()
+  }
+
+  private func earliest() -> Int? {
+    var first: (index: Int, time: Timestamp)?
+    for (index, time) in times.enumerated() {
+      if let time, first.map({ time < $0.time }) ?? true { first = (index, time) }
+    }
+    return first?.index
   }
 
   /// Looks for hosts that have begun to write since.
   mutating func addNewHosts() throws {
     for host in try files.hosts() where !cursors.contains(where: { $0.host == host }) {
       cursors.append(try LogCursor(files, host: host))
+      times.append(nil)
+      untilLook = 0
     }
   }
 }

@@ -35,7 +35,8 @@ extension Verb {
   ) -> String {
     let state = TaskView.name(task.state)
     var parts = [output.styled("\(mark(task.state)) \(state)", TaskView.style(task.state))]
-    if let bot = task.entry.bot { parts.append("by \(bot)") }
+    // Whoever had it in hand when it was cancelled did not do that.
+    if let bot = task.entry.bot, task.state != .cancelled { parts.append("by \(bot)") }
     if let percent = task.record.progress, task.state == .inProgress { parts.append("\(percent)%") }
     if let (done, all) = forest.childrenCompleted(task.id) { parts.append("\(done) of \(all)") }
     if !others.isEmpty { parts.append("also after " + others.joined(separator: ", ")) }
