@@ -81,7 +81,7 @@ extension BotRecord.Tally {
   init(_ value: JSONValue, _ name: String) throws(FormatError) {
     guard let tried = value["tried"]?.int, let succeeded = value["succeeded"]?.int,
       let microseconds = value["microseconds"]?.int,
-      0...tried ~= succeeded && tried <= WholeNumber.max && 0...WholeNumber.max ~= microseconds
+      0...WholeNumber.max ~= tried && 0...tried ~= succeeded && 0...WholeNumber.max ~= microseconds
     else { throw FormatError("\"\(name)\" is no tally: {\"tried\": 2, \"succeeded\": 1, \"microseconds\": 1500000}") }
     self.tried = tried
     self.succeeded = succeeded

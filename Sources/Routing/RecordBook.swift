@@ -168,7 +168,9 @@ extension RecordBook {
   public static func positions(_ value: JSONValue?) -> Positions {
     var positions: Positions = [:]
     for member in value?.object ?? [:] {
-      guard let segment = member.value["segment"]?.string, let offset = member.value["offset"]?.int else { continue }
+      guard let segment = member.value["segment"]?.string, let offset = member.value["offset"]?.int,
+        offset >= 0
+      else { continue }
       positions[member.key] = LogFollower.Position(segment: segment, offset: offset)
     }
     return positions

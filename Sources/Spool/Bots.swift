@@ -11,10 +11,12 @@ extension Spool {
     let isNew = try !exists(card.name)
     try requireOwn(card.name, to: "write a card for")
     try doing("cannot register \(card.name)") {
-      try makeBoxes(of: card.name)
+      // Before its inbox, which makes it a bot: what the card says counts from the first message on.
+      try root.makeDirectory(Layout.bot(card.name))
       var writer = JSONWriter()
       card.write(to: &writer)
       try replace(Layout.card(card.name), with: Array(writer.text.value.prettyPrinted().utf8) + [10])
+      try makeBoxes(of: card.name)
     }
     if isNew { note(.botRegistered, card.name.description) { card.write(to: &$0) } }
   }

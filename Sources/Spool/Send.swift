@@ -199,6 +199,7 @@ struct Parcel {
     fileName = name.description
     temporaryName = EntryName(urgency: urgency, id: message.id!, place: .held(spool.holder))
     temporary = Layout.entry(recipients[0], .tmp, temporaryName)
+    do { try message.check() } catch { throw SpoolError(.badData, error.description) }
     var encoded = message.encoded
     encoded.append(10)
     guard encoded.count <= Message.bytesMax else {

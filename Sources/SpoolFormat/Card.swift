@@ -102,7 +102,7 @@ public struct Card: Sendable, Hashable {
     timeoutSeconds = value["timeout_seconds"]?.double.flatMap { Self.timeoutRange.contains($0) ? $0 : nil }
     start = Self.start(value["start"])
     for member in value.object ?? JSONObject() where !Self.members.contains(member.key) {
-      extra[member.key] = member.value
+      extra.append(key: member.key, value: member.value)
     }
     for entry in value["skills"]?.array ?? [] {
       if let text = entry.string {

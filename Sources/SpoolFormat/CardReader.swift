@@ -66,7 +66,10 @@ private struct CardReader {
         note(document, "", "registered_at", "\"\(text.prefix(40))\" is no time", "leave it out")
       }
     }
-    for member in document.members where member.key.hasPrefix("x-") { card.extra[member.key] = member.value.value }
+    // None of them twice: that is no JSON.
+    for member in document.members where member.key.hasPrefix("x-") {
+      card.extra.append(key: member.key, value: member.value.value)
+    }
     try check.finish()
     return card
   }

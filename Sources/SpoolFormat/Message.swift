@@ -100,9 +100,10 @@ extension Message {
     }
     self.init()
     var unknown: String?
+    var badAliases: [BadAlias] = []
     do {
       try JSON.readObject(bytes) { key, value in
-        if try !take(key, value) {
+        if try !take(key, value, &badAliases) {
           let name = key.string ?? ""
           if unknown == nil { unknown = name }
           extra.append(Field(name: name, value: value.text))
@@ -111,15 +112,32 @@ extension Message {
     } catch let error as JSONError {
       throw FormatError("not JSON: \(error)")
     }
+    if let bad = badAliases.first(where: { !$0.isThere(self) }) { throw bad.error }
     if content == nil, data == nil, context == nil, type == nil {
       let hint = unknown.map { "; it has \"\(String($0.prefix(40)).escapedForTerminal())\"" } ?? ""
       throw FormatError("says nothing: give it \"content\" or \"data\"\(hint)")
     }
   }
 
+  /// What won't do, under another name of a member: no harm where the member itself is there, before it or after it.
+  private struct BadAlias {
+    let isThere: (Message) -> Bool
+    let error: any Error
+  }
+
+  private mutating func takeAlias(
+    _ bad: inout [BadAlias], unless isThere: @escaping (Message) -> Bool, _ take: (inout Message) throws -> Bool
+  ) -> Bool {
+    if isThere(self) { return false }
+    do { return try take(&self) } catch {
+      bad.append(BadAlias(isThere: isThere, error: error))
+      return false
+    }
+  }
+
   /// Takes a field that is known under this name; false for one that isn't. Names that other systems
   /// of this family write are known as well.
-  private mutating func take(_ key: JSONSlice, _ value: JSONSlice) throws -> Bool {
+  private mutating func take(_ key: JSONSlice, _ value: JSONSlice, _ bad: inout [BadAlias]) throws -> Bool {
     if value.kind == .null { return isKnown(key) }
     switch key.hasEscapes ? key.string?.utf8.count : key.bytes.count - 2 {
     case 2:
@@ -139,9 +157,9 @@ extension Message {
         return true
       }
     case 5 where key.equals("agent"):
-      return try from == nil && Self.set(&from, value, "agent")
+      return takeAlias(&bad, unless: { $0.from != nil }) { try Self.set(&$0.from, value, "agent") }
     case 6 where key.equals("action"):
-      return try type == nil && setType(value, "action")
+      return takeAlias(&bad, unless: { $0.type != nil }) { try $0.setType(value, "action") }
     case 7:
       if key.equals("content") {
         guard let text = value.string else { throw Self.wrong("content", "a text; put structures under \"data\"") }
@@ -155,8 +173,12 @@ extension Message {
     case 8 where key.equals("priority"):
       return try setPriority(value)
     case 9:
-      if key.equals("sender_id") { return try from == nil && Self.set(&from, value, "sender_id") }
-      if key.equals("timestamp") { return try createdAt == nil && Self.set(&createdAt, value, "timestamp") }
+      if key.equals("sender_id") {
+        return takeAlias(&bad, unless: { $0.from != nil }) { try Self.set(&$0.from, value, "sender_id") }
+      }
+      if key.equals("timestamp") {
+        return takeAlias(&bad, unless: { $0.createdAt != nil }) { try Self.set(&$0.createdAt, value, "timestamp") }
+      }
     case 10:
       if key.equals("created_at") { return try Self.set(&createdAt, value, "created_at") }
       if key.equals("not_before") { return try Self.set(&notBefore, value, "not_before") }
@@ -165,17 +187,23 @@ extension Message {
       return try Self.set(&inReplyTo, value, "in_reply_to")
     case 12:
       if key.equals("conversation") { return try Self.set(&conversation, value, "conversation") }
-      if key.equals("message_type") { return try type == nil && setType(value, "message_type") }
-      if key.equals("recipient_id"), to.isEmpty {
-        to = try Self.recipients(value)
-        return true
+      if key.equals("message_type") {
+        return takeAlias(&bad, unless: { $0.type != nil }) { try $0.setType(value, "message_type") }
+      }
+      if key.equals("recipient_id") {
+        return takeAlias(&bad, unless: { !$0.to.isEmpty }) {
+          $0.to = try Self.recipients(value)
+          return true
+        }
       }
     case 14 where key.equals("response_to_id"):
-      return try inReplyTo == nil && Self.set(&inReplyTo, value, "response_to_id")
+      return takeAlias(&bad, unless: { $0.inReplyTo != nil }) { try Self.set(&$0.inReplyTo, value, "response_to_id") }
     case 15:
       if key.equals("idempotency_key") { return try Self.set(&idempotencyKey, value, "idempotency_key") }
       if key.equals("conversation_id") {
-        return try conversation == nil && Self.set(&conversation, value, "conversation_id")
+        return takeAlias(&bad, unless: { $0.conversation != nil }) {
+          try Self.set(&$0.conversation, value, "conversation_id")
+        }
       }
     default: break
     }
@@ -286,6 +314,15 @@ extension Message {
       writer.line(field.value)
     }
     writer.endObject()
+  }
+
+  /// Whether what is made of it can be read again: what stands in it is nested one level deeper than it was alone.
+  public func check() throws(FormatError) {
+    for (name, text) in [("data", data), ("context", context)] + extra.map({ ($0.name, Optional($0.value)) }) {
+      do { try text?.checkNesting(within: 1) } catch {
+        throw FormatError("the \(name.escapedForTerminal()) can't be kept: \(error.reason)")
+      }
+    }
   }
 
   /// Brings what came as JSON into its canonical form: on one line, and its texts so that a search finds them.

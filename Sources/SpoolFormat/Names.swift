@@ -122,12 +122,12 @@ public struct Holder: Sendable, Hashable, CustomStringConvertible {
 
   /// A machine's name as far as it can stand in a file name.
   public static func hostName(_ text: String) -> String {
-    let kept = text.utf8.prefix(64).map { byte -> UInt8 in
+    let isName = text.utf8.first.map { $0 != UInt8(ascii: ".") } ?? false
+    let kept = ((isName ? "" : "host") + text).utf8.prefix(64).map { byte -> UInt8 in
       let isWord = 97...122 ~= byte || 48...57 ~= byte || 65...90 ~= byte
       return isWord || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "_") ? byte : UInt8(ascii: "-")
     }
-    let name = String(decoding: kept, as: UTF8.self)
-    return name.isEmpty || name.hasPrefix(".") ? "host" + name : name
+    return String(decoding: kept, as: UTF8.self)
   }
 }
 

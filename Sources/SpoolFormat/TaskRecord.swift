@@ -110,8 +110,7 @@ public struct TaskRecord: Sendable, Hashable {
     }
     // The object that they stand in is one level more.
     for (name, text) in [("context", context), ("result", result)] {
-      guard let text, text.kind == .object || text.kind == .array else { continue }
-      do { _ = try JSONText(validating: Array("[".utf8) + text.bytes + Array("]".utf8)) } catch {
+      do { try text?.checkNesting(within: 1) } catch {
         throw FormatError("the \(name) can't be kept: \(error.reason)")
       }
     }

@@ -204,12 +204,13 @@ extension TaskRecord {
     }
 
     mutating func identifiers(_ name: String) throws(FormatError) -> [MessageID] {
+      let texts = try texts(name)
+      guard texts.count <= dependenciesMax else { throw wrong(name, "a list of at most \(dependenciesMax) ids") }
       var ids: [MessageID] = []
-      for text in try texts(name) {
+      for text in texts {
         guard let id = MessageID(text) else { throw wrong(name, "a list of whole ids") }
         if !ids.contains(id) { ids.append(id) }
       }
-      guard ids.count <= dependenciesMax else { throw wrong(name, "a list of at most \(dependenciesMax) ids") }
       return ids
     }
 

@@ -259,6 +259,13 @@ import Testing
     #expect(profile.level("swift") == .expert)
   }
 
+  @Test func `counts that can't be are refused, whatever was written there`() {
+    for tried in ["-1", "-1152921504606846976", "9223372036854775807", "0"] {
+      let text = #"{"coder":{"skills":{"swift":{"tried":\#(tried),"succeeded":1,"microseconds":0}}}}"#
+      #expect(throws: FormatError.self, "\(tried)") { try TeamRecord(parsing: Array(text.utf8)) }
+    }
+  }
+
   @Test func `waits beyond all bounds overflow nothing`() {
     var record = BotRecord()
     for second in 0..<40 {

@@ -21,6 +21,35 @@ import Testing
     #expect(plain.id?.description == id && plain.createdAt?.rfc3339 == time)
   }
 
+  @Test func `a member counts, whatever its other names say, before it or after it`() throws {
+    for (member, aliases) in [
+      (#""from":"ann""#, [#""agent":7"#, #""sender_id":[]"#]), (#""type":"request""#, [#""action":"Run tests""#]),
+      (#""created_at":"2026-11-20T23:45:12Z""#, [#""timestamp":"soon""#]), (#""to":"coder""#, [#""recipient_id":{}"#]),
+      (#""conversation":"c""#, [#""conversation_id":1"#]), (#""in_reply_to":"x""#, [#""response_to_id":1"#]),
+    ] {
+      for alias in aliases {
+        let before = try message(#"{"content":"x",\#(alias),\#(member)}"#)
+        let after = try message(#"{"content":"x",\#(member),\#(alias)}"#)
+        #expect(before == after && before.extra.count == 1)
+        #expect(refusal(of: #"{"content":"x",\#(alias)}"#) != "read", "\(alias)")
+      }
+    }
+  }
+
+  @Test func `what would be nested too deep to be read again is no message`() throws {
+    func nested(_ depth: Int) throws -> JSONText {
+      try JSONText(validating: String(repeating: "[", count: depth) + String(repeating: "]", count: depth))
+    }
+    for place in [\Message.data, \.context] {
+      var message = Message(content: "x")
+      message[keyPath: place] = try nested(JSON.depthMax - 1)
+      try message.check()
+      #expect(try Message(parsing: message.encoded) == message)
+      message[keyPath: place] = try nested(JSON.depthMax)
+      #expect(throws: FormatError.self) { try message.check() }
+    }
+  }
+
   @Test func `every field is read, and written as it was`() throws {
     let text = """
       {"id":"20261120T234512.345678Z-0123456789abcdef","from":"ann","to":["coder","#builds"],"type":"request",\

@@ -39,6 +39,29 @@ import Testing
     #expect(Plain.names(home.path) == ["file", "spool.json"])
   }
 
+  @Test func `what could not be read again is refused, and nothing is sent`() throws {
+    let fixture = try Fixture("coder")
+    let nested = try JSONText(
+      validating: String(repeating: "[", count: JSON.depthMax) + String(repeating: "]", count: JSON.depthMax))
+    #expect(code { try fixture.send("x") { $0.data = nested } } == .badData)
+    #expect(code { try fixture.spool.setState(StateKey(parsing: "k"), to: nested) } == .badData)
+    #expect(fixture.names("inbox").isEmpty && fixture.names("tmp").isEmpty)
+    #expect(try fixture.spool.state(StateKey(parsing: "k")) == nil)
+  }
+
+  @Test func `a bot whose card could not be written is none, and is told of when it is made`() throws {
+    let fixture = try Fixture()
+    let tmp = fixture.path + "/tmp"
+    try #require(rename(tmp, tmp + "-away") == 0)
+    var card = Card(name: try fixture.bot())
+    card.inboxLimits.messages = 5
+    #expect(throws: SpoolError.self) { try fixture.spool.register(card) }
+    #expect(try fixture.spool.bots().isEmpty)
+    try #require(rename(tmp + "-away", tmp) == 0)
+    try fixture.spool.register(card)
+    #expect(try fixture.events(.botRegistered).count == 1)
+  }
+
   @Test func `a sent message is a file in the inbox, one line in the log, and nothing else`() throws {
     let fixture = try Fixture("coder", "ann")
     let id = try fixture.send("hello", to: "coder", from: "ann")

@@ -62,6 +62,9 @@ extension Spool {
         .badData, "the value has \(value.bytes.count) bytes, and may have \(StateValue.bytesMax)",
         hint: "put it into a file, and share the file's name")
     }
+    do { try value.checkNesting(within: 1) } catch {
+      throw SpoolError(.badData, "the value can't be kept: \(error.reason)")
+    }
     return try change(key, by: author, expecting: expected, durability) { _ in .some(value) }!
   }
 

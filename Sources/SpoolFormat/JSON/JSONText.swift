@@ -31,6 +31,14 @@ public struct JSONText: Sendable, Hashable, CustomStringConvertible {
   /// - Parameter bytes: one valid value without white space around it, which is not checked again.
   public init(trusted bytes: [UInt8]) { self.bytes = bytes }
 
+  /// Whether it can be read where it stands within so many objects.
+  /// - Throws: `JSONError` when all together would be nested deeper than `JSON.depthMax`.
+  public func checkNesting(within levels: Int) throws(JSONError) {
+    guard kind == .object || kind == .array else { return }
+    func brackets(_ bracket: Character) -> [UInt8] { Array(repeating: bracket.asciiValue!, count: levels) }
+    _ = try JSONText(validating: brackets("[") + bytes + brackets("]"))
+  }
+
   public var kind: JSONKind { withSlice { $0.kind } }
 
   public func withSlice<R>(_ body: (JSONSlice) throws -> R) rethrows -> R {
