@@ -99,7 +99,8 @@ extension Worker {
   }
 
   private func restartLater(_ slot: Slot, _ reason: String) {
-    slot.countFailure()
+    // What failed before waits for longer each time, of itself: it must not make all others wait.
+    if slot.job.map({ $0.work.attempt == 1 }) ?? true { slot.countFailure() }
     // The first time at once: most often it is one bad message.
     let delay = slot.failures < 2 ? 0 : options.backoff.delay(after: slot.failures - 1)
     slot.restartAt = Clock.sinceBoot() + Int(delay * 1e9)

@@ -19,12 +19,17 @@ struct TaskAnswer {
     self.init()
     guard !text.isEmpty else { return }
     if let first = text.first(where: { $0 > 32 }), first == UInt8(ascii: "{"),
-      let object = (try? JSONValue(parsing: Array(text)))?.object, object["result"] != nil || object["error"] != nil
+      let object = (try? JSONValue(parsing: Array(text)))?.object, Self.isOne(object)
     {
       self = try TaskAnswer(object)
     } else {
       result = JSONText(string: String(decoding: text, as: UTF8.self))
     }
+  }
+
+  /// Whether it says what became of the task. Many programs print an `error` that is null when all went well.
+  static func isOne(_ object: JSONObject) -> Bool {
+    object["result"] != nil || object["error"].map { $0 != .null } ?? false
   }
 
   /// - Throws: `FormatError`, which names the member.

@@ -41,7 +41,7 @@ enum Verdict {
           self = .retry(answer.error ?? Self.wholeReason(ending, errorTail), suggestion: answer.recoverySuggestion)
         }
       } catch {
-        self = .retry("\(error)")
+        self = ending == .exited(Self.badData) ? .giveUp("\(error)") : .retry("\(error)")
       }
     }
   }
@@ -95,7 +95,7 @@ enum Verdict {
   }
 
   private static func result(_ line: [UInt8]) throws -> TaskAnswer {
-    guard let object = try JSONValue(parsing: line).object, object["result"] != nil || object["error"] != nil else {
+    guard let object = try JSONValue(parsing: line).object, TaskAnswer.isOne(object) else {
       throw FormatError("it has neither \"result\" nor \"error\"")
     }
     return try TaskAnswer(object)

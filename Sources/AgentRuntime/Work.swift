@@ -40,6 +40,8 @@ protocol WorkSource: AnyObject {
   func wake(isWanted: Bool, hasInHand: Bool) -> (descriptor: CInt?, at: Int)
   /// What was found that stops nobody, but should be told; a sentence each.
   func takeProblems() -> [String]
+  /// Keeps for the next process how long what others have in hand has stood.
+  func leaveObservations()
 }
 
 extension Inbox: WorkSource {
@@ -54,6 +56,9 @@ extension Inbox: WorkSource {
 }
 
 extension TaskInbox: WorkSource {
+  /// Those of tasks are kept by whoever stays up: a worker, or a coordinator.
+  func leaveObservations() {}
+
   func next() throws -> Work? { try next().map { .task($0) } }
 
   func wake(isWanted: Bool, hasInHand: Bool) -> (descriptor: CInt?, at: Int) {

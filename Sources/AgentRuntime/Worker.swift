@@ -101,6 +101,7 @@ public final class Worker {
       negotiates: negotiator != nil)
     defer {
       presence.end()
+      source.leaveObservations()
       spool.leaveMoving()
     }
     do {
@@ -187,6 +188,7 @@ public final class Worker {
     // Who is awake beats soon enough that it needn't wake up for that alone.
     guard now >= beatsAt - pause / 4 else { return }
     beatsAt = now + pause
+    checkSpool()
     do { try presence.beat() } catch {
       checkSpool()
       if let error = error as? SpoolError, error.code == .noSuchBot { return fail(error) }
@@ -260,7 +262,7 @@ public final class Worker {
   }
 
   func checkSpool() {
-    guard !spool.isThere() else { return }
+    guard !spool.isThere(at: spoolPath) else { return }
     fail(SpoolError(.notASpool, "the spool \(spoolPath) is gone", hint: "it was moved or removed while the worker ran"))
   }
 }

@@ -133,7 +133,7 @@ public final class Coordinator {
       if now >= beatsAt {
         beatsAt = now + Int(leadership.renewalSeconds * 1e9)
         attempt { try presence.beat() }
-        guard spool.isThere() else { throw SpoolError(.notASpool, "the spool \(spool.path) is gone") }
+        guard spool.isThere(at: spool.path) else { throw SpoolError(.notASpool, "the spool \(spool.path) is gone") }
       }
       turn(now)
       if options.stopsWhenIdle, isIdle { return }

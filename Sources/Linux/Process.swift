@@ -84,17 +84,18 @@ public struct ChildProcess: ~Copyable, Sendable {
     _ arguments: [String], environment: [String: String] = [:],
     input: CInt, output: CInt, error errorOutput: CInt, third: CInt? = nil
   ) throws(SystemCallError) {
-    var variables: [String] = []
+    let argv = arguments.map { strdup($0) } + [nil]
+    let added = environment.map { strdup("\($0.key)=\($0.value)") }
+    defer { for pointer in argv + added { free(pointer) } }
+    // What this process was given is handed on byte for byte, whether it is UTF-8 or not.
+    var envp = added
     var next = clinux_environ()
     while let entry = next?.pointee {
-      let text = String(cString: entry)
-      if environment[String(text.prefix { $0 != "=" })] == nil { variables.append(text) }
+      let name = UnsafeRawBufferPointer(start: entry, count: strcspn(entry, "="))
+      if environment[String(decoding: name, as: UTF8.self)] == nil { envp.append(entry) }
       next = next?.successor()
     }
-    variables += environment.map { "\($0.key)=\($0.value)" }
-    let argv = arguments.map { strdup($0) } + [nil]
-    let envp = variables.map { strdup($0) } + [nil]
-    defer { for pointer in argv + envp { free(pointer) } }
+    envp.append(nil)
     let child = try systemCall("execvp", arguments[0]) {
       clinux_spawn(argv, envp, input, output, errorOutput, third ?? -1)
     }

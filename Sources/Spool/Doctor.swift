@@ -18,8 +18,12 @@ public struct Doctor {
         report.add(name, "is missing", "made")
         if repairing { try spool.root.makeDirectory(name) }
       }
+      if case .refused(let error) = spool.logAccess, isFault(error) {
+        report.add(Layout.log, "\(error)", "left: nothing can be sent: see who owns what is there")
+      }
       for bot in try spool.bots() where spool.isOwn(bot) { try examine(bot, repairing, &report) }
       try examineTasks(repairing, &report)
+      try examineGroups(repairing, &report)
       try examineTemporary(repairing, &report)
       try examineSharing(repairing, &report)
       try examineSegments(repairing, &report)
@@ -32,13 +36,20 @@ public struct Doctor {
     return report
   }
 
+  /// Whether who looks should have been able to write: not in another's spool, or on what is mounted read-only.
+  private func isFault(_ refusal: SpoolError) -> Bool {
+    refusal.cause?.code != EROFS && (try? spool.root.status())?.owner == geteuid()
+  }
+
   private func examine(_ bot: BotName, _ repairing: Bool, _ report: inout RecoveryReport) throws {
     for box in Layout.Box.allCases where try spool.root.status(Layout.box(bot, box)) == nil {
       report.add(Layout.box(bot, box), "is missing", "made")
       if repairing { try spool.root.makeDirectory(Layout.box(bot, box)) }
     }
     do { _ = try spool.card(of: bot) } catch {
-      report.add(Layout.card(bot), "\(error)", "left: mend it by hand, or write a new one with spool register")
+      let card = Layout.card(bot)
+      let problem = "\(error)".replacing("\(card): ", with: "")
+      report.add(card, problem, "left: mend it by hand, or write a new one with spool register")
     }
     try examineClaims(bot, repairing, &report)
     for name in try spool.root.names(Layout.box(bot, .presence)) {
@@ -57,13 +68,7 @@ public struct Doctor {
   private func examineClaims(_ bot: BotName, _ repairing: Bool, _ report: inout RecoveryReport) throws {
     for name in try spool.root.names(Layout.box(bot, .claimed)) {
       guard let entry = EntryName(name), let holder = entry.holder else {
-        if name.hasSuffix(".json") {
-          report.add(Layout.entry(bot, .claimed, raw: name), "is claimed by nobody", "put back into the inbox")
-          if repairing {
-            _ = try spool.root.renameIfPresent(
-              Layout.entry(bot, .claimed, raw: name), to: Layout.entry(bot, .inbox, raw: name))
-          }
-        }
+        if name.hasSuffix(".json") { try examineUnheld(name, of: bot, repairing, &report) }
         continue
       }
       if spool.isGone(holder) {
@@ -78,14 +83,31 @@ public struct Doctor {
         isLogged ? "delivered: the log has it" : "removed: it was never sent")
     }
     guard repairing else { return }
-    var observations = LeaseObservations()
+    // A claim may have stood since an earlier one looked.
+    var observations = spool.loadObservations(of: bot)
     let card = try? spool.card(of: bot)
     _ = try spool.expireLeases(
       of: bot, &observations, lease: card?.leaseSeconds ?? spool.settings.leaseSeconds,
       attemptsMax: card?.attemptsMax ?? spool.settings.attemptsMax)
+    spool.saveObservations(observations, of: bot)
     for problem in observations.takeProblems() {
       report.add(problem.path, "cannot be settled: \(problem.error)", "left: whoever looks next tries again")
     }
+  }
+
+  /// What a hand has put among the claims.
+  private func examineUnheld(
+    _ name: String, of bot: BotName, _ repairing: Bool, _ report: inout RecoveryReport
+  ) throws(SystemCallError) {
+    let path = Layout.entry(bot, .claimed, raw: name)
+    let target = Layout.entry(bot, .inbox, raw: name)
+    do {
+      if try repairing ? spool.root.renameIfFree(path, to: target) : spool.root.status(target) == nil {
+        report.add(path, "is claimed by nobody", "put back into the inbox")
+      } else {
+        report.add(path, "is claimed by nobody", "left: another of its name waits in the inbox; give it a new one")
+      }
+    } catch { if error.code != ENOENT { throw error } }
   }
 
   /// So long nobody writes a small file, nanoseconds.
@@ -147,7 +169,7 @@ public struct Doctor {
     remarks.append(
       "file system: \(system.name)\(system.isNetwork ? " (network: other hosts' changes are found by polling)" : "")")
     remarks += try sharingRemarks()
-    if case .refused(let error) = spool.logAccess { remarks.append("cannot write: \(error)") }
+    if case .refused(let error) = spool.logAccess, !isFault(error) { remarks.append("cannot write: \(error)") }
     let watcher = try? DirectoryWatcher(spool.root)
     if let watcher, watcher.mechanism != .inotify {
       remarks.append(

@@ -39,6 +39,8 @@ struct DroppedFile {
   let name: [UInt8]
   /// Not looked at before, lest a slow writer's file be read for each message that is claimed; nanoseconds since boot.
   var examineAt = 0
+  /// How often it could neither be taken nor set aside.
+  var failures = 0
   /// As it was when last looked at, and since when; nanoseconds since boot.
   private var last: (size: Int, modified: Int, since: Int)?
 
@@ -85,7 +87,9 @@ struct DroppedFile {
         return isFinal ? try setAside(spool, bot, error.description) : .incomplete
       }
     } catch let error as SystemCallError {
-      guard Inbox.faultsOfFiles.contains(error.code) else { return .incomplete }
+      // Somebody else was first.
+      if [ENOENT, ESTALE].contains(error.code) { return .incomplete }
+      guard Inbox.faultsOfFiles.contains(error.code) else { throw error }
       return try setAside(spool, bot, Self.reason(error))
     }
   }

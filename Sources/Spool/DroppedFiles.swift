@@ -14,10 +14,26 @@ struct DroppedFiles {
   /// Of a million no more are kept in mind, nor looked at for longer before the first is handed out.
   var countMax = 32_768
   private static let adoptNanosecondsMax = 100_000_000
-  /// One that isn't complete yet is looked at this often.
-  static let lookNanoseconds = 200_000_000
+  /// One that isn't complete yet is looked at this often; one that can't be taken, less and less often.
+  private static let lookNanoseconds = 200_000_000
+  private static let lookNanosecondsMax = 60_000_000_000
+
+  /// Of those that can't be taken, one at a time: there may be many, all for the same reason.
+  private var problem: LeaseObservations.Problem?
 
   var isEmpty: Bool { files.isEmpty }
+
+  /// When one of them is to be looked at again; nanoseconds since boot, nil when there are none.
+  var nextLook: Int? {
+    files.values.lazy.map(\.examineAt).min().map { max($0, Clock.sinceBoot() + Self.lookNanoseconds) }
+  }
+
+  mutating func takeProblems() -> [LeaseObservations.Problem] {
+    defer { problem = nil }
+    return problem.map { [$0] } ?? []
+  }
+
+  mutating func throwProblem() throws { for problem in takeProblems() { try problem.rethrow() } }
 
   /// The inbox is being listed.
   mutating func beginLook() {
@@ -66,10 +82,18 @@ struct DroppedFiles {
       var file = file
       let verdict: DroppedFile.Verdict
       // What can be neither read nor set aside (it isn't ours to move, the disk is full) must not keep its neighbours.
-      do { verdict = try file.examine(spool, bot) } catch { verdict = .incomplete }
+      do { verdict = try file.examine(spool, bot) } catch {
+        if file.failures == 0, problem == nil {
+          let path = Layout.entry(bot, .inbox, raw: String(decoding: file.name, as: UTF8.self))
+          problem = LeaseObservations.Problem(verb: "take", path: path, error: error)
+        }
+        file.failures += 1
+        verdict = .incomplete
+      }
       switch verdict {
       case .incomplete:
-        file.examineAt = Clock.sinceBoot() + Self.lookNanoseconds
+        let pause = min(Self.lookNanoseconds << min(file.failures, 10), Self.lookNanosecondsMax)
+        file.examineAt = Clock.sinceBoot() + pause
         files[key] = file
       case .gone: files[key] = nil
       case .adopted(let name):

@@ -101,7 +101,9 @@ public final class Inbox {
   }
 
   /// Takes what was found that stops nobody, but should be told; a sentence each.
-  public func takeProblems() -> [String] { observations.takeProblems().map(\.description) }
+  public func takeProblems() -> [String] {
+    (observations.takeProblems() + dropped.takeProblems()).map(\.description)
+  }
 
   /// Whether every change in the inbox is told by an event.
   public var hasEvents: Bool { isWatching && watcher?.mechanism != .polling && !isOnNetwork }
@@ -335,23 +337,15 @@ public final class Inbox {
   /// - Returns: nil when the time is over, or the wait was interrupted.
   public func receive(waiting seconds: Double? = 0, interruption: CInt? = nil) throws -> Claim? {
     if seconds == 0 {
-      let claim = try claim()
-      leaveObservations(claim)
-      return claim
+      return try ended(with: claim())
     }
     let isDetached = holder.pid == 0
     let deadline = seconds.map { Clock.sinceBoot() + Int(min($0, 1e9) * 1e9) }
     try watch()
     while true {
-      if let claim = try claim() {
-        if isDetached { leaveObservations(claim) }
-        return claim
-      }
+      if let claim = try claim() { return isDetached ? try ended(with: claim) : claim }
       let now = Clock.sinceBoot()
-      if let deadline, now >= deadline {
-        if isDetached { leaveObservations(nil) }
-        return nil
-      }
+      if let deadline, now >= deadline { return isDetached ? try ended(with: nil) : nil }
       let until = min(deadline ?? .max, nextWake())
       let ready = try spinPace.wait([watchedDescriptor, interruption].compactMap { $0 }, nanoseconds: until - now)
       if interruption != nil, ready.last == true { return nil }
@@ -360,12 +354,17 @@ public final class Inbox {
 
   /// What a one-shot command saw is the next one's to know. A claim without a process behind it counts from now: nobody
   /// else has seen it yet.
-  private func leaveObservations(_ claim: Claim?) {
+  private func ended(with claim: Claim?) throws -> Claim? {
     if holder.pid == 0, let claim, let status = (try? spool.root.status(claim.path)) ?? nil {
       observations.add(claim.name.description, modified: status.modified, now: Clock.sinceBoot())
     }
-    spool.saveObservations(observations, of: bot)
+    leaveObservations()
+    if claim == nil { try dropped.throwProblem() }
+    return claim
   }
+
+  /// Keeps for the next process how long claims have stood. For one that ends soon: else no lease would ever run out.
+  public func leaveObservations() { spool.saveObservations(observations, of: bot) }
 
   /// Starts watching, so that `watchedDescriptor` tells of messages; for an event loop of one's own.
   public func watch() throws {
@@ -392,7 +391,7 @@ public final class Inbox {
   public func nextWake() -> Int {
     if !isWatching, watcher != nil { try? watch() }
     var next = min(nextLook, nextLeaseRound)
-    if !dropped.isEmpty { next = min(next, Clock.sinceBoot() + DroppedFiles.lookNanoseconds) }
+    if let due = dropped.nextLook { next = min(next, due) }
     if let due = candidates.nextDue { next = min(next, due.nextAsked) }
     return next
   }

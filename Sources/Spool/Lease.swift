@@ -27,9 +27,12 @@ struct LeaseObservations {
 
   /// Why something could not be settled.
   struct Problem: CustomStringConvertible {
+    var verb = "settle"
     let path: String
     let error: any Error
-    var description: String { "cannot settle \(path): \(error)" }
+    var description: String { "cannot \(verb) \(path): \(error)" }
+
+    func rethrow() throws { try doing("cannot \(verb) \(path)") { throw error } }
   }
 
   /// Notes how a claim stands now; returns for how many nanoseconds it has stood so.
@@ -75,8 +78,7 @@ struct LeaseObservations {
   /// The same, one at a time, for who has nothing else to tell.
   mutating func throwProblem() throws {
     guard !problems.isEmpty else { return }
-    let problem = problems.removeFirst()
-    try doing("cannot settle \(problem.path)") { throw problem.error }
+    try problems.removeFirst().rethrow()
   }
 
   /// Keeps those for which nobody looked in this round.

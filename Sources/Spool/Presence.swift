@@ -89,9 +89,14 @@ extension Spool {
       negotiates: value["negotiates"]?.bool ?? false)
   }
 
-  /// Whether the directory that was opened still holds a spool. One that can't be looked at may well be there.
-  public func isThere() -> Bool {
-    do { return try root.status(Layout.settings) != nil } catch { return true }
+  /// Whether the directory that was opened still holds a spool, and is what others find at `path`: they would put their
+  /// messages into another one. One that can't be looked at may well be there.
+  public func isThere(at path: String) -> Bool {
+    do {
+      guard try root.status(Layout.settings) != nil else { return false }
+      let (found, own) = (try Directory(path).status(), try root.status())
+      return found.inode == own.inode && found.device == own.device
+    } catch { return error.code != ENOENT }
   }
 }
 

@@ -38,6 +38,19 @@ import Testing
     #expect(events.restarts.isEmpty)
   }
 
+  @Test func `messages that the program dies of don't keep it from the others`() throws {
+    let team = try Team(attempts: 100)
+    for _ in 1...3 { try team.ask("bad") }
+    try team.ask("good")
+    var options = stream(
+      team, #"while read -r line; do case $line in *bad*) exit 1;; *) echo '{"content":"yes"}'; esac; done"#)
+    // They are due again long before it is started again.
+    options.backoff = Backoff(first: 0.5, maximum: 60)
+    let worker = try RunningWorker(team, options)
+    try require("the good one is answered", within: 20) { try team.answers().count == 1 }
+    _ = try worker.stop()
+  }
+
   @Test func `the program reads the message and knows its bot`() throws {
     let team = try Team()
     let id = try team.ask("two\nlines")

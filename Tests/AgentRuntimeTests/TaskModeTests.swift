@@ -20,6 +20,22 @@ import Testing
     #expect(task.entry.attempt == 1 && task.entry.bot == team.coder)
   }
 
+  @Test func `an error that is null is none`() throws {
+    let team = try Team()
+    let id = try team.give("build")
+    let output = #"{"error":null,"rows":12,"ok":true}"#
+    try team.work(team.taskScript("echo '\(output)'"))
+    #expect(try team.spool.task(id)?.state == .completed)
+    #expect(try team.spool.task(id)?.record.result == JSONText(string: output))
+  }
+
+  @Test func `exit status 65 gives up, whatever was printed`() throws {
+    let team = try Team()
+    let id = try team.give("build")
+    try team.work(team.taskScript(#"echo '{"error":{"code":1}}'; exit 65"#))
+    #expect(try team.spool.task(id)?.state == .failed)
+  }
+
   @Test func `a result that is an object brings confidence and learnings with it`() throws {
     let team = try Team()
     let id = try team.give("build")

@@ -13,11 +13,11 @@ import Testing
     return tests[..<(try #require(tests.lastIndex(of: "/")))] + "/spool"
   }
 
-  private func start(_ team: Team, _ arguments: [String]) throws -> ChildProcess {
+  private func start(_ team: Team, by launcher: [String] = [], _ arguments: [String]) throws -> ChildProcess {
     let null = try Descriptor.open("/dev/null", O_RDWR)
     let talk = try Descriptor.open(team.file("talk"), O_WRONLY | O_CREAT | O_APPEND)
     return try ChildProcess(
-      [command(), "work", "--spool", team.spool.path] + arguments, input: null.raw, output: null.raw,
+      launcher + [command(), "work", "--spool", team.spool.path] + arguments, input: null.raw, output: null.raw,
       error: talk.raw)
   }
 
@@ -50,6 +50,43 @@ import Testing
     #expect(try team.counts().claimed == 0)
     #expect(try team.counts().waiting == 1)
     #expect(try Directory(team.spool.path).names("bots/coder/presence").filter { Holder($0) != nil } == [])
+  }
+
+  @Test func `the environment is handed on as it is, UTF-8 or not`() throws {
+    let team = try Team()
+    try team.ask("hello")
+    let launcher = ["/bin/sh", "-c", #"ODD=$(printf 'j\366rg') exec "$0" "$@""#]
+    let shown = "printf %s \"$ODD\" | od -An -tx1 | tr -d ' \n'"
+    #expect(
+      try end(
+        of: start(
+          team, by: ["/usr/bin/env", "ODD="] + launcher, ["coder", "--max", "1", "--", "/bin/sh", "-c", shown]))
+        == .exited(0))
+    #expect(try team.answers().map(\.content) == ["6af67267"])
+  }
+
+  @Test func `leases run out for workers that each end as soon as there is no more to do`() throws {
+    let team = try Team(lease: 0.5)
+    try team.ask("hello")
+    // Claimed with mv, by who is no process.
+    let name = try #require(try team.spool.entries(of: team.coder).first?.name)
+    let held = "\(String(name.description.dropLast(5)))~1~\(team.spool.host).0.7f21a0c4.json"
+    let box = "\(team.spool.path)/bots/coder"
+    try #require(rename("\(box)/inbox/\(name)", "\(box)/claimed/\(held)") == 0)
+    try require("it is taken from him", within: 20) {
+      #expect(try end(of: start(team, ["coder", "--until-empty", "--", "cat"])) == .exited(0))
+      return try team.answers().count == 1
+    }
+  }
+
+  @Test func `a worker whose spool was moved away ends, before its program writes into another`() throws {
+    let team = try Team(lease: 1)
+    let worker = try start(team, script: "cat")
+    try require("it is there") { try !team.spool.presence(of: team.coder).isEmpty }
+    try #require(rename(team.spool.path, team.spool.path + "-moved") == 0)
+    defer { _ = rename(team.spool.path + "-moved", team.spool.path) }
+    #expect(try end(of: worker) == .exited(69))
+    #expect(team.text(of: "talk")?.contains("was moved or removed") == true)
   }
 
   @Test func `a second SIGINT kills, and puts the message back`() throws {

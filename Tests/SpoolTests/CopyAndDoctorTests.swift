@@ -176,6 +176,23 @@ import Testing
     #expect(!(try Doctor(fixture.spool).remarks()).isEmpty)
   }
 
+  @Test func `what was put among the claims by hand takes no other's place in the inbox`() throws {
+    let fixture = try Fixture("coder")
+    let (claimed, waiting) = (fixture.box("claimed", of: "coder"), fixture.box("inbox", of: "coder"))
+    try Plain.write(claimed + "/x.json", #"{"content":"claimed"}"#)
+    // Half of a message, that stays there.
+    try Plain.write(waiting + "/x.json", #"{"content":"wai"#)
+    for repairing in [false, true] {
+      let report = try Doctor(fixture.spool).examine(repairing: repairing)
+      #expect(report.findings.map(\.isLeft) == [true], "\(report.findings)")
+    }
+    #expect(Plain.names(claimed) == ["x.json"])
+    #expect(Plain.names(waiting) == ["x.json"])
+    unlink(waiting + "/x.json")
+    #expect(try Doctor(fixture.spool).examine(repairing: true).findings.map(\.isLeft) == [false])
+    #expect(try fixture.drain("coder") == ["claimed"])
+  }
+
   @Test func `the doctor names what nobody looks at, and settings that don't count`() throws {
     let fixture = try Fixture("coder")
     func remarks() throws -> [String] { try Doctor(fixture.reopened()).remarks() }

@@ -282,6 +282,24 @@ import Testing
     #expect(try fixture.events(.messageSent).count == 60)
   }
 
+  @Test func `a file that can be neither taken nor set aside is told, once, and keeps no other waiting`() throws {
+    let fixture = try Fixture("coder")
+    let quarantine = fixture.path + "/quarantine"
+    TemporaryDirectory.removeTree(quarantine)
+    try Plain.write(quarantine, "in the way")
+    for name in ["a", "b"] { try Plain.write(fixture.box("inbox") + "/\(name).json", "no message") }
+    #expect(throws: SpoolError.self) { try fixture.inbox(detached: true).receive() }
+    let inbox = try fixture.inbox()
+    #expect(try inbox.claim() == nil)
+    #expect(inbox.takeProblems().count == 1)
+    // Less and less often.
+    usleep(450_000)
+    #expect(try inbox.claim() == nil)
+    #expect(inbox.takeProblems().isEmpty)
+    try Plain.write(fixture.box("inbox") + "/c.json", #"{"content":"hi"}"#)
+    #expect(try fixture.drain() == ["hi"])
+  }
+
   @Test func `an adopter that dies half-way leaves a dropped file behind`() throws {
     let fixture = try Fixture("coder")
     let (path, trace) = (fixture.path, fixture.home("trace"))

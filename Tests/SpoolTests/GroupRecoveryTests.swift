@@ -103,9 +103,11 @@ import Testing
     #expect(mkdir(directory, 0o777) == 0)
     try Plain.write("\(directory)/\(GroupMove(.new, entry).fileName)", after.encoded + [10])
     #expect(rename("\(fixture.path)/\(entry.path)", "\(directory)/\(GroupMove(.old, entry).fileName)") == 0)
-    var observations = GroupObservations()
-    try spool.settleGroupMoves(&observations)
+    let left = try Doctor(spool).examine(repairing: false).findings.map(\.path)
+    #expect(left.filter { $0.hasPrefix("groups/moving") }.count == 2, "\(left)")
+    _ = try Doctor(spool).examine(repairing: true)
     #expect(try spool.record(of: entry) == before)
+    #expect(try Doctor(spool).examine(repairing: false).findings.isEmpty)
   }
 
   @Test func `what another host's process left counts as given up when it has stood for a lease's length`() throws {

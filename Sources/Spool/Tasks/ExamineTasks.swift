@@ -4,7 +4,8 @@ import SpoolFormat
 /// What the doctor looks for among tasks, besides what the log knows better.
 extension Doctor {
   func examineTasks(_ repairing: Bool, _ report: inout RecoveryReport) throws {
-    try examineMoves(&report)
+    try examineMoves(of: TaskEntry.self, &report)
+    try examineAdds(&report)
     var observations = TaskObservations()
     // From here on a task that was nowhere is somewhere.
     if repairing { tell(&report) { try spool.settleMoves(&observations) } }
@@ -34,14 +35,27 @@ extension Doctor {
     }
   }
 
-  private func examineMoves(_ report: inout RecoveryReport) throws {
-    for mover in try spool.root.names(Layout.tasksMoving).compactMap({ Holder($0) }) where spool.isGone(mover) {
-      for name in try spool.root.names(Layout.tasksMoving(by: mover)) {
+  func examineGroups(_ repairing: Bool, _ report: inout RecoveryReport) throws {
+    try examineMoves(of: GroupEntry.self, &report)
+    guard repairing else { return }
+    var observations = GroupObservations()
+    do { try spool.settleGroupMoves(&observations) } catch {
+      report.add(Layout.groupsMoving, "\(error)", "left: whoever looks next tries again")
+    }
+  }
+
+  private func examineMoves<Entry: FiledEntry>(of _: Entry.Type, _ report: inout RecoveryReport) throws {
+    for mover in try spool.root.names(Entry.moving).compactMap({ Holder($0) }) where spool.isGone(mover) {
+      let directory = "\(Entry.moving)/\(mover)"
+      for name in try spool.root.names(directory) {
         report.add(
-          Layout.taskMoving(by: mover, raw: name), "was being changed by a process that has died",
+          "\(directory)/\(name)", "was being changed by a process that has died",
           "finished if the log has it, else put back")
       }
     }
+  }
+
+  private func examineAdds(_ report: inout RecoveryReport) throws {
     for name in try spool.root.names(Layout.tasksTemporary).compactMap({ EntryName($0) }) {
       guard let holder = name.holder, spool.isGone(holder) else { continue }
       let isLogged = try History(spool).lastOfTask(name.id) != nil
