@@ -15,9 +15,9 @@ public struct StatusReport: Sendable {
     public let capacity: Int
     public let assigned: Int
     public let inProgress: Int
-    /// Messages.
-    public let waiting: Int
-    public let claimed: Int
+    /// Messages; nil when the bot is another user's.
+    public let waiting: Int?
+    public let claimed: Int?
   }
 
   public let agents: [Agent]
@@ -89,7 +89,7 @@ public struct StatusReport: Sendable {
     return Agent(
       name: bot.description, domain: card?.domain, state: isBusy ? .working : takes.isEmpty ? .offline : .idle,
       takes: takes.sorted(), capacity: card?.capacity ?? 1, assigned: held.assigned, inProgress: held.inProgress,
-      waiting: backlog.total, claimed: backlog.claimed)
+      waiting: spool.isOwn(bot) ? backlog.total : nil, claimed: spool.isOwn(bot) ? backlog.claimed : nil)
   }
 
   private static func assignmentLatency(_ spool: Spool) throws -> Statistics.Percentiles? {
@@ -180,8 +180,8 @@ public struct StatusReport: Sendable {
       writer.member("capacity", agent.capacity)
       writer.member("assigned", agent.assigned)
       writer.member("in_progress", agent.inProgress)
-      writer.member("waiting", agent.waiting)
-      writer.member("claimed", agent.claimed)
+      writer.member("waiting", ifPresent: agent.waiting)
+      writer.member("claimed", ifPresent: agent.claimed)
       writer.endObject()
     }
     writer.endArray()

@@ -11,6 +11,8 @@ public struct Statistics: Sendable {
     public var waiting = 0
     public var claimed = 0
     public var dead = 0
+    /// What waits, is claimed or dead isn't known: the bot is another user's.
+    public var isHidden = false
     public var tasksCompleted = 0
     /// Attempts at tasks that failed, for good or not, or ran out.
     public var tasksFailed = 0
@@ -66,9 +68,10 @@ public struct Statistics: Sendable {
     latency = Percentiles(of: samples.values.flatMap(\.values))
     for bot in try spool.bots() {
       let counts = try spool.count(bot)
-      bots[bot.description, default: PerBot()].waiting = counts.waiting
-      bots[bot.description, default: PerBot()].claimed = counts.claimed
-      bots[bot.description, default: PerBot()].dead = counts.dead
+      var known = bots[bot.description] ?? PerBot()
+      (known.waiting, known.claimed, known.dead) = (counts.waiting, counts.claimed, counts.dead)
+      known.isHidden = counts.isHidden
+      bots[bot.description] = known
     }
     for (bot, count) in try spool.tasksInHand() { bots[bot.description, default: PerBot()].tasksInHand = count }
     tasks = try spool.taskCounts()

@@ -42,10 +42,8 @@ extension Verb {
     }
     let hasTasks = statistics.tasks.values.contains { $0 > 0 }
     let rows = statistics.bots.sorted { $0.key < $1.key }.map { name, bot in
-      [
-        Output.excerpt(name, 32), "\(bot.sent)", "\(bot.received)", "\(bot.acked)", "\(bot.waiting)", "\(bot.claimed)",
-        "\(bot.dead)",
-      ]
+      [Output.excerpt(name, 32), "\(bot.sent)", "\(bot.received)", "\(bot.acked)"]
+        + [bot.waiting, bot.claimed, bot.dead].map { bot.isHidden ? "-" : "\($0)" }
         + (hasTasks ? ["\(bot.tasksInHand)", "\(bot.tasksCompleted)", "\(bot.tasksFailed)"] : []) + times(bot.latency)
     }
     let tasks = hasTasks ? ["TASKS", "DONE", "FAILED"] : []
@@ -119,9 +117,9 @@ extension Verb {
         writer.member("sent", bot.sent)
         writer.member("received", bot.received)
         writer.member("acked", bot.acked)
-        writer.member("waiting", bot.waiting)
-        writer.member("claimed", bot.claimed)
-        writer.member("dead", bot.dead)
+        writer.member("waiting", ifPresent: bot.isHidden ? nil : bot.waiting)
+        writer.member("claimed", ifPresent: bot.isHidden ? nil : bot.claimed)
+        writer.member("dead", ifPresent: bot.isHidden ? nil : bot.dead)
         writer.member("tasks", bot.tasksInHand)
         writer.member("tasks_completed", bot.tasksCompleted)
         writer.member("attempts_failed", bot.tasksFailed)

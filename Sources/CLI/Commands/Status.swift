@@ -40,7 +40,8 @@ extension Verb {
       status.agents.map { agent in
         [
           agent.name, agent.state.rawValue, agent.takes.joined(separator: "+"),
-          "\(agent.assigned + agent.inProgress) of \(agent.capacity)", "\(agent.waiting + agent.claimed)",
+          "\(agent.assigned + agent.inProgress) of \(agent.capacity)",
+          agent.waiting.map { "\($0 + (agent.claimed ?? 0))" } ?? "-",
           Output.excerpt(agent.domain ?? "", 30),
         ]
       })
