@@ -3,11 +3,13 @@
 # Four bots of one skill each, and one that could do two of them and is more expensive; each works on the same data.
 set -eu
 SPOOL=${SPOOL:-spool}
+command -v "$SPOOL" >/dev/null || { echo "churn.sh: needs spool on the PATH, or SPOOL=its path" >&2; exit 69; }
 here=$(cd "$(dirname "$0")" && pwd)
 directory=$(mktemp -d)
 export SPOOL_DIR="$directory/churn"
 pids=
 trap 'kill $pids 2>/dev/null || :; wait; rm -rf "$directory"' EXIT
+trap 'exit 130' INT TERM
 
 "$SPOOL" init "$SPOOL_DIR" 2>/dev/null
 for skill in sql statistics ml reporting; do

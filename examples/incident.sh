@@ -3,11 +3,13 @@
 # One of the two that know databases dies in the middle; the other one goes on from where that was.
 set -eu
 SPOOL=${SPOOL:-spool}
+command -v "$SPOOL" >/dev/null || { echo "incident.sh: needs spool on the PATH, or SPOOL=its path" >&2; exit 69; }
 here=$(cd "$(dirname "$0")" && pwd)
 SPOOL_DIR=$(mktemp -d)/incident
 export SPOOL_DIR
 pids=
 trap 'kill $pids 2>/dev/null || :; wait; rm -rf "$(dirname "$SPOOL_DIR")"' EXIT
+trap 'exit 130' INT TERM
 
 "$SPOOL" init "$SPOOL_DIR" 2>/dev/null
 for bot in net:network db-first:database db-second:database press:communication; do

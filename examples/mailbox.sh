@@ -25,10 +25,11 @@ quote() {
 
 case $1 in
 send)
+  : "${3:?the text is missing}"
   # Written under a name that nobody looks at, then renamed: whole or not there.
   name=$(date -u +%Y%m%dT%H%M%S)-$$-mailbox
   trap 'rm -f "$bot/inbox/.$name"' EXIT
-  printf '{"from":%s,"content":%s}\n' "$(quote "${USER:-mailbox}")" "$(quote "${3:?the text is missing}")" >"$bot/inbox/.$name"
+  printf '{"from":%s,"content":%s}\n' "$(quote "${USER:-mailbox}")" "$(quote "$3")" >"$bot/inbox/.$name"
   mv "$bot/inbox/.$name" "$bot/inbox/$name.json"
   ;;
 list)

@@ -3,11 +3,13 @@
 # Routing to one, a sequence, parts in parallel, and a discussion; the coordinator chooses by what is asked.
 set -eu
 SPOOL=${SPOOL:-spool}
+command -v "$SPOOL" >/dev/null || { echo "patterns.sh: needs spool on the PATH, or SPOOL=its path" >&2; exit 69; }
 here=$(cd "$(dirname "$0")" && pwd)
 SPOOL_DIR=$(mktemp -d)/patterns
 export SPOOL_DIR
 pids=
 trap 'kill $pids 2>/dev/null || :; wait; rm -rf "$(dirname "$SPOOL_DIR")"' EXIT
+trap 'exit 130' INT TERM
 
 "$SPOOL" init "$SPOOL_DIR" 2>/dev/null
 for domain in research development design quality; do

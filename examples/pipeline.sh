@@ -3,10 +3,12 @@
 # A workflow of four steps with depends_on; each gets the result of the step before it.
 set -eu
 SPOOL=${SPOOL:-spool}
+command -v "$SPOOL" >/dev/null || { echo "pipeline.sh: needs spool on the PATH, or SPOOL=its path" >&2; exit 69; }
 directory=$(mktemp -d)
 export SPOOL_DIR="$directory/pipeline"
 pids=
 trap 'kill $pids 2>/dev/null || :; wait; rm -rf "$directory"' EXIT
+trap 'exit 130' INT TERM
 
 cat >"$directory/step.py" <<'PY'
 import json, os, sqlite3, sys

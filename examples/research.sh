@@ -3,12 +3,14 @@
 # The researcher asks whoever is best at analysis; who that is follows from the log, and one that is killed is passed over.
 set -eu
 SPOOL=${SPOOL:-spool}
+command -v "$SPOOL" >/dev/null || { echo "research.sh: needs spool on the PATH, or SPOOL=its path" >&2; exit 69; }
 export SPOOL
 here=$(cd "$(dirname "$0")" && pwd)
 SPOOL_DIR=$(mktemp -d)/research
 export SPOOL_DIR
 pids=
 trap 'kill $pids 2>/dev/null || :; wait; rm -rf "$(dirname "$SPOOL_DIR")"' EXIT
+trap 'exit 130' INT TERM
 
 "$SPOOL" init "$SPOOL_DIR" 2>/dev/null
 register() { "$SPOOL" register --file -; }

@@ -3,12 +3,14 @@
 # Nobody knows anybody by name: who switches a light on asks for any light of the room, and gets the one that answers best.
 set -eu
 SPOOL=${SPOOL:-spool}
+command -v "$SPOOL" >/dev/null || { echo "smart-home.sh: needs spool on the PATH, or SPOOL=its path" >&2; exit 69; }
 export SPOOL
 here=$(cd "$(dirname "$0")" && pwd)
 SPOOL_DIR=$(mktemp -d)/home
 export SPOOL_DIR
 pids=
 trap 'kill $pids 2>/dev/null || :; wait; rm -rf "$(dirname "$SPOOL_DIR")"' EXIT
+trap 'exit 130' INT TERM
 
 "$SPOOL" init "$SPOOL_DIR" 2>/dev/null
 device() {  # NAME DOMAIN SKILL

@@ -34,6 +34,7 @@ writer=$!
   esac' 2>/dev/null &
 reviewer=$!
 trap 'kill $writer $reviewer 2>/dev/null || :' EXIT
+trap 'exit 130' INT TERM
 
 "$SPOOL" workflow wait "$workflow" --timeout 1m
 "$SPOOL" task tree "$workflow"

@@ -6,6 +6,7 @@
 set -eu
 
 SPOOL=${SPOOL:-spool}
+command -v "$SPOOL" >/dev/null || { echo "three-bots.sh: needs spool on the PATH, or SPOOL=its path" >&2; exit 69; }
 request=${1:-the squares of 1 to 5}
 command -v jq >/dev/null || { echo "three-bots.sh: needs jq" >&2; exit 69; }
 directory=$(mktemp -d)

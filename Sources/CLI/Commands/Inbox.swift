@@ -40,13 +40,16 @@ extension Verb {
       try spool.ack(bot, claim.name, output: "cleared unread")
       count += 1
     }
+    let delayed = try spool.backlog(of: bot).delayed
     if invocation.isJSON {
       invocation.output.object { writer in
         writer.member("bot", bot.description)
         writer.member("cleared", count)
+        writer.member("delayed", delayed)
       }
     } else {
-      Output.talk("cleared \(count) messages; the log keeps them: spool log --bot \(bot)")
+      let left = delayed > 0 ? "; \(delayed) whose time is yet to come are left" : ""
+      Output.talk("cleared \(count) messages; the log keeps them: spool log --bot \(bot)\(left)")
     }
     return count == 0 ? .nothing : .done
   }
