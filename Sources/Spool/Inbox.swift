@@ -306,7 +306,7 @@ public final class Inbox {
       }
       if isWatching, inode != watchedInode { isWatching = false }
     }
-    if case .granted(let log) = spool.logAccess { log.cutAbandonedRoom() }
+    if case .granted(let log) = spool.logAccess { log.tidy() }
     let end = Clock.sinceBoot()
     lastLook = now
     // A huge inbox takes long to look at: most of the time must be left for what was found.

@@ -51,6 +51,7 @@ public final class Presence: Sendable {
   /// C: utimensat(2).
   /// - Throws: `.noSuchBot` when the bot itself is gone; `.tryAgain` (no room), which is no reason not to work.
   public func beat() throws {
+    if case .granted(let log) = spool.logAccess { log.tidy() }
     let isThere = try doing("cannot renew the heartbeat of \(bot)") { try spool.root.touch(path) }
     if isThere { return }
     try spool.require(bot)

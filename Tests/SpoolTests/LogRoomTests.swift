@@ -207,6 +207,37 @@ import Testing
     #expect(try contents(spool).filter { $0.count == 90_000 }.count == 12)
   }
 
+  /// How often this process has a file open.
+  private func timesOpen(_ path: String) throws -> Int {
+    try Plain.names("/proc/self/fd").filter { name in
+      var status = stat()
+      var wanted = stat()
+      try #require(stat(path, &wanted) == 0)
+      return stat("/proc/self/fd/\(name)", &status) == 0 && status.st_ino == wanted.st_ino
+        && status.st_dev == wanted.st_dev
+    }.count
+  }
+
+  @Test func `who waits lets go of a segment that has ended, so that removing it makes room on the disk`() throws {
+    let fixture = try Fixture("coder") { $0.segmentBytesMax = 600_000 }
+    let inbox = try fixture.inbox()
+    let presence = try fixture.spool.announce(fixture.bot(), program: "test")
+    for wait in [{ while try inbox.claim() != nil {} }, { try presence.beat() }] {
+      try fixture.spool.makeRoom()
+      try Self.send(fixture.spool, "in it", durable: false)
+      let segment = try fixture.lastSegment()
+      #expect(try timesOpen(segment) == 2)
+      try wait()
+      #expect(try timesOpen(segment) == 2)
+      do {
+        let other = try fixture.reopened()
+        while try fixture.lastSegment() == segment { try other.log.appendPadding("x", 100_000) }
+      }
+      try wait()
+      #expect(try timesOpen(segment) == 0)
+    }
+  }
+
   @Test func `where the disk has no place for room the lines are appended as ever`() throws {
     let fixture = try Fixture("coder")
     try fixture.send("before")

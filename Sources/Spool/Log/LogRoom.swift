@@ -110,7 +110,7 @@ extension LogWriter {
     _ = try? locked { state in cutRoom(&state) }
   }
 
-  /// On opening, and from time to time: whoever made it was killed, or has stopped sending.
+  /// On opening, and when tidying up: whoever made it was killed, or has stopped sending.
   func cutAbandonedRoom() {
     guard page.hasRoom else { return }
     guard Clock.sinceBoot() - page.roomUsed > Self.roomIdleNanoseconds || !page.roomMaker.isAlive else { return }

@@ -209,6 +209,17 @@ final class LogWriter: Sendable {
     }
   }
 
+  /// From time to time, by processes that wait: takes away what nobody uses. A segment that was removed keeps its place on
+  /// the disk for as long as anybody has it open.
+  func tidy() {
+    cutAbandonedRoom()
+    let number = page.segment
+    state.withLock { state in
+      if state.segment?.number != number { state.segment = nil }
+      if state.overwriting?.number != number { state.overwriting = nil }
+    }
+  }
+
   func currentSegment(_ state: inout State) throws(SystemCallError) -> Segment {
     let now = Clock.sinceBoot()
     if let segment = state.segment, segment.number == page.segment, segment.start == page.segmentStart {
