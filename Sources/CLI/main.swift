@@ -2,4 +2,5 @@ import Glibc
 import Linux
 
 openMissingStandardFiles()
+SignalPipe.ignoreFileSizeLimit()
 exit(Program.run(CommandLine.argc, CommandLine.unsafeArgv).rawValue)

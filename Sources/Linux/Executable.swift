@@ -41,6 +41,13 @@ public enum Executable {
 /// How many descriptors this process may have open. C: sysconf(3), _SC_OPEN_MAX.
 public func openFilesMax() -> Int { max(0, sysconf(CInt(_SC_OPEN_MAX))) }
 
+/// Up to how many bytes this process may write into a file. C: getrlimit(2), RLIMIT_FSIZE.
+public func fileSizeMax() -> Int {
+  var limit = rlimit()
+  guard getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else { return .max }
+  return Int(clamping: limit.rlim_cur)
+}
+
 /// Opens `/dev/null` in the place of standard input, output and error where they are closed: the next file that is opened
 /// would get their number, and what is meant for a person would be written into it. For reading only, so that writing there
 /// fails, as it should: nobody sees it. C: fcntl(2), open(2).

@@ -29,4 +29,7 @@ public final class SignalPipe: Sendable {
 
   /// From now on writing into a pipe that nobody reads is an error (EPIPE), not the end of the process.
   public static func ignoreBrokenPipes() { _ = signal(SIGPIPE, SIG_IGN) }
+
+  /// From now on writing past the limit of the file size is an error (EFBIG), not the end of the process.
+  public static func ignoreFileSizeLimit() { _ = signal(SIGXFSZ, SIG_IGN) }
 }

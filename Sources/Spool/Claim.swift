@@ -42,7 +42,7 @@ extension Spool {
         }
         guard try remove(path, bot, name) else { throw lost(bot, name, logged: true) }  // commit
         forgetSender(of: name.id, to: bot)
-      } catch let error as SystemCallError where error.code == ENOSPC || error.code == EDQUOT {
+      } catch let error as SystemCallError where error.isForLackOfRoom {
         // A full disk must not keep a message from being finished; removing its file makes room for the line.
         guard try remove(path, bot, name) else { throw lost(bot, name) }
         note(.messageAcked, subject) { writer in
@@ -154,7 +154,7 @@ extension Spool {
       try root.makeDirectory(Layout.box(bot, .dead))
       do throws(SystemCallError) { try writeReason(besides: target, bot: bot, reason: reason) } catch {
         // No room for it: the log has it as well, and recovery puts it there.
-        guard error.code == ENOSPC || error.code == EDQUOT else { throw error }
+        guard error.isForLackOfRoom else { throw error }
       }
       guard try root.renameIfPresent(path, to: target) else {  // commit
         // Whoever was first may have buried it too: the reason is then its own.

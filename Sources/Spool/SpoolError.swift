@@ -31,8 +31,8 @@ public struct SpoolError: Error, Sendable, CustomStringConvertible {
     case outcomeUnknown
   }
 
-  /// Whether there was no room on the disk.
-  var isForLackOfRoom: Bool { cause?.code == ENOSPC || cause?.code == EDQUOT }
+  /// Whether there was no room for what was to be written.
+  var isForLackOfRoom: Bool { cause?.isForLackOfRoom ?? false }
 
   public init(_ code: Code, _ message: String, hint: String? = nil, cause: SystemCallError? = nil) {
     self.code = code
@@ -47,6 +47,8 @@ public struct SpoolError: Error, Sendable, CustomStringConvertible {
       switch error.code {
       case ENOSPC, EDQUOT:
         (.tryAgain, "make room on the disk; nothing was lost, and what is waiting can still be received")
+      case EFBIG where error.isForLackOfRoom:
+        (.tryAgain, "raise the limit of the file size (ulimit -f); nothing was lost")
       case EMFILE, ENFILE, ENOMEM, EAGAIN, ETIMEDOUT, ENOLCK: (.tryAgain, "try again in a moment")
       case EACCES, EPERM: (.notPermitted, "check the owner and mode of the file")
       case EROFS: (.notPermitted, "the file system is mounted read-only")
@@ -56,6 +58,12 @@ public struct SpoolError: Error, Sendable, CustomStringConvertible {
   }
 
   public var description: String { hint.map { "\(message) (\($0))" } ?? message }
+}
+
+extension SystemCallError {
+  /// Whether there was no room for what was to be written: on the disk, or up to the limit of the file size. A file that has
+  /// too much in it to be read has the same code as the last.
+  var isForLackOfRoom: Bool { code == ENOSPC || code == EDQUOT || code == EFBIG && call.description != "read" }
 }
 
 /// Runs system calls, putting what was being done in front of their errors.

@@ -170,7 +170,8 @@ final class LogWriter: Sendable {
     }
     if written != line.count {
       cutBack(segment, &state)
-      throw SystemCallError("write", Layout.segment(of: part, segment.start), ENOSPC)
+      let isPastLimit = page.segmentEnd + line.count > fileSizeMax()
+      throw SystemCallError("write", Layout.segment(of: part, segment.start), isPastLimit ? EFBIG : ENOSPC)
     }
     let position = page.advance(line.count)  // commit: logged from here on
     return Receipt(position: position, segment: segment, hasRotated: hasRotated)
