@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -91,6 +92,16 @@ static inline int clinux_status_anew(int dir, const char *path, struct stat *sta
   status->st_ctim.tv_sec = found.changed.seconds;
   status->st_ctim.tv_nsec = found.changed.nanoseconds;
   return 0;
+}
+
+// Has what is written over the file's bytes go to the same place on the disk, which copy-on-write file systems don't do
+// otherwise. Only for a file that is empty. As `chattr +C`, of btrfs.
+static inline int clinux_write_in_place(int fd) {
+  int flags = 0;
+  // FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_NOCOW_FL of linux/fs.h
+  if (ioctl(fd, _IOR('f', 1, long), &flags) == -1) return -1;
+  flags |= 0x00800000;
+  return ioctl(fd, _IOW('f', 2, long), &flags);
 }
 
 // Waits until what was written reached the file system's host. It need not be on its disk.

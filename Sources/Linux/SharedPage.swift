@@ -7,16 +7,21 @@ public final class SharedPage: Sendable {
   public static let size = 4096
   @usableFromInline let address: UInt
 
-  /// Maps the first page of an open file, which is made long enough. C: posix_fallocate(3), mmap(2), MAP_SHARED.
+  /// Maps the first page of an open file, which is made long enough. Its last byte is for nobody to use.
+  /// C: posix_fallocate(3), mmap(2), MAP_SHARED.
+  /// - Throws: ENOSPC where a write into the page would find no room, and kill the process.
   public init(_ file: borrowing Descriptor) throws(SystemCallError) {
     let raw = file.raw
     if try file.status().size < Self.size {
-      // Blocks, not a hole: on a full disk the first write into a mapped hole would kill the process.
+      _ = try? systemCall("ioctl", file.path) { clinux_write_in_place(raw) }
+      // Blocks, not a hole, which would take room when it is first written into.
       _ = try systemCall("posix_fallocate", file.path, changing: .allocate(raw, Self.size)) {
         errno = posix_fallocate(raw, 0, off_t(Self.size))
         return errno == 0 ? 0 : -1
       }
     }
+    // A copy or a snapshot may share the blocks: what is written next goes to others, for which there may be no room.
+    _ = try file.writeOnce([0], at: Self.size - 1)
     // MAP_FAILED is -1, as with other calls.
     let mapped = try systemCall("mmap", file.path) {
       Int(bitPattern: mmap(nil, Self.size, PROT_READ | PROT_WRITE, MAP_SHARED, raw, 0))

@@ -94,6 +94,27 @@ import Testing
     withExtendedLifetime(page) {}
   }
 
+  #if DEBUG
+    @Test func `a page is written to before it is mapped, so that lack of room is an error and no signal`() throws {
+      let (path, trace) = (home("page"), home("trace"))
+      func map(_ fault: String = "") throws -> String {
+        unlink(trace)
+        let environment = ["SPOOL_FAULT_TRACE": trace, "SPOOL_FAULT": fault]
+        return try OwnProcess.run("map a page", [path], environment: environment).line
+      }
+      func calls() throws -> [Substring] { try Plain.text(trace).split(separator: "\n") }
+      #expect(try map() == "mapped")
+      #expect(try calls() == ["open", "fstat", "ioctl", "posix_fallocate", "pwrite", "mmap"])
+      #expect(try map() == "mapped")
+      #expect(try calls() == ["open", "fstat", "pwrite", "mmap"])
+      #expect(try map("\(ENOSPC):3") == "pwrite \(ENOSPC)")
+      // Most file systems have no such flag.
+      unlink(path)
+      #expect(try map("\(EOPNOTSUPP):3") == "mapped")
+      #expect(Plain.size(path) == SharedPage.size)
+    }
+  #endif
+
   @Test func `a waiter wakes when the word changes, and doesn't sleep when it has`() throws {
     let page = try Self.page(home("page"))
     let word = page.pointer(at: 8, as: Atomic<UInt32>.self)

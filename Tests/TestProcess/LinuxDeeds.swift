@@ -11,6 +11,14 @@
       _ = try RobustLock(page.pointer(at: 64, as: pthread_mutex_t.self)).lock(seconds: 5)
       withExtendedLifetime(page) { die() }
     },
+    // Tells what came of it.
+    Deed("map a page") { arguments in
+      let file = try Descriptor.open(arguments[0], O_RDWR | O_CREAT)
+      do throws(SystemCallError) {
+        _ = try SharedPage(file)
+        say("mapped")
+      } catch { say("\(error.call) \(error.code)") }
+    },
     Deed("die with a child") { arguments in
       let file = arguments[0]
       let null = try Descriptor.open("/dev/null", O_RDWR)
