@@ -220,6 +220,21 @@ public struct Descriptor: ~Copyable, Sendable {
     _ = try systemCall("flock", path) { flock(raw, LOCK_UN) }
   }
 
+  /// The process that has the lock of the file; nil when none has, or it can't be seen from here, as from another container.
+  /// C: proc_locks(5).
+  public borrowing func lockHolder() throws(SystemCallError) -> Int? {
+    let status = try status()
+    let locks = try Descriptor.open("/proc/locks", O_RDONLY)
+    var text: [UInt8] = []
+    while let part = try locks.read(maximum: 64 << 10), !part.isEmpty { text += part }
+    // 1: FLOCK  ADVISORY  WRITE 25237 08:01:131072 0 EOF
+    let held = String(decoding: text, as: UTF8.self).split(separator: "\n").map { $0.split(separator: " ") }
+      .filter { $0.count > 5 && $0[1] == "FLOCK" && $0[5].hasSuffix(":\(status.inode)") }
+    // Some file systems, btrfs for one, have another device there than stat(2) has.
+    let own = held.first { $0[5].hasPrefix(status.deviceInLocks) } ?? held.first
+    return own.flatMap { Int($0[4]) }.flatMap { $0 > 0 ? $0 : nil }
+  }
+
   /// C: fchmod(2).
   public borrowing func setMode(_ mode: mode_t) throws(SystemCallError) {
     let raw = raw
@@ -277,6 +292,12 @@ public struct FileStatus: Sendable {
     let limit = 1_000_000_000
     let seconds = Clock.wall() / 1_000_000 - max(-limit, min(3 * limit, modifiedSecond))
     return abs(seconds) > limit ? seconds.signum() * limit * 1_000_000_000 : Clock.wall() * 1000 - modified
+  }
+  /// As proc_locks(5) has it.
+  fileprivate var deviceInLocks: String {
+    func hexadecimal(_ number: UInt64) -> String { (number < 16 ? "0" : "") + String(number, radix: 16) }
+    let (major, minor) = (device >> 8 & 0xfff | device >> 32 & ~0xfff, device & 0xff | device >> 12 & 0xfff_ff00)
+    return "\(hexadecimal(major)):\(hexadecimal(minor)):"
   }
   /// `directory`, `FIFO`, … for a sentence about a file that isn't regular.
   public let kind: String

@@ -113,9 +113,9 @@ struct Recovery {
   /// and open it at once, the second finds the first at work. Of several machines each takes the others to be at work.
   static func alone<Result>(in root: Directory, as user: uid_t?, _ body: () throws -> Result) throws -> Result {
     if root.isRemote { return try body() }
-    let lock = try lock(in: root, as: user)
-    try lock?.lock()
-    defer { _ = try? lock?.unlock() }
+    guard let lock = try lock(in: root, as: user) else { return try body() }
+    try RecoveryTurn.wait(for: lock)
+    defer { _ = try? lock.unlock() }
     return try body()
   }
 

@@ -52,6 +52,30 @@ import Testing
   }
 
   #if DEBUG
+    @Test func `who waits for a process that was stopped while it recovered is told which, and goes on when it does`()
+      throws
+    {
+      let fixture = try Fixture("coder")
+      func recover(_ fault: String) throws -> Running {
+        fixture.setBoot(String(repeating: "0", count: 32))
+        let environment = ["SPOOL_FAULT_TRACE": fixture.home("trace"), "SPOOL_FAULT": fault]
+        return try OwnProcess.start("open", [fixture.path], environment: environment)
+      }
+      #expect(try recover("").wait(seconds: SpoolCommand.secondsMax).isDone)
+      // Its page's, and that of the whole spool.
+      let locks = try Plain.text(fixture.home("trace")).split(separator: "\n").enumerated().filter { $1 == "flock" }
+      let first = try recover("stop-before:\(try #require(locks.dropFirst().first).offset + 2)")
+      #expect(eventually { first.isStoppedOrOver })
+      for machine in [fixture.spool.host, "container"] {
+        let error = #expect(throws: SpoolError.self) { try Spool(at: fixture.path, machine: machine) }
+        #expect(error?.code == .tryAgain)
+        #expect(error?.description.contains("process \(first.pid) was stopped") == true, "\(String(describing: error))")
+      }
+      first.kill(SIGCONT)
+      #expect(try first.wait(seconds: SpoolCommand.secondsMax).isDone)
+      #expect(try fixture.reopened().recovery == nil)
+    }
+
     @Test func `a task that somebody moves while it is recovered is left where it is then`() throws {
       /// A task that a power cut left in two places, recovered by another process.
       func recover(_ fault: String) throws -> (Fixture, TaskEntry, String, Running) {

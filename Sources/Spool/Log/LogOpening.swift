@@ -31,7 +31,7 @@ struct LogOpening {
         return (writer, nil)
       }
 
-      try file.lock()
+      try RecoveryTurn.wait(for: file)
       defer { _ = try? file.unlock() }
       if page.isReady(inBoot: boot, root: directory) { return (writer, nil) }
       let report = try Recovery.alone(in: root, as: user) { try recover(writer, boot, directory) }
