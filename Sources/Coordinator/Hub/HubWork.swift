@@ -33,6 +33,8 @@ extension Hub {
     _ = try send(.groupFormed, .inform, to: everybody(group), group, who.joined(separator: "; "), data: parts(group))
     try addTasks(group, record.parts.suffix(selection.members.count), isNew: isNew)
     _ = try send(.taskStart, .request, to: Array(offered), group, record.announcement.text, data: parts(group))
+    // Who left while these were looked for.
+    search(group)
   }
 
   func lost(_ group: HubGroup) -> SpoolError {
@@ -230,7 +232,7 @@ extension Hub {
       group.record.parts[index].result = group.record.kept(task.result, of: part)
       letGo(part, group)
       guard !group.isDone else { return try complete(group) }
-      try tell(group, besides: part.bot, "\(part.bot) has done \(names(part))", task, group.record.parts[index])
+      tell(group, besides: part.bot, "\(part.bot) has done \(names(part))", task, group.record.parts[index])
     case .failed:
       let why = try spool.record(of: entry)?.error ?? "no reason was given"
       try replace(part, group, "failed: \(why)")
@@ -259,16 +261,16 @@ extension Hub {
       return
     }
     group.told[part.task] = (progress, now)
-    try tell(
+    tell(
       group, besides: part.bot,
       "\(part.bot) is at \(progress)% of \(names(part))\(record.progressText.map { ": \($0)" } ?? "")",
       record, part)
   }
 
-  /// An update to all members.
+  /// An update to all members. It is news only: that somebody's inbox is full keeps the group from nothing.
   private func tell(
     _ group: HubGroup, besides bot: BotName?, _ text: String, _ task: TaskRecord?, _ part: GroupRecord.Part
-  ) throws {
+  ) {
     var writer = JSONWriter()
     writer.beginObject()
     writer.member("bot", part.bot.description)
@@ -277,7 +279,9 @@ extension Hub {
     writer.member("progress", ifPresent: task?.progress)
     writer.member("result", ifPresent: part.result)
     writer.endObject()
-    _ = try send(.taskUpdate, .inform, to: everybody(group).filter { $0 != bot }, group, text, data: writer.text)
+    attempt {
+      _ = try send(.taskUpdate, .inform, to: everybody(group).filter { $0 != bot }, group, text, data: writer.text)
+    }
   }
 
   // MARK: Replacing
@@ -302,7 +306,7 @@ extension Hub {
     if let task, !task.state.isFinal {
       _ = try spool.cancelWithChildren(task.entry, reason: "another does it: \(reason)", by: Self.name)
     }
-    try tell(group, besides: nil, "\(part.bot) left: \(reason)", task?.record, part)
+    tell(group, besides: nil, "\(part.bot) left: \(reason)", task?.record, part)
     search(group)
   }
 
@@ -337,6 +341,8 @@ extension Hub {
       attempt(group) {
         guard try !endAtLast(group) else { return }
         for part in group.working where groups[group.id] === group { try examine(part, group, now) }
+        // What nobody is at, whatever kept it from being looked for.
+        if groups[group.id] === group, group.entry.state.isLive, group.queuedUntil == nil { search(group) }
       }
     }
     attempt { try respondToHands(now) }

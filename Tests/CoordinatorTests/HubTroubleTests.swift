@@ -1,0 +1,59 @@
+import Linux
+import Spool
+import SpoolFormat
+import TestSupport
+import Testing
+
+@testable import Coordinator
+
+/// How groups form and end though an inbox is full, a file can't be read, or several members leave together.
+@Suite(.waiting) struct HubTroubleTests {
+  /// With one message there is room for no more in what `limit` has limited.
+  private func fill(_ bot: BotName, _ play: Play) throws {
+    var message = Message(content: "wait")
+    message.to = [bot.description]
+    try play.spool.send(message)
+  }
+
+  private func limit(_ bot: BotName, _ play: Play) throws {
+    var card = try play.spool.card(of: bot)
+    card.inboxLimits.messages = 1
+    try play.spool.register(card)
+  }
+
+  private func offers(_ bot: String, _ skill: String, _ play: Play) throws {
+    let query = try play.hears(bot, .skillQuery)
+    try play.says(bot, .skillOffer, .propose, to: query, #"{"skills":["\#(skill):expert"]}"#)
+  }
+
+  private func agrees(_ bot: String, _ play: Play) throws {
+    try play.says(bot, .groupAccept, .agree, to: try play.hears(bot, .groupInvite))
+  }
+
+  @Test func `of two members that leave together both are replaced`() throws {
+    let play = try Play(["mia": "ml:expert", "mob": "ml:expert", "sal": "sql:expert", "sue": "sql:expert"])
+    let id = try play.announce("ml", "sql")
+    for (bot, skill) in [("mia", "ml"), ("mob", "ml"), ("sal", "sql"), ("sue", "sql")] { try offers(bot, skill, play) }
+    for bot in ["mia", "sal"] { try agrees(bot, play) }
+    try play.require("both have their parts") { try play.spool.tasks(in: [.assigned]).count == 2 }
+    try play.stage.work { _ in nil }
+    for bot in ["mob", "sue"] { try agrees(bot, play) }
+    try play.require("both are replaced") {
+      try Set(play.spool.group(id)?.record.members ?? []) == ["mob", "sue"]
+    }
+  }
+
+  @Test func `a member is replaced though who announced it doesn't read`() throws {
+    let play = try Play(["ada": "ml:expert", "bea": "ml:expert"])
+    try play.spool.register(Card(name: Coordinator.human))
+    try limit(Coordinator.human, play)
+    try fill(Coordinator.human, play)
+    let id = try play.announce("ml")
+    for bot in ["ada", "bea"] { try offers(bot, "ml", play) }
+    try agrees("ada", play)
+    try play.require("ada has it") { try play.spool.tasks(in: [.assigned]).contains { $0.bot == "ada" } }
+    try play.stage.work { _ in nil }
+    try agrees("bea", play)
+    try play.require("bea has it") { try play.spool.group(id)?.record.members == ["bea"] }
+  }
+}
