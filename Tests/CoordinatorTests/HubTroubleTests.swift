@@ -56,4 +56,32 @@ import Testing
     try agrees("bea", play)
     try play.require("bea has it") { try play.spool.group(id)?.record.members == ["bea"] }
   }
+
+  @Test func `a bot whose inbox is full keeps no others from being asked, and it is said of it`() throws {
+    let play = try Play(["ada": "ml:expert", "bea": "ml:expert", "sal": "sql:expert"])
+    for bot in ["ada", "sal"] as [BotName] {
+      try limit(bot, play)
+      try fill(bot, play)
+    }
+    let id = try play.announce("ml")
+    try play.joins("bea", "ml")
+    try play.require("it is formed") { try play.state(id) == .active }
+    let uncovered = try play.announce("sql") { $0.ifUncovered = .fail }
+    try play.require("nobody is left to be asked") { try play.state(uncovered) == .failed }
+    let error = try #require(try play.spool.group(uncovered)?.record.error)
+    #expect(error.contains("sal can't be reached: the inbox of sal is full"), "\(error)")
+  }
+
+  @Test func `who can't be invited since its inbox is full is passed over, and no other with it`() throws {
+    let play = try Play(["ada": "ml:expert", "bea": "sql:expert", "zoe": "ml:expert"])
+    try limit("ada", play)
+    let id = try play.announce("ml", "sql")
+    for (bot, skill) in [("ada", "ml"), ("zoe", "ml")] { try offers(bot, skill, play) }
+    try fill("ada", play)
+    try offers("bea", "sql", play)
+    for bot in ["bea", "zoe"] { try agrees(bot, play) }
+    try play.require("it is formed") { try play.state(id) == .active }
+    #expect(try Set(play.spool.group(id)?.record.members ?? []) == ["bea", "zoe"])
+    #expect(play.stage.coordinator.hub?.groups[id]?.barred.isEmpty == true)
+  }
 }

@@ -108,27 +108,43 @@ extension Hub {
       return
     }
     search.phase = .asking
-    search.waiting = Set(bots)
     search.until = min(now + Int(options.replySeconds * 1e9), search.end)
-    group.search = search
-    attempt(group) {
-      let announcement = group.record.announcement
-      var query = announcement
-      query.skills = group.record.open
-      let message = query.message
-      let replyBy = Timestamp(microseconds: Clock.wall()).advanced(bySeconds: options.replySeconds)
-      var asking = Message(content: announcement.text)
-      asking.from = Self.name
+    let announcement = group.record.announcement
+    var query = announcement
+    query.skills = group.record.open
+    let message = query.message
+    let replyBy = Timestamp(microseconds: Clock.wall()).advanced(bySeconds: options.replySeconds)
+    var asking = Message(content: announcement.text)
+    asking.from = Self.name
+    asking.type = .skillQuery
+    asking.conversation = group.id.description
+    asking.priority = announcement.priority
+    asking.data = message.data
+    asking.context = announcement.context
+    asking.perform(.queryIf, replyBy: replyBy)
+    search.waiting = reach(bots, group, now) { bots in
       asking.to = bots.map(\.description)
-      asking.type = .skillQuery
-      asking.conversation = group.id.description
-      asking.priority = announcement.priority
-      asking.data = message.data
-      asking.context = announcement.context
-      asking.perform(.queryIf, replyBy: replyBy)
       let id = try spool.send(asking, durability: .relaxed)
       group.queries.insert(id.description)
       for bot in bots { askedAt[bot] = now }
+    }
+    group.search = search
+    goOn(group)
+  }
+
+  /// Sends to all at once; when that can't be, since the inbox of one is full perhaps, to each by itself. Who can't be
+  /// reached counts for a while as one that won't.
+  /// - Returns: those that it was sent to.
+  func reach(
+    _ bots: [BotName], _ group: HubGroup, _ now: Int, _ send: ([BotName]) throws -> Void
+  ) -> Set<BotName> {
+    do {
+      try send(bots)
+      return Set(bots)
+    } catch {
+      guard bots.count == 1 else { return Set(bots.flatMap { reach([$0], group, now, send) }) }
+      group.refusals[bots[0]] = ("can't be reached: \(error)", now + Self.silenceNanoseconds)
+      return []
     }
   }
 
@@ -229,7 +245,7 @@ extension Hub {
   }
 
   /// When all have answered, the next step needn't wait for the time.
-  private func goOn(_ group: HubGroup) {
+  func goOn(_ group: HubGroup) {
     guard let search = group.search, search.waiting.isEmpty else { return }
     switch search.phase {
     case .asking: choose(group, Clock.sinceBoot())
@@ -274,7 +290,7 @@ extension Hub {
 
   // MARK: Choosing
 
-  private func choose(_ group: HubGroup, _ now: Int) {
+  func choose(_ group: HubGroup, _ now: Int) {
     guard let search = group.search else { return }
     let selection = select(group, search)
     group.record.explanation = Array(selection.explanation.prefix(GroupRecord.explanationLinesMax))
@@ -319,50 +335,6 @@ extension Hub {
   }
 
   private func giveUp(_ group: HubGroup) { fail(group, "it isn't covered: \(missing(group))") }
-
-  // MARK: Inviting
-
-  private func invite(_ selection: Selection, _ group: HubGroup, _ now: Int) {
-    guard var search = group.search else { return }
-    let chosen = selection.members.map(\.bot)
-    let released = search.agreed.subtracting(chosen)
-    let invited = chosen.filter { !search.agreed.contains($0) }
-    search.agreed.formIntersection(chosen)
-    search.phase = .inviting(selection)
-    search.waiting = Set(invited)
-    search.until = min(now + Int(options.replySeconds * 1e9), search.end)
-    group.search = search
-    attempt(group) {
-      if !released.isEmpty {
-        _ = try send(.groupReject, .cancel, to: Array(released), group, "others were chosen after all")
-      }
-      guard !invited.isEmpty else { return goOn(group) }
-      var writer = JSONWriter()
-      writer.beginObject()
-      writer.member("members", selection)
-      writer.member("deadline", moment: group.record.announcement.deadline)
-      writer.endObject()
-      let replyBy = Timestamp(microseconds: Clock.wall()).advanced(bySeconds: options.replySeconds)
-      _ = try send(
-        .groupInvite, .acceptProposal, to: invited, group, group.record.announcement.text, data: writer.text,
-        replyBy: replyBy)
-    }
-  }
-}
-
-extension JSONWriter {
-  /// Who does what: `[{"bot": …, "skills": […]}, …]`.
-  fileprivate mutating func member(_ name: StaticString, _ selection: Selection) {
-    key(name)
-    beginArray()
-    for member in selection.members {
-      beginObject()
-      self.member("bot", member.bot.description)
-      self.member("skills", member.skills.map { "\($0.name):\($0.level.rawValue)" })
-      endObject()
-    }
-    endArray()
-  }
 }
 
 enum BotText {
