@@ -84,4 +84,17 @@ import Testing
     #expect(try Set(play.spool.group(id)?.record.members ?? []) == ["bea", "zoe"])
     #expect(play.stage.coordinator.hub?.groups[id]?.barred.isEmpty == true)
   }
+
+  @Test func `a group's file that can't be read keeps no other group from being taken up again`() throws {
+    let play = try Play(["ada": "ml:expert"])
+    let now = Timestamp(microseconds: Clock.wall())
+    let unreadable = EntryName(urgency: 5, id: MessageID(time: now.advanced(bySeconds: -120), random: 1), attempt: 1)
+    try Scratch.write("nonsense", to: "\(play.stage.path)/groups/forming/\(unreadable)")
+    let skills = [try Card.Skill(parsing: "ml")]
+    let announcement = Announcement("x", skills: skills, deadline: now.advanced(bySeconds: 60))
+    let id = MessageID(time: now.advanced(bySeconds: -60), random: 2)
+    _ = try play.spool.addGroup(GroupRecord(id: id, announcement), term: 1)
+    try play.require("it is taken up") { try play.spool.findGroup(id)?.term == 2 }
+    #expect(play.stage.problems.contains { $0.contains("\(unreadable)") })
+  }
 }

@@ -180,22 +180,26 @@ extension Hub {
     guard !live.isEmpty else { return }
     let now = Timestamp(microseconds: Clock.wall())
     for entry in live where now.seconds(since: entry.id.time) > 5 {
-      guard try !spool.isAnnounced(entry.id), let record = try spool.record(of: entry) else { continue }
-      // Back from where it had ended: what no group can do is undone.
-      if let last = try History(spool).lastOfGroup(entry.id)?.group, last.name == entry.name, last.state != entry.state
-      {
-        guard try spool.acknowledgeMove(entry, from: last) == entry else { continue }
-      }
-      var message = record.announcement.message
-      message.to = [Self.name]
-      message.conversation = entry.id.description
-      var writer = JSONWriter()
-      writer.beginObject()
-      writer.member("resume", entry.id.description)
-      writer.endObject()
-      message.data = writer.text
-      message.idempotencyKey = "resume \(entry.id) \(entry.term)"
-      try spool.send(message)
+      // One that can't be read keeps no other.
+      attempt { try announceAgain(entry) }
     }
+  }
+
+  private func announceAgain(_ entry: GroupEntry) throws {
+    guard try !spool.isAnnounced(entry.id), let record = try spool.record(of: entry) else { return }
+    // Back from where it had ended: what no group can do is undone.
+    if let last = try History(spool).lastOfGroup(entry.id)?.group, last.name == entry.name, last.state != entry.state {
+      guard try spool.acknowledgeMove(entry, from: last) == entry else { return }
+    }
+    var message = record.announcement.message
+    message.to = [Self.name]
+    message.conversation = entry.id.description
+    var writer = JSONWriter()
+    writer.beginObject()
+    writer.member("resume", entry.id.description)
+    writer.endObject()
+    message.data = writer.text
+    message.idempotencyKey = "resume \(entry.id) \(entry.term)"
+    try spool.send(message)
   }
 }
