@@ -97,4 +97,53 @@ import Testing
     try play.require("it is taken up") { try play.spool.findGroup(id)?.term == 2 }
     #expect(play.stage.problems.contains { $0.contains("\(unreadable)") })
   }
+
+  @Test func `a group whose file has no room for why it failed ends all the same`() throws {
+    let play = try Play(["ada": "ml:expert"])
+    let id = try play.announce("ml", seconds: 4)
+    _ = try play.hears("ada", .skillQuery)
+    var record = try #require(try play.spool.group(id)).record
+    record.announcement.text = ""
+    let room = GroupRecord.bytesMax - record.encoded.count - 16
+    record.announcement.text = String(repeating: "x", count: room)
+    let entry = try #require(try play.spool.findGroup(id))
+    try Scratch.write(String(decoding: record.encoded, as: UTF8.self) + "\n", to: "\(play.stage.path)/\(entry.path)")
+    play.comesBack()
+    let next = try play.stage.restarted()
+    #expect(try play.stage.turns(next) { try play.state(id) == .failed })
+    #expect(try play.stage.turns(next) { next.hub?.isIdle == true })
+    #expect(try play.stage.events(.groupFailed).first?.text("reason")?.hasPrefix("its deadline has come") == true)
+  }
+
+  @Test func `an announcement whose parts would be too large, or too deep, is refused at once`() throws {
+    let play = try Play(["ada": "ml:expert"])
+    func refusal(_ edit: (inout Announcement) throws -> Void) -> String {
+      do { return "\(try play.announce("ml") { try! edit(&$0) })" } catch { return "\(error)" }
+    }
+    func nested(_ depth: Int) throws -> JSONText {
+      try JSONText(validating: String(repeating: "[", count: depth) + String(repeating: "]", count: depth))
+    }
+    #expect(refusal { $0.text = String(repeating: "x", count: Announcement.bytesMax / 2) }.contains("may have 2097152"))
+    // Six bytes each as JSON.
+    #expect(refusal { $0.text = String(repeating: "\u{1}", count: 200_000) }.contains("may have 2097152"))
+    #expect(
+      refusal { $0.context = JSONText(string: String(repeating: "x", count: Announcement.bytesMax)) }
+        .contains("may have 2097152"))
+    #expect(refusal { $0.context = try nested(127) }.contains("the context can't be handed on"))
+    // Whoever drops one into the inbox hears the same.
+    try play.says("ada", .taskAnnounce, .cfp, to: nil, #"{"skills":["ml"],"deadline":"2099-01-01T00:00:00Z"}"#) {
+      $0.context = try? nested(127)
+    }
+    #expect(try play.hears("ada", .error).content?.contains("the context can't be handed on") == true)
+    // What is just small enough becomes a task.
+    let text = String(repeating: "x", count: (Announcement.bytesMax - 252 - 4) / 2)
+    let id = try play.announce("ml") {
+      $0.text = text
+      $0.context = try! nested(126)
+    }
+    try play.joins("ada", "ml")
+    try play.require("its part is a task") { try play.spool.tasks(in: [.assigned]).contains { $0.bot == "ada" } }
+    try play.stage.work()
+    try play.require("it is over") { try play.state(id) == .dissolved }
+  }
 }

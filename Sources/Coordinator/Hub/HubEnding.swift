@@ -48,14 +48,24 @@ extension Hub {
   /// It can't be done: what there is of it is kept.
   func fail(_ group: HubGroup, _ why: String) {
     attempt(group) {
-      group.record.error = why
-      group.record.endedAt = Timestamp(microseconds: Clock.wall())
+      var record = group.record
+      record.error = why
+      record.endedAt = Timestamp(microseconds: Clock.wall())
+      guard let entry = try failed(group, record, why) else { throw lost(group) }
+      group.entry = entry
+      group.record = record
       let agreed = Array(group.search?.agreed ?? [])
       group.search = nil
-      guard let entry = try spool.change(group.entry, .fail, to: group.record, by: Self.name, reason: why)  // commit
-      else { throw lost(group) }
-      group.entry = entry
       try end(group, .failure, why, besides: agreed)
+    }
+  }
+
+  private func failed(_ group: HubGroup, _ record: GroupRecord, _ why: String) throws -> GroupEntry? {
+    do {
+      return try spool.change(group.entry, .fail, to: record, by: Self.name, reason: why)  // commit
+    } catch let error as SpoolError where error.code == .badData {
+      // Written by another hand, it may be so large that there is no room in it for more: the log says why.
+      return try spool.move(group.entry, .fail, by: Self.name, reason: why)
     }
   }
 

@@ -28,8 +28,9 @@ public struct Announcement: Sendable, Hashable {
   public static let skillsMax = 16
   public static let sizeLimit = 64
   public static let depthMax = 4
-  /// Bytes of the text.
-  public static let textBytesMax = 1 << 20
+  /// Bytes of JSON of twice the text and the context, as they stand in each part's task. It leaves as much again, there
+  /// and in the group's file, for results and for who does what.
+  public static let bytesMax = 2 << 20
 
   public init(_ text: String, skills: [Card.Skill], deadline: Timestamp) {
     self.text = text
@@ -40,8 +41,18 @@ public struct Announcement: Sendable, Hashable {
 
   /// Whether something can come of it.
   public func check(now: Timestamp) throws(FormatError) {
-    guard !text.isEmpty, text.utf8.count <= Self.textBytesMax else {
-      throw FormatError("an announcement has a text of 1 to \(Self.textBytesMax) bytes")
+    guard !text.isEmpty else { throw FormatError("an announcement has a text of 1 to \(Self.bytesMax / 2) bytes") }
+    let bytes = 2 * JSONText(string: text).bytes.count + (context?.bytes.count ?? 0)
+    guard bytes <= Self.bytesMax else {
+      throw FormatError(
+        "twice its text and its context have \(bytes) bytes as JSON, and may have \(Self.bytesMax):"
+          + " put what is long into a file, and its name into the announcement")
+    }
+    if let context {
+      // The parts' tasks have it in the "shared" of their context.
+      do { _ = try JSONText(validating: Array("[[".utf8) + context.bytes + Array("]]".utf8)) } catch {
+        throw FormatError("the context can't be handed on: \(error.reason)")
+      }
     }
     guard 1...Self.skillsMax ~= skills.count else {
       throw FormatError("an announcement names 1 to \(Self.skillsMax) skills, and this one \(skills.count)")
