@@ -52,10 +52,6 @@ public enum Template {
     return Reference(step: parts[0], path: Array(parts[2...]))
   }
 
-  /// Bytes that one text may have when it is expanded: four times a task's file, so that a text that names a large
-  /// result a thousand times doesn't fill the memory.
-  public static let expandedBytesMax = 16 << 20
-
   /// What the templates of a text ask for, in their order.
   public static func references(in text: String) -> [Reference] {
     guard text.utf8.contains(UInt8(ascii: "{")) else { return [] }
@@ -84,19 +80,15 @@ public enum Template {
 
   /// The text with the results in the templates' places: a string as it is, anything else as JSON on one line.
   /// What a result brings is not expanded again, so that nobody's result can ask for another's.
-  /// - Throws: when a step has no result here, or its result no such member, naming it.
-  public static func expand(_ text: String, _ results: [String: JSONText]) throws(FormatError) -> String {
+  static func expand(_ text: String, _ values: TemplateValues) -> String {
     guard text.utf8.contains(UInt8(ascii: "{")) else { return text }
     var output = ""
     for piece in pieces(text) {
       switch piece {
       case .text(let text), .other(let text): output += text
       case .reference(let reference):
-        let value = try value(of: reference, results)
+        let value = values[reference]
         output += value.string ?? value.text.description
-        guard output.utf8.count <= expandedBytesMax else {
-          throw FormatError("{{\(reference)}}: the text grows past \(expandedBytesMax) bytes")
-        }
       }
     }
     return output
@@ -104,48 +96,18 @@ public enum Template {
 
   /// A JSON value with the templates in its strings expanded. A string that is one template and nothing else becomes
   /// the result itself, whatever kind it is of. Keys stay.
-  public static func expand(_ value: JSONValue, _ results: [String: JSONText]) throws(FormatError) -> JSONValue {
+  static func expand(_ value: JSONValue, _ values: TemplateValues) -> JSONValue {
     switch value {
     case .string(let text):
       let pieces = pieces(text)
-      if pieces.count == 1, case .reference(let reference) = pieces[0] { return try self.value(of: reference, results) }
-      return .string(try expand(text, results))
-    case .array(let elements):
-      var expanded: [JSONValue] = []
-      for element in elements { expanded.append(try expand(element, results)) }
-      return .array(expanded)
+      if pieces.count == 1, case .reference(let reference) = pieces[0] { return values[reference] }
+      return .string(expand(text, values))
+    case .array(let elements): return .array(elements.map { expand($0, values) })
     case .object(let object):
       var expanded = JSONObject()
-      for member in object { expanded.append(key: member.key, value: try expand(member.value, results)) }
+      for member in object { expanded.append(key: member.key, value: expand(member.value, values)) }
       return .object(expanded)
     case .null, .bool, .number: return value
-    }
-  }
-
-  private static func value(of reference: Reference, _ results: [String: JSONText]) throws(FormatError) -> JSONValue {
-    guard let result = results[reference.step] else {
-      throw FormatError("{{\(reference)}}: there is no result of the step \"\(reference.step)\"")
-    }
-    var value = result.value
-    for (place, name) in reference.path.enumerated() {
-      let element = value.array.flatMap { list in Int(name).flatMap { list.indices.contains($0) ? list[$0] : nil } }
-      guard let next = value[name] ?? element else {
-        let holder = (["\(reference.step).result"] + reference.path[..<place]).joined(separator: ".")
-        throw FormatError("{{\(reference)}}: \(holder) \(Self.lack(of: name, in: value))")
-      }
-      value = next
-    }
-    return value
-  }
-
-  private static func lack(of name: String, in value: JSONValue) -> String {
-    let name = "\"\(String(name.prefix(64)).escapedForTerminal())\""
-    switch value {
-    case .object(let object):
-      let keys = object.prefix(8).map { String($0.key.prefix(64)).escapedForTerminal() }
-      return "has no \(name); it has \(keys.isEmpty ? "nothing" : keys.joined(separator: ", "))"
-    case .array(let elements): return "has no \(name): it is a list of \(elements.count), counted from 0"
-    case .string, .number, .bool, .null: return "has no \(name): it is no object"
     }
   }
 }
@@ -154,23 +116,20 @@ extension TaskRecord {
   /// The task as its worker gets it: the templates in its title, description, requirements, constraints and context
   /// expanded with the results of the steps that it names. One whose steps have no names is untouched.
   /// - Parameter result: of a task by its id; nil for one without.
-  /// - Throws: `FormatError` that names the first template without a result.
+  /// - Throws: `FormatError` that names a template without a result, or the one with which they bring in too much.
   public func expanded(_ result: (MessageID) -> JSONText?) throws(FormatError) -> TaskRecord {
     guard !stepNames.isEmpty else { return self }
-    let results = stepNames.compactMapValues(result)
+    let context = context?.value
+    let texts = [title] + (description.map { [$0] } ?? []) + requirements + constraints
+    let references = texts.flatMap(Template.references) + (context.map { Template.contents(of: $0).references } ?? [])
+    let values = try TemplateValues(of: references, in: stepNames.compactMapValues(result))
     var task = self
-    task.title = Self.fitting(try Template.expand(title, results))
-    if let description { task.description = try Template.expand(description, results) }
-    task.requirements = try Self.expanded(requirements, results)
-    task.constraints = try Self.expanded(constraints, results)
-    if let context { task.context = try Template.expand(context.value, results).text }
+    task.title = Self.fitting(Template.expand(title, values))
+    task.description = description.map { Template.expand($0, values) }
+    task.requirements = requirements.map { Template.expand($0, values) }
+    task.constraints = constraints.map { Template.expand($0, values) }
+    if let context { task.context = Template.expand(context, values).text }
     return task
-  }
-
-  private static func expanded(_ texts: [String], _ results: [String: JSONText]) throws(FormatError) -> [String] {
-    var expanded: [String] = []
-    for text in texts { expanded.append(try Template.expand(text, results)) }
-    return expanded
   }
 
   /// As much of a title as a task may have, in whole characters.

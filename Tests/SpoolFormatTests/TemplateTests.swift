@@ -1,5 +1,6 @@
-import SpoolFormat
 import Testing
+
+@testable import SpoolFormat
 
 @Suite struct TemplateTests {
   private let results: [String: JSONText]
@@ -12,22 +13,26 @@ import Testing
     ]
   }
 
+  private func expand(_ text: String, _ given: [String: JSONText]? = nil) throws -> String {
+    Template.expand(text, try TemplateValues(of: Template.references(in: text), in: given ?? results))
+  }
+
   @Test func `a template is replaced by the result, or by a member of it`() throws {
-    #expect(try Template.expand("It {{test.result}}.", results) == "It all\npassed.")
-    #expect(try Template.expand("{{ design.result.files.1 }} of {{design.result.size}}", results) == "b.swift of 2.50")
-    #expect(try Template.expand("{{design.result.files}}", results) == #"["a.swift","b.swift"]"#)
-    #expect(try Template.expand("nothing { to } do }} here", results) == "nothing { to } do }} here")
+    #expect(try expand("It {{test.result}}.") == "It all\npassed.")
+    #expect(try expand("{{ design.result.files.1 }} of {{design.result.size}}") == "b.swift of 2.50")
+    #expect(try expand("{{design.result.files}}") == #"["a.swift","b.swift"]"#)
+    #expect(try expand("nothing { to } do }} here") == "nothing { to } do }} here")
   }
 
   @Test func `what a result brings isn't expanded again`() throws {
-    #expect(try Template.expand("{{design.result.note}}", results) == "say {{test.result}}")
+    #expect(try expand("{{design.result.note}}") == "say {{test.result}}")
   }
 
   @Test func `braces that are no template stay, and are told as mistakes`() throws {
     let text = "{{design}} {{a b.result}} {{{{test.result}} {{"
     #expect(Template.mistakes(in: text) == ["{{design}}", "{{a b.result}}"])
     #expect(Template.references(in: text).map(\.description) == ["test.result"])
-    #expect(try Template.expand(text, results) == "{{design}} {{a b.result}} {{all\npassed {{")
+    #expect(try expand(text) == "{{design}} {{a b.result}} {{all\npassed {{")
   }
 
   @Test(arguments: [
@@ -44,7 +49,7 @@ import Testing
   ])
   func `what is missing is named`(text: String, wanted: String) {
     #expect {
-      try Template.expand(text, results)
+      try expand(text)
     } throws: {
       "\($0)" == wanted
     }
@@ -53,7 +58,7 @@ import Testing
   @Test func `a text that would fill the memory is refused`() throws {
     let large = ["a": JSONText(string: String(repeating: "x", count: 1 << 20))]
     let text = String(repeating: "{{a.result}}", count: 17)
-    #expect(throws: FormatError.self) { try Template.expand(text, large) }
+    #expect(throws: FormatError.self) { try expand(text, large) }
   }
 
   @Test func `a task gets the results of the steps that it names, in its context as what they are`() throws {
