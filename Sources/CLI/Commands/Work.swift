@@ -99,51 +99,63 @@ extension Verb {
         for number in [SIGTERM, SIGINT] { signal(number, SIG_IGN) }
       }
     } catch let error as SpoolError where error.code == .notFound {
+      _ = log.finish()
       // 1 would say that nothing was waiting.
       Output.talk("spool: \(error)")
       return .usage
+    } catch {
+      _ = log.finish()
+      throw error
     }
-    return .done
+    return log.finish()
   }
 }
 
 /// Shows what a worker does: what goes wrong always, the rest on a terminal; with `--json` all of it, on standard output.
 private final class WorkLog {
-  private let output: Output
+  private let output = BackgroundWriter(1) { bytesDropped in
+    WorkLog.line { writer in
+      writer.member("event", "problem")
+      writer.member("reason", WorkLog.notShown(bytesDropped))
+      writer.member("delay_seconds", 0.0)
+    }
+  }
+  private let errors = BackgroundWriter(2) { Array("\(WorkLog.notShown($0))\n".utf8) }
   private let isJSON: Bool
   private let isTerminal = isatty(2) == 1
 
-  init(_ invocation: Invocation) {
-    output = invocation.output
-    isJSON = invocation.isJSON
+  init(_ invocation: Invocation) { isJSON = invocation.isJSON }
+
+  private static func notShown(_ bytes: Int) -> String { "\(bytes) bytes not shown: nobody read them" }
+
+  /// Waits a moment for what is still to be written.
+  func finish() -> Exit {
+    _ = errors.finish()
+    guard let failure = output.finish() else { return .done }
+    Output.talk("spool: cannot write to standard output: \(String(cString: strerror(failure)))")
+    return .inputOutput
   }
+
+  private func talk(_ text: String) { errors.write(Array((text + "\n").utf8)) }
 
   func begin(_ bot: BotName, _ options: WorkerOptions) {
     guard isTerminal, !isJSON else { return }
     let isForTasks = options.work != .messages
     let how = options.isStream ? "stays up" : "is run for each \(isForTasks ? "task" : "message")"
     let ends = options.stopsWhenEmpty ? "until there are no more" : "Ctrl-C ends it"
-    Output.talk("\(bot): \(Output.excerpt(options.arguments.joined(separator: " "))) \(how); \(ends)")
+    talk("\(bot): \(Output.excerpt(options.arguments.joined(separator: " "))) \(how); \(ends)")
   }
 
   func end(_ summary: WorkerSummary) {
     guard isTerminal, !isJSON else { return }
-    Output.talk(
+    talk(
       "\(summary.acked) done, \(summary.requeued) put back, \(summary.dead) given up"
         + (summary.lost > 0 ? ", \(summary.lost) lost to others" : ""))
   }
 
   func show(_ event: WorkerEvent) {
-    if case .errorOutput(let bytes) = event { return pass(bytes) }
-    if isJSON { write(event) } else if let line = line(event) { Output.talk(line) }
-  }
-
-  private func pass(_ bytes: [UInt8]) {
-    var written = 0
-    while written < bytes.count {
-      let count = bytes.withUnsafeBytes { Glibc.write(2, $0.baseAddress! + written, $0.count - written) }
-      if count > 0 { written += count } else if errno != EINTR { return }
-    }
+    if case .errorOutput(let bytes) = event { return errors.write(bytes) }
+    if isJSON { output.write(json(event)) } else if let line = line(event) { talk(line) }
   }
 
   private func short(_ work: Work) -> String { MessageView.short(work.id.description) }
@@ -177,8 +189,17 @@ private final class WorkLog {
     delay > 0 ? " in \(TimeText.short(microseconds: Int(delay * 1e6)))" : ""
   }
 
-  private func write(_ event: WorkerEvent) {
-    output.object { writer in
+  /// One JSON object on a line of its own.
+  private static func line(_ build: (inout JSONWriter) -> Void) -> [UInt8] {
+    var writer = JSONWriter()
+    writer.beginObject()
+    build(&writer)
+    writer.endObject()
+    return writer.bytes + [10]
+  }
+
+  private func json(_ event: WorkerEvent) -> [UInt8] {
+    Self.line { writer in
       /// A task's events are called after its transitions.
       func begin(_ name: String, _ work: Work? = nil, task: String? = nil) {
         if case .task? = work { writer.member("event", task ?? name) } else { writer.member("event", name) }
@@ -224,6 +245,5 @@ private final class WorkLog {
         writer.member("in_hand", count)
       }
     }
-    output.flush()
   }
 }
