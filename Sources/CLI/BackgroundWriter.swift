@@ -12,6 +12,9 @@ final class BackgroundWriter: Sendable {
     /// A thread is at it.
     var isWriting = false
     var failure: CInt?
+
+    /// Of what is longer than all that may wait the first is kept.
+    func hasRoom(for bytes: Int) -> Bool { waiting.isEmpty || waiting.count + bytes <= bytesMax }
   }
 
   private let descriptor: CInt
@@ -20,6 +23,8 @@ final class BackgroundWriter: Sendable {
 
   /// Bytes that may wait besides those that are being written: what a busy program says while its reader takes a breath.
   private static let bytesMax = 256 << 10
+  /// A reader that only is slower than who writes is waited for so long, once until it has taken all; nanoseconds.
+  private static let patience = 100_000_000
   /// What waits at the end has so long; seconds.
   private static let lastSeconds = 1.0
 
@@ -29,10 +34,13 @@ final class BackgroundWriter: Sendable {
   }
 
   func write(_ bytes: [UInt8]) {
+    let end = Clock.sinceBoot() + Self.patience
+    while state.withLock({ $0.failure == nil && $0.bytesDropped == 0 && !$0.hasRoom(for: bytes.count) }),
+      Clock.sinceBoot() < end
+    { usleep(1000) }
     let begins = state.withLock { state in
       guard state.failure == nil else { return false }
-      // Of what is longer than all that may wait the first is kept.
-      guard state.waiting.isEmpty || state.waiting.count + bytes.count <= Self.bytesMax else {
+      guard state.hasRoom(for: bytes.count) else {
         state.bytesDropped += bytes.count
         return false
       }
