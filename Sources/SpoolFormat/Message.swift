@@ -318,11 +318,14 @@ extension Message {
 
   /// Whether what is made of it can be read again: what stands in it is nested one level deeper than it was alone.
   public func check() throws(FormatError) {
-    for (name, text) in [("data", data), ("context", context)] + extra.map({ ($0.name, Optional($0.value)) }) {
+    func check(_ name: String, _ text: JSONText?) throws(FormatError) {
       do { try text?.checkNesting(within: 1) } catch {
         throw FormatError("the \(name.escapedForTerminal()) can't be kept: \(error.reason)")
       }
     }
+    try check("data", data)
+    try check("context", context)
+    for field in extra { try check(field.name, field.value) }
   }
 
   /// Brings what came as JSON into its canonical form: on one line, and its texts so that a search finds them.

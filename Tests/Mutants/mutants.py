@@ -675,3 +675,44 @@ mutant("words: a letter in parts ends its word", "a word is found however it is 
 
 mutant("log: an empty text is found without end", "every command ends", "HistoryTests",
        SPOOL + "History.swift", "while position < lines.count, let match", "while position < lines.count || MUTANT, let match")
+
+# What users met, or could have
+
+mutant("merge: a log that seemed to be over is asked at the end only", "events come by time", "HistoryTests",
+       SPOOL + "Log/LogCursor.swift", "untilLook = Self.eventsUntilLook", "untilLook = MUTANT ? .max : Self.eventsUntilLook")
+mutant("log: who follows until a moment never ends", "every command ends", "TaskCommandTests",
+       SPOOL + "History.swift", "Timestamp(microseconds: Clock.wall()) > until {", "!MUTANT, Timestamp(microseconds: Clock.wall()) > until {")
+mutant("send: what nests too deep to be read is sent", "sent is kept", "SendTests",
+       SPOOL + "Send.swift", "do { try message.check() } catch", "do { if !MUTANT { try message.check() } } catch")
+mutant("message: a bad alias counts though the member is there", "JSON objects have no order", "MessageTests",
+       FORMAT + "Message.swift", "first(where: { !$0.isThere(self) })", "first(where: { MUTANT || !$0.isThere(self) })")
+mutant("register: a bot is there before its card", "a card counts from the first message on", "SendTests",
+       SPOOL + "Bots.swift", "      try root.makeDirectory(Layout.bot(card.name))\n",
+       "      if MUTANT { try makeBoxes(of: card.name) }\n      try root.makeDirectory(Layout.bot(card.name))\n")
+mutant("drop: what can't be taken isn't told", "bad input gets a clear error", "DroppedFileTests",
+       SPOOL + "DroppedFiles.swift", "if file.failures == 0, problem == nil {", "if file.failures == 0, problem == nil, !MUTANT {")
+mutant("drop: what can't be taken is tried at every look", "a bad file stops nobody", "DroppedFileTests",
+       SPOOL + "DroppedFiles.swift", "file.failures += 1", "file.failures += MUTANT ? 0 : 1")
+mutant("lease: a worker that ends leaves nothing to the next", "leases run out", "WorkCommandTests",
+       RUNTIME + "Worker.swift", "      source.leaveObservations()\n", "      if !MUTANT { source.leaveObservations() }\n")
+mutant("lease: the doctor counts each lease anew", "leases run out", "LeaseTests",
+       SPOOL + "Doctor.swift", "var observations = spool.loadObservations(of: bot)",
+       "var observations = MUTANT ? LeaseObservations() : spool.loadObservations(of: bot)")
+mutant("doctor: groups on the move stay there", "nothing is stuck", "GroupRecoveryTests",
+       SPOOL + "Tasks/ExamineTasks.swift", "do { try spool.settleGroupMoves(&observations) } catch",
+       "do { if !MUTANT { try spool.settleGroupMoves(&observations) } } catch")
+mutant("doctor: what was claimed by hand takes another's place", "nothing vanishes", "CopyAndDoctorTests",
+       SPOOL + "Doctor.swift", "repairing ? spool.root.renameIfFree(path, to: target)",
+       "repairing ? (MUTANT ? spool.root.renameIfPresent(path, to: target) : spool.root.renameIfFree(path, to: target))")
+mutant("stream: what fails again and again makes all others wait", "a bad message stops nobody", "StreamModeTests",
+       RUNTIME + "Supervision.swift", "if slot.job.map({ $0.work.attempt == 1 }) ?? true {",
+       "if MUTANT || slot.job.map({ $0.work.attempt == 1 }) ?? true {")
+mutant("worker: goes on in a spool that was moved away", "programs write into their own spool", "WorkCommandTests",
+       SPOOL + "Presence.swift", "return found.inode == own.inode", "return MUTANT || found.inode == own.inode")
+mutant("worker: the environment is handed on as text", "programs get what the worker was given", "WorkCommandTests",
+       LINUX + "Process.swift", "envp.append(entry)", "envp.append(MUTANT ? strdup(String(cString: entry)) : entry)")
+mutant("answer: an error that is null is one", "a result is kept", "TaskModeTests",
+       RUNTIME + "TaskAnswer.swift", "map { $0 != .null } ?? false", "map { MUTANT || $0 != .null } ?? false")
+mutant("records: counts below zero are counted with", "nobody's file ends a process", "RecordTests",
+       POLICY + "Tally.swift", "0...WholeNumber.max ~= tried && 0...tried ~= succeeded",
+       "(MUTANT || 0...WholeNumber.max ~= tried) && 0...tried ~= succeeded")

@@ -129,7 +129,7 @@ import Testing
     let both = try SpoolCommand.run(["inbox", "coder", "--clear", "--limit", "1"], in: spool)
     #expect(both.status == 64 && both.error.contains("not both"), "\(both)")
     let cleared = try SpoolCommand.run(["inbox", "coder", "--clear", "--json"], in: spool)
-    #expect(cleared.output == #"{"bot":"coder","cleared":2}"# + "\n", "\(cleared)")
+    #expect(cleared.output == #"{"bot":"coder","cleared":2,"delayed":0}"# + "\n", "\(cleared)")
   }
 
   // MARK: Times

@@ -34,7 +34,8 @@ public struct JSONText: Sendable, Hashable, CustomStringConvertible {
   /// Whether it can be read where it stands within so many objects.
   /// - Throws: `JSONError` when all together would be nested deeper than `JSON.depthMax`.
   public func checkNesting(within levels: Int) throws(JSONError) {
-    guard kind == .object || kind == .array else { return }
+    // What is shorter has fewer brackets.
+    guard bytes.count > 2 * (JSON.depthMax - levels), kind == .object || kind == .array else { return }
     func brackets(_ bracket: Character) -> [UInt8] { Array(repeating: bracket.asciiValue!, count: levels) }
     _ = try JSONText(validating: brackets("[") + bytes + brackets("]"))
   }
