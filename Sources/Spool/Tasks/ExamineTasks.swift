@@ -1,7 +1,7 @@
 import Linux
 import SpoolFormat
 
-/// What the doctor looks for among tasks, besides what the log knows better.
+/// What the doctor looks for among tasks and groups, besides what the log knows better.
 extension Doctor {
   func examineTasks(_ repairing: Bool, _ report: inout RecoveryReport) throws {
     try examineMoves(of: TaskEntry.self, &report)
