@@ -55,7 +55,8 @@ let package = Package(
       name: "RoutingTests", dependencies: ["Routing", "CoordinatorPolicy", "Spool", "SpoolFormat", "TestSupport"]),
     .testTarget(name: "CoordinatorPolicyTests", dependencies: ["CoordinatorPolicy", "SpoolFormat", "TestSupport"]),
     .testTarget(
-      name: "AgentRuntimeTests", dependencies: ["AgentRuntime", "Linux", "Spool", "SpoolFormat", "TestThreads"]),
+      name: "AgentRuntimeTests",
+      dependencies: ["AgentRuntime", "Linux", "Spool", "SpoolFormat", "TestSupport", "TestThreads"]),
     .testTarget(name: "CLITests", dependencies: ["CLI", "Spool", "SpoolFormat"]),
     // These run the executable, and depend on it so that `swift test` builds it.
     .testTarget(

@@ -200,12 +200,33 @@ def priority_of(message):
 # Processes
 
 
+def namespace():
+    """The number of this process's PID namespace; 0 for the machine's first."""
+    number = os.stat("/proc/self/ns/pid").st_ino
+    return number if number >= 0xF0000000 else 0
+
+
+def sees_processes():
+    """Whether /proc tells of this PID namespace, and not of an outer one, or of nothing."""
+    try:
+        return os.readlink("/proc/self") == str(os.getpid())
+    except OSError:
+        return False
+
+
+def namespace_in(start):
+    return start >> 32 if start >> 32 >= 0xF0000000 else 0
+
+
 def start_of(pid):
-    """When a process started, in the host's ticks; None when it is gone, or a zombie."""
+    """When a process started, in the host's ticks, with the namespace in front; None when it is gone, or a zombie."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
-        return None if fields[0] == b"Z" else int(fields[19])
+        if fields[0] == b"Z":
+            return None
+        ticks, number = int(fields[19]), namespace()
+        return number << 32 | ticks & 0xFFFFFFFF if number else ticks
     except (OSError, IndexError):
         return None
 
@@ -268,7 +289,9 @@ class Spool:
         if self.settings.get("nanospool") != 1:
             raise NotASpool(f"{path} has format {self.settings.get('nanospool')}, and this client knows 1")
         self.host = host_name()
-        self.holder = f"{self.host}.{os.getpid()}.{start_of(os.getpid()) or 0:x}"
+        # Without /proc nobody could tell when this process is gone: pid 0 says so.
+        start = start_of("self")
+        self.holder = f"{self.host}.{os.getpid() if start else 0}.{start or secrets.randbits(32) or 1:x}"
         self.seen = {}  # (bot, name) of claims: modification time, and since when it has stood so
 
     def box(self, bot, box, name=""):
@@ -415,7 +438,9 @@ class Spool:
 
     def is_gone(self, holder):
         host, pid, start = holder.rsplit(".", 2)
-        return host == self.host and pid != "0" and start_of(int(pid)) != int(start, 16)
+        if host != self.host or pid == "0" or not sees_processes() or namespace_in(int(start, 16)) != namespace():
+            return False
+        return start_of(int(pid)) != int(start, 16)
 
     # Settling
 

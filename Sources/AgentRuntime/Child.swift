@@ -68,7 +68,7 @@ final class Child {
     if let progress {
       try progress.reading.setNonBlocking()
       // Opening that name gives another way into the same pipe.
-      environment["SPOOL_PROGRESS"] = "/proc/\(getpid())/fd/\(progress.writing.descriptor.raw)"
+      environment["SPOOL_PROGRESS"] = "/proc/\(ProcessIdentity.numberInProc)/fd/\(progress.writing.descriptor.raw)"
     }
     self.progress = progress
     let third = progress?.writing.descriptor.raw

@@ -2,14 +2,16 @@
 /// the time of a send. So are names looked for one by one: a switch over texts makes a table first.
 enum Command: String, CaseIterable {
   case
-    initialize = "init", register, bots, skills, reputation, send, publish, subscribe, unsubscribe, topics, inbox,
-    receive, ack, nack, extend, dead, reply, request, work, task, workflow, announce, group, coordinate, ask,
-    analyze, status, learnings, state, log, thread, search, show, trace, stats, mesh, doctor, collect = "gc", demo
+    initialize = "init", register, unregister, bots, skills, reputation, send, publish, subscribe, unsubscribe,
+    topics, inbox, receive, ack, nack, extend, dead, reply, request, work, task, workflow, announce, group,
+    coordinate, ask, analyze, status, learnings, state, log, thread, search, show, trace, stats, mesh, doctor,
+    collect = "gc", demo
 
   var verb: Verb {
     switch self {
     case .initialize: .initialize
     case .register: .register
+    case .unregister: .unregister
     case .bots: .bots
     case .skills: .skills
     case .reputation: .reputation

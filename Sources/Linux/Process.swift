@@ -4,7 +4,8 @@ import Glibc
 /// A process of this host, told apart from a later one that got the same number by when it started.
 public struct ProcessIdentity: Sendable, Hashable {
   public let pid: Int
-  /// Clock ticks since boot at its start, from `/proc/PID/stat`.
+  /// Clock ticks since boot at its start, from `/proc/PID/stat`. Of a process in another PID namespace than the
+  /// machine's first, such as a sandbox's, the lower 32 bits are, and the upper ones are the namespace's number.
   public let started: UInt64
 
   public init(pid: Int, started: UInt64) {
@@ -14,23 +15,41 @@ public struct ProcessIdentity: Sendable, Hashable {
 
   /// The calling process.
   public static func current() -> ProcessIdentity {
-    let pid = Int(getpid())
-    return ProcessIdentity(pid: pid, started: startTime(of: pid) ?? 0)
+    let view = PIDNamespace.current
+    guard case .started(let start, _) = state(of: "self", number: getpid()) else {
+      return ProcessIdentity(pid: Int(getpid()), started: view.mark(0))
+    }
+    return ProcessIdentity(pid: Int(getpid()), started: view.mark(start))
   }
 
-  /// Whether it is still there. A zombie counts as gone: it will never act again. One that can't be looked at (no
-  /// descriptors left, `/proc` hidden from other users) counts as alive: taking the living for dead does more harm.
+  /// Whether its end can be seen from here: it is in the caller's PID namespace. In another one, its number is some
+  /// other process's, or nobody's.
+  public var isVisible: Bool {
+    let view = PIDNamespace.current
+    return view.isShown && view.has(started)
+  }
+
+  /// Whether it is still there. A zombie counts as gone: it will never act again. One that can't be looked at (in another
+  /// PID namespace, no descriptors left, `/proc` hidden from other users) counts as alive: taking the living for dead does
+  /// more harm.
   public var isAlive: Bool {
-    switch Self.state(of: pid) {
+    guard isVisible else { return true }
+    guard 1...Int(Int32.max) ~= pid else { return false }
+    return switch Self.state(of: "\(pid)", number: pid_t(pid)) {
     case .gone: false
-    case .started(let start, _): start == started
+    case .started(let start, _): PIDNamespace.current.mark(start) == started
     case .unknown: kill(pid_t(pid), 0) == 0 || errno != ESRCH
     }
   }
 
+  /// What `/proc` calls the calling process, which may be its number in an outer PID namespace.
+  public static var numberInProc: Int { PIDNamespace.current.shownNumber ?? Int(getpid()) }
+
   /// Whether the process or thread with this number was stopped, by a signal or a debugger.
   public static func isStopped(_ number: Int) -> Bool {
-    if case .started(_, let isStopped) = state(of: number) { isStopped } else { false }
+    guard 1...Int(Int32.max) ~= number, PIDNamespace.current.isShown else { return false }
+    guard case .started(_, let isStopped) = state(of: "\(number)", number: pid_t(number)) else { return false }
+    return isStopped
   }
 
   private enum State {
@@ -39,19 +58,14 @@ public struct ProcessIdentity: Sendable, Hashable {
     case unknown
   }
 
-  private static func startTime(of pid: Int) -> UInt64? {
-    if case .started(let start, _) = state(of: pid) { start } else { nil }
-  }
-
-  /// Fields 3 and 22 of proc_pid_stat(5).
-  private static func state(of pid: Int) -> State {
-    guard 1...Int(Int32.max) ~= pid else { return .gone }
+  /// Fields 3 and 22 of proc_pid_stat(5), of what has this name in `/proc`.
+  private static func state(of name: String, number: pid_t) -> State {
     let text: [UInt8]
     do throws(SystemCallError) {
-      text = try Descriptor.open("/proc/\(pid)/stat", O_RDONLY).read(maximum: 1024) ?? []
+      text = try Descriptor.open("/proc/\(name)/stat", O_RDONLY).read(maximum: 1024) ?? []
     } catch {
       // Hidden processes are not there either, as far as open(2) tells.
-      return error.code == ESRCH || (error.code == ENOENT && kill(pid_t(pid), 0) == -1 && errno == ESRCH)
+      return error.code == ESRCH || (error.code == ENOENT && kill(number, 0) == -1 && errno == ESRCH)
         ? .gone : .unknown
     }
     guard let end = text.lastIndex(of: UInt8(ascii: ")")) else { return .unknown }
@@ -62,6 +76,39 @@ public struct ProcessIdentity: Sendable, Hashable {
     case UInt8(ascii: "T"), UInt8(ascii: "t"): .started(start, isStopped: true)
     default: .started(start, isStopped: false)
     }
+  }
+}
+
+/// The PID namespace of the calling process: which processes its numbers tell of. Linux: pid_namespaces(7).
+struct PIDNamespace: Sendable {
+  /// 0 for the machine's first one, and where the kernel doesn't tell.
+  let number: UInt32
+  /// Whether `/proc` shows this namespace, and not an outer one's processes under their numbers.
+  let isShown: Bool
+  /// What it calls the calling process, if it is there.
+  var shownNumber: Int?
+
+  static let current: PIDNamespace = {
+    var status = stat()
+    let number = stat("/proc/self/ns/pid", &status) == 0 ? UInt32(truncatingIfNeeded: status.st_ino) : 0
+    var link = [UInt8](repeating: 0, count: 16)
+    let length = readlink("/proc/self", &link, link.count)
+    let shown = Int(String(decoding: link.prefix(max(0, length)), as: UTF8.self))
+    return PIDNamespace(
+      number: number < least ? 0 : number, isShown: shown == Int(getpid()), shownNumber: shown)
+  }()
+
+  /// The kernel numbers them from here on (`PROC_DYNAMIC_FIRST`), but for the machine's first one, which has a smaller
+  /// number on every machine (`PROC_PID_INIT_INO`). Ticks since boot never get there.
+  private static let least: UInt32 = 0xf000_0000
+
+  /// The start of one of its processes, marked as such.
+  func mark(_ ticks: UInt64) -> UInt64 { number == 0 ? ticks : UInt64(number) << 32 | ticks & 0xffff_ffff }
+
+  /// Whether a start is marked as one of this namespace.
+  func has(_ start: UInt64) -> Bool {
+    let mark = UInt32(start >> 32)
+    return (mark < Self.least ? 0 : mark) == number
   }
 }
 

@@ -10,22 +10,32 @@ extension Spool {
     card.registeredAt = card.registeredAt ?? now()
     let isNew = try !exists(card.name)
     try requireOwn(card.name, to: "write a card for")
+    var writer = JSONWriter()
+    card.write(to: &writer)
+    let text = Array(writer.text.value.prettyPrinted().utf8) + [10]
     try doing("cannot register \(card.name)") {
-      // Before its inbox, which makes it a bot: what the card says counts from the first message on.
-      try root.makeDirectory(Layout.bot(card.name))
-      var writer = JSONWriter()
-      card.write(to: &writer)
-      try replace(Layout.card(card.name), with: Array(writer.text.value.prettyPrinted().utf8) + [10])
-      try makeBoxes(of: card.name)
+      while true {
+        try root.makeDirectory(Layout.bot(card.name))
+        do {
+          try alone(with: card.name) {
+            // Before its inbox, which makes it a bot: what the card says counts from the first message on.
+            try replace(Layout.card(card.name), with: text)
+            try reopen(card.name)
+          }
+          break
+        } catch let error as SpoolError where error.code == .noSuchBot {}  // Just removed: make it again.
+      }
     }
     if isNew { note(.botRegistered, card.name.description) { card.write(to: &$0) } }
   }
 
   func makeBoxes(of bot: BotName) throws(SystemCallError) {
     try root.makeDirectory(Layout.bot(bot))
-    // The inbox comes last: a bot is there when it is.
-    for box in Layout.Box.allCases.reversed() { try root.makeDirectory(Layout.box(bot, box)) }
     if sharing != nil { try root.makeDirectory(Layout.senders(bot)) }
+    // A bot is there when its inbox is; and who sends, begins in tmp/.
+    for box in [.presence, .dead, .done, .claimed, .inbox, .tmp] as [Layout.Box] {
+      try root.makeDirectory(Layout.box(bot, box))
+    }
   }
 
   /// Whether there is such a bot.
@@ -105,22 +115,31 @@ extension Spool {
     public var isHidden = false
   }
 
-  /// The processes that run a bot: those of this host that are alive, and others by their heartbeat.
+  /// The processes that run a bot: those that can be seen from here and are alive, and others by their heartbeat.
   public func presence(of bot: BotName) throws -> [Holder] {
     try doing("cannot look at \(bot)") {
-      try root.names(Layout.box(bot, .presence)).compactMap { Holder($0) }.filter { holder in
-        if holder.host == host { return !isGone(holder) }
-        guard let status = try root.status(Layout.presence(bot, holder)) else { return false }
-        return Double(try ageByRemoteClock(status)) < Self.silenceSecondsMax * 1e9
-      }
+      try root.names(Layout.box(bot, .presence)).compactMap { Holder($0) }.filter { !(try hasStopped(bot, $0)) }
     }
   }
 
-  /// A process of another host that hasn't been heard of for so long isn't shown as running: several beats.
+  /// Whether a process that ran a bot has ended, or can't be seen from here and is silent.
+  func hasStopped(_ bot: BotName, _ holder: Holder) throws(SystemCallError) -> Bool {
+    if canSee(holder) { return isGone(holder) }
+    guard let status = try root.status(Layout.presence(bot, holder)) else { return true }
+    return Double(try ageByRemoteClock(status)) >= Self.silenceSecondsMax * 1e9
+  }
+
+  /// A process that can't be seen from here, and hasn't been heard of for so long, isn't shown as running: several beats.
   static let silenceSecondsMax = 120.0
 
-  /// Whether the holder is a process of this host that has ended. Of other hosts nothing is known.
+  /// Whether the holder's end is noticed at once: it is a process of this host, and not in another PID namespace, as a
+  /// sandbox is. Of all others nothing is known but for how long they have been silent.
+  func canSee(_ holder: Holder) -> Bool {
+    holder.host == host && holder.pid != 0 && ProcessIdentity(pid: holder.pid, started: holder.start).isVisible
+  }
+
+  /// Whether the holder is a process that can be seen from here, and has ended.
   func isGone(_ holder: Holder) -> Bool {
-    holder.host == host && holder.pid != 0 && !ProcessIdentity(pid: holder.pid, started: holder.start).isAlive
+    canSee(holder) && !ProcessIdentity(pid: holder.pid, started: holder.start).isAlive
   }
 }

@@ -21,6 +21,7 @@ public struct Doctor {
       if case .refused(let error) = spool.logAccess, isFault(error) {
         report.add(Layout.log, "\(error)", "left: nothing can be sent: see who owns what is there")
       }
+      try examineRemovals(repairing, &report)
       for bot in try spool.bots() where spool.isOwn(bot) { try examine(bot, repairing, &report) }
       try examineTasks(repairing, &report)
       try examineGroups(repairing, &report)
@@ -39,6 +40,24 @@ public struct Doctor {
   /// Whether who looks should have been able to write: not in another's spool, or on what is mounted read-only.
   private func isFault(_ refusal: SpoolError) -> Bool {
     refusal.cause?.code != EROFS && (try? spool.root.status())?.owner == geteuid()
+  }
+
+  /// Bots that were not wholly removed.
+  private func examineRemovals(_ repairing: Bool, _ report: inout RecoveryReport) throws {
+    for name in try spool.root.names(Layout.bots) {
+      guard let bot = try? BotName(parsing: name), try spool.isClosed(bot), spool.isOwn(bot) else { continue }
+      do {
+        try spool.alone(with: bot) {
+          // Whoever was just at it has ended.
+          guard try spool.isClosed(bot) else { return }
+          report.add(
+            Layout.bot(bot), "was being removed by somebody who died", "a bot again; remove it with spool unregister")
+          if repairing { try spool.reopen(bot) }
+        }
+      } catch let error as SpoolError where error.code == .noSuchBot || error.code == .tryAgain {
+        // Somebody is at it, or was through just now.
+      }
+    }
   }
 
   private func examine(_ bot: BotName, _ repairing: Bool, _ report: inout RecoveryReport) throws {

@@ -19,7 +19,7 @@ struct DroppedFiles {
   private static let lookNanosecondsMax = 60_000_000_000
 
   /// Of those that can't be taken, one at a time: there may be many, all for the same reason.
-  private var problem: LeaseObservations.Problem?
+  private var problem: FileProblem?
 
   var isEmpty: Bool { files.isEmpty }
 
@@ -28,7 +28,7 @@ struct DroppedFiles {
     files.values.lazy.map(\.examineAt).min().map { max($0, Clock.sinceBoot() + Self.lookNanoseconds) }
   }
 
-  mutating func takeProblems() -> [LeaseObservations.Problem] {
+  mutating func takeProblems() -> [FileProblem] {
     defer { problem = nil }
     return problem.map { [$0] } ?? []
   }
@@ -85,7 +85,7 @@ struct DroppedFiles {
       do { verdict = try file.examine(spool, bot) } catch {
         if file.failures == 0, problem == nil {
           let path = Layout.entry(bot, .inbox, raw: String(decoding: file.name, as: UTF8.self))
-          problem = LeaseObservations.Problem(verb: "take", path: path, error: error)
+          problem = FileProblem(verb: "take", path: path, error: error)
         }
         file.failures += 1
         verdict = .incomplete

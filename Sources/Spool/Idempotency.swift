@@ -100,9 +100,9 @@ extension Spool {
       }
       // The owner died before the log had it, or is just about to write it. Of two who take over, the lock of
       // the log lets one be first.
-      // Of a host that is not this one nothing is known but how long ago it took the key.
+      // Of one that can't be seen from here nothing is known but how long ago it took the key.
       let isOld = now().seconds(since: owner.id.time) > max(settings.leaseSeconds, 2 * Self.otherSenderSecondsMax)
-      if owner.holder.map(isGone) ?? true || (isOld && owner.holder?.host != host) {
+      if owner.holder.map({ isGone($0) || (isOld && !canSee($0)) }) ?? true {
         var taken = message
         taken.id = owner.id
         // Somebody else was first, and the log has it by now.

@@ -81,7 +81,10 @@ enum Layout {
   static func leases(_ bot: BotName, host: String) -> String { "bots/\(bot)/presence/\(host).leases" }
 
   /// How much this user's processes on this host may still send there before its inbox is counted again.
-  static func credit(_ bot: BotName, host: String, user: UInt32) -> String { "bots/\(bot)/tmp/.credit.\(host).\(user)" }
+  static func credit(_ bot: BotName, host: String, user: UInt32) -> String {
+    "bots/\(bot)/tmp/\(creditPrefix)\(host).\(user)"
+  }
+  static let creditPrefix = ".credit."
 
   static func topic(_ topic: BotName) -> String { "topics/\(topic)" }
   static func subscription(_ topic: BotName, _ bot: BotName) -> String { "topics/\(topic)/\(bot)" }

@@ -108,7 +108,7 @@ public final class Leadership {
   fileprivate static func holder(in spool: Spool) throws -> Holder? {
     let term = try spool.root.names(Layout.leader).compactMap { Term($0) }.max()
     guard let term, let holder = term.holder, !spool.isGone(holder) else { return nil }
-    if holder.host == spool.host { return holder }
+    if spool.canSee(holder) { return holder }
     // Only a hint: who takes over has watched it for a lease.
     guard let status = try spool.root.status(Layout.leader(term.name)) else { return nil }
     return Double(try spool.ageByRemoteClock(status)) < spool.settings.leaseSeconds * 2e9 ? holder : nil

@@ -23,17 +23,7 @@ struct LeaseObservations {
   private var fresh: [String: Seen] = [:]
   /// Whether there is something that a later observer would want to know.
   private(set) var hasChanged = false
-  private var problems: [Problem] = []
-
-  /// Why something could not be settled.
-  struct Problem: CustomStringConvertible {
-    var verb = "settle"
-    let path: String
-    let error: any Error
-    var description: String { "cannot \(verb) \(path): \(error)" }
-
-    func rethrow() throws { try doing("cannot \(verb) \(path)") { throw error } }
-  }
+  private var problems: [FileProblem] = []
 
   /// Notes how a claim stands now; returns for how many nanoseconds it has stood so.
   mutating func observe(_ name: String, modified: Int, now: Int) -> Int {
@@ -58,7 +48,7 @@ struct LeaseObservations {
   mutating func attempt<Result>(_ name: String, at path: String, _ settle: () throws -> Result) -> Result? {
     guard let known = fresh[name], known.retryAt <= Clock.sinceBoot() else { return nil }
     do { return try settle() } catch {
-      if known.failures == 0 { problems.append(Problem(path: path, error: error)) }
+      if known.failures == 0 { problems.append(FileProblem(path: path, error: error)) }
       fresh[name]!.failures += 1
       let pause = min(Self.retryNanosecondsMax, Self.retryNanoseconds << min(known.failures, 20))
       fresh[name]!.retryAt = Clock.sinceBoot() + pause
@@ -70,7 +60,7 @@ struct LeaseObservations {
   private static let retryNanosecondsMax = 60_000_000_000
 
   /// Takes what could not be settled, each as it was the first time.
-  mutating func takeProblems() -> [Problem] {
+  mutating func takeProblems() -> [FileProblem] {
     defer { problems = [] }
     return problems
   }
@@ -166,7 +156,7 @@ extension Spool {
 
   /// What somebody moved into `done/` is acked that way: by a script that has no more than `mv`, or by hand.
   /// What can't be logged now (a full disk) stays there, as acked as before.
-  private func settleDone(_ bot: BotName) {
+  func settleDone(_ bot: BotName) {
     for fileName in (try? root.names(Layout.box(bot, .done))) ?? [] {
       // A file that never got its proper name is in no log, and stays here. Another receiver may be at this, too:
       // asking again leaves little time for the two to log the same.

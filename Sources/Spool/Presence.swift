@@ -64,7 +64,7 @@ public final class Presence: Sendable {
 
 extension Spool {
   /// For a process that is going to run a bot: its heartbeat, which begins with the first `beat`. Takes away those that
-  /// dead processes of this host left.
+  /// others left, dead or silent: who is only late makes his again.
   /// - Throws: `.noSuchBot`.
   public func announce(
     _ bot: BotName, program: String, takes: Presence.Takes = .messages, negotiates: Bool = false
@@ -72,7 +72,8 @@ extension Spool {
     try require(bot)
     try requireOwn(bot, to: "run")
     for name in (try? root.names(Layout.box(bot, .presence))) ?? [] {
-      if let holder = Holder(name), isGone(holder) { _ = try? root.unlinkIfPresent(Layout.presence(bot, holder)) }
+      guard let holder = Holder(name), (try? hasStopped(bot, holder)) == true else { continue }
+      _ = try? root.unlinkIfPresent(Layout.presence(bot, holder))
     }
     return Presence(self, bot, program: program, takes: takes, negotiates: negotiates)
   }
@@ -101,7 +102,8 @@ extension Spool {
   }
 }
 
-/// When each heartbeat of other hosts was last seen to change, by this observer's own clock. For whoever stays up.
+/// When each heartbeat of processes that can't be seen from here was last seen to change, by this observer's own clock.
+/// For whoever stays up.
 public struct PresenceObservations {
   private var beats = LeaseObservations()
 
@@ -119,7 +121,7 @@ public struct PresenceObservations {
     let names = try doing("cannot look at \(bot)") { try spool.root.names(Layout.box(bot, .presence)) }
     for holder in names.compactMap({ Holder($0) }) {
       let path = Layout.presence(bot, holder)
-      if holder.host == spool.host {
+      if spool.canSee(holder) {
         if spool.isGone(holder) { continue }
       } else {
         guard let status = try doing("cannot look at \(bot)", { try spool.root.status(path) }) else { continue }

@@ -226,11 +226,8 @@ struct Parcel {
     do {
       let file: Descriptor
       do { file = try spool.root.open(temporary, O_WRONLY | O_CREAT | O_EXCL) } catch {
-        guard error.code == ENOENT else { throw error }
-        // A bot made by hand has no tmp/ yet; one that isn't there has no inbox/ either.
-        try spool.require(recipients[0])
-        try spool.root.makeDirectory(Layout.box(recipients[0], .tmp))
-        file = try spool.root.open(temporary, O_WRONLY | O_CREAT | O_EXCL)
+        guard error.code == ENOENT || error.code == ENOTDIR else { throw error }
+        file = try openAnew(spool)
       }
       do {
         try file.write(line)
@@ -241,6 +238,28 @@ struct Parcel {
       }
     } catch let error as SystemCallError {
       throw SpoolError("cannot send to \(recipients[0]), and nothing was sent", error)
+    }
+  }
+
+  /// A bot made by hand has no `tmp/` yet; one that isn't there has no `inbox/` either; while one is being removed, `tmp`
+  /// is a file.
+  private func openAnew(_ spool: Spool) throws -> Descriptor {
+    let bot = recipients[0]
+    do {
+      try spool.require(bot)
+      try spool.root.makeDirectory(Layout.box(bot, .tmp))
+      let file = try spool.root.open(temporary, O_WRONLY | O_CREAT | O_EXCL)
+      // From here on it can't be removed; but it may have been just before.
+      do { try spool.require(bot) } catch {
+        discard(spool)
+        throw error
+      }
+      return file
+    } catch let error as SystemCallError where error.code == ENOENT || error.code == ENOTDIR {
+      try spool.require(bot)
+      throw SpoolError(
+        .tryAgain, "cannot send to \(bot), which is just being removed, and nothing was sent",
+        hint: "if nobody is removing it: spool doctor --repair", cause: error)
     }
   }
 

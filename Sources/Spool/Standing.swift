@@ -30,7 +30,7 @@ extension Spool {
       try root.list(Layout.box(bot, .claimed)) { if EntryName.isDropped($0) { standing.claimed += 1 } }
       for name in try root.names(Layout.box(bot, .presence)) {
         guard let holder = Holder(name) else { continue }
-        if holder.host == host ? isGone(holder) : try isSilent(bot, holder) {
+        if try hasStopped(bot, holder) {
           standing.hasDied = true
         } else {
           let takes = takes(bot, holder)
@@ -40,10 +40,5 @@ extension Spool {
       }
       return standing
     }
-  }
-
-  private func isSilent(_ bot: BotName, _ holder: Holder) throws(SystemCallError) -> Bool {
-    guard let status = try root.status(Layout.presence(bot, holder)) else { return true }
-    return Double(try ageByRemoteClock(status)) >= Self.silenceSecondsMax * 1e9
   }
 }

@@ -75,6 +75,7 @@ public struct LogEvent: Sendable {
     public static let groupMoved = Kind("group.moved")
     public static let groupRestored = Kind("group.restored")
     public static let botRegistered = Kind("bot.registered")
+    public static let botUnregistered = Kind("bot.unregistered")
     public static let stateSet = Kind("state.set")
     public static let stateDeleted = Kind("state.deleted")
     /// The first line of a segment that follows another, which its data names.

@@ -82,7 +82,8 @@ struct TemplateValues {
         let keys = object.prefix(8).map { String($0.key.prefix(64)).escapedForTerminal() }
         return "has no \(name); it has \(keys.isEmpty ? "nothing" : keys.joined(separator: ", "))"
       case .array(let elements): return "has no \(name): it is a list of \(elements.count), counted from 0"
-      case .string, .number, .bool, .null: return "has no \(name): it is no object"
+      case .string: return "has no \(name): it is a text; to give an object, its program prints {\"result\": {…}}"
+      case .number, .bool, .null: return "has no \(name): it is no object"
       }
     }
   }

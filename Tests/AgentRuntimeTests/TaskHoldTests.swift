@@ -3,6 +3,7 @@ import Glibc
 import Linux
 import Spool
 import SpoolFormat
+import TestSupport
 import TestThreads
 import Testing
 
@@ -93,7 +94,7 @@ import Testing
     let team = try Team(lease: 0.4)
     for _ in 0..<12 {
       let entry = try #require(try team.spool.findTask(team.give("stuck")))
-      let dead = Holder(host: team.spool.host, pid: 1_999_999, start: 1)
+      let dead = Holder(host: team.spool.host, pid: DeadProcess.pid, start: DeadProcess.start)
       let started = try #require(try team.spool.start(entry, bot: team.coder, worker: dead))
       // Where it is to go something else lies.
       mkdir(team.file("spool/tasks/moving/\(team.spool.holder)"), 0o777)

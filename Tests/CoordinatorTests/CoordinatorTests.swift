@@ -61,7 +61,7 @@ import Testing
     let begun = try stage.add("begun")
     let waiting = try stage.add("waiting")
     #expect(try stage.turns { try stage.spool.tasks(in: [.assigned]).count == 2 })
-    let gone = Holder(host: stage.spool.host, pid: 1_999_999, start: 1)
+    let gone = Holder(host: stage.spool.host, pid: DeadProcess.pid, start: DeadProcess.start)
     let entry = try #require(try stage.spool.findTask(begun.id))
     _ = try stage.spool.start(entry, bot: one, worker: gone)
     TemporaryDirectory.removeTree("\(stage.path)/bots/one/presence")
@@ -92,7 +92,7 @@ import Testing
     let task = try stage.add { $0.domain = "development" }
     #expect(try stage.turns { try stage.spool.findTask(task.id)?.bot == one })
     try stage.bot("two")
-    let gone = Holder(host: stage.spool.host, pid: 1_999_999, start: 1)
+    let gone = Holder(host: stage.spool.host, pid: DeadProcess.pid, start: DeadProcess.start)
     let entry = try #require(try stage.spool.findTask(task.id))
     // One is better, and is there again at once.
     _ = try stage.spool.start(entry, bot: one, worker: gone)

@@ -257,7 +257,8 @@ import Testing
     let path = play.stage.path
     // Between the two renames; on another host nobody can tell that yet.
     let entry = try #require(try play.spool.findGroup(id))
-    let dead = Holder(host: isHere ? play.spool.holder.host : "elsewhere", pid: 1 << 22, start: 7)
+    let dead = Holder(
+      host: isHere ? play.spool.holder.host : "elsewhere", pid: DeadProcess.pid, start: DeadProcess.start)
     #expect(mkdir("\(path)/groups/moving/\(dead)", 0o777) == 0)
     #expect(rename("\(path)/\(entry.path)", "\(path)/groups/moving/\(dead)/active~\(entry.name)") == 0)
     play.comesBack()

@@ -45,7 +45,7 @@ final class Stage {
   func reopen() throws { bystander = try Spool(at: path) }
 
   /// A holder that is dead: no process has such a number.
-  var dead: String { "\(bystander.host).999999999.1" }
+  var dead: String { DeadProcess.holder(on: bystander.host) }
 
   /// Renames as a person would, by the names that the directories show.
   func move(_ old: String, to new: String) throws {

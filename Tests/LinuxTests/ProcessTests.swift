@@ -27,13 +27,37 @@ import Testing
     // What starts is the shell, whose time of starting stays that of the process.
     let stat = try Plain.text("/proc/\(child.pid)/stat")
     let started = stat.split(separator: ")").last!.split(separator: " ")[19]
-    let identity = ProcessIdentity(pid: Int(child.pid), started: UInt64(started)!)
+    let identity = ProcessIdentity(pid: Int(child.pid), started: PIDNamespace.current.mark(UInt64(started)!))
     #expect(identity.isAlive)
     child.signalGroup(SIGKILL)
     #expect(try Poll.wait([child.exit.raw], nanoseconds: 20_000_000_000) == [true])
     #expect(!identity.isAlive)
     #expect(try child.reap(waiting: true) == .killed(signal: 9))
     #expect(!identity.isAlive)
+  }
+
+  @Test func `of a process in another PID namespace nobody says that it is gone`() {
+    let current = ProcessIdentity.current()
+    #expect(current.isVisible)
+    for number in [0xf000_0b15, 0xffff_ffff, 0] as [UInt32] where number != PIDNamespace.current.number {
+      let other = PIDNamespace(number: number, isShown: true)
+      let start = other.mark(current.started)
+      #expect(other.has(start) && !PIDNamespace.current.has(start))
+      for pid in [current.pid, DeadProcess.pid] {
+        let stranger = ProcessIdentity(pid: pid, started: start)
+        #expect(!stranger.isVisible && stranger.isAlive)
+      }
+    }
+  }
+
+  @Test func `a start says which namespace it is of, however long the machine has been up`() {
+    let (first, sandbox) = (PIDNamespace(number: 0, isShown: true), PIDNamespace(number: 0xf000_0b15, isShown: true))
+    let years = UInt64(30 * 365) * 86400 * 100
+    for ticks in [0, 1, 0xffff_ffff, years] {
+      #expect(first.mark(ticks) == ticks)
+      #expect(first.has(ticks) && !sandbox.has(ticks))
+      #expect(sandbox.mark(ticks) == 0xf000_0b15_0000_0000 + ticks % (1 << 32))
+    }
   }
 
   @Test func `how a program ends is told`() throws {

@@ -129,6 +129,18 @@ mutant("extend: by descriptor, which follows the file to its next owner", "late 
        "  public func touch(_ name: String) throws(SystemCallError) -> Bool {\n"
        "    if MUTANT {\n      guard let file = try openIfPresent(name, O_RDONLY) else { return false }\n"
        "      _ = try systemCall(\"futimens\", name) { futimens(file.raw, nil) }\n      return true\n    }\n")
+mutant("lease: a process of another PID namespace is taken for dead", "one holder", "LeaseTests|SandboxTests|ProcessTests",
+       LINUX + "Process.swift", "return view.isShown && view.has(started)", "return MUTANT || view.isShown && view.has(started)")
+mutant("unregister: who is just sending isn't seen", "nothing vanishes", "UnregisterTests",
+       SPOOL + "Unregister.swift", "do { try root.open(Layout.box(bot, .tmp), O_WRONLY | O_CREAT | O_EXCL).close() } catch {",
+       "do { if !MUTANT { try root.open(Layout.box(bot, .tmp), O_WRONLY | O_CREAT | O_EXCL).close() } } catch {")
+mutant("unregister: two at once aren't kept apart", "a clear error", "UnregisterTests",
+       SPOOL + "Unregister.swift", "guard !root.isRemote else { return try body() }", "guard !root.isRemote, !MUTANT else { return try body() }")
+mutant("unregister: a bot that was just removed is sent to", "an answer is never a yes that is lost", "UnregisterTests",
+       SPOOL + "Send.swift", "      do { try spool.require(bot) } catch {\n        discard(spool)", "      do { if !MUTANT { try spool.require(bot) } } catch {\n        discard(spool)")
+mutant("unregister: what came at the last moment isn't seen", "nothing vanishes", "UnregisterTests",
+       SPOOL + "Unregister.swift", "      if error.code == ENOENT { return }\n      guard error.code == ENOTEMPTY",
+       "      if error.code == ENOENT || MUTANT { return }\n      guard error.code == ENOTEMPTY")
 mutant("extend: what is lost is extended", "late is refused", "LeaseTests|StoppedTests|BadInputTests",
        SPOOL + "Claim.swift", "if !isThere { throw lost(bot, name) }", "if !isThere, !MUTANT { throw lost(bot, name) }")
 mutant("lease: by the wall clock", "no clock jump expires", "LeaseTests|ClockTests",
@@ -144,13 +156,13 @@ mutant("lease: a dead holder is not noticed", "nothing vanishes", "LeaseTests",
        SPOOL + "Lease.swift", "      let isDead = gone[holder] ?? isGone(holder)",
        "      let isDead = !MUTANT && (gone[holder] ?? isGone(holder))")
 mutant("lease: a new process with a dead one's number is taken for it", "nothing vanishes", "LeaseTests|ProcessTests",
-       LINUX + "Process.swift", "case .started(let start, _): start == started",
-       "case .started(let start, _): start == started || MUTANT")
+       LINUX + "Process.swift", "case .started(let start, _): PIDNamespace.current.mark(start) == started",
+       "case .started(let start, _): PIDNamespace.current.mark(start) == started || MUTANT")
 mutant("lease: a zombie is taken for alive", "nothing vanishes", "LinuxTests.ProcessTests|LeaseTests",
        LINUX + "Process.swift", "case UInt8(ascii: \"Z\"): .gone",
        "case UInt8(ascii: \"Z\") where !MUTANT: .gone")
 mutant("log: a stopped process isn't told from one that waits", "a clear error", "StoppedTests",
-       LINUX + "Process.swift", "{ isStopped } else { false }", "{ isStopped && !MUTANT } else { false }")
+       LINUX + "Process.swift", "    return isStopped\n", "    return isStopped && !MUTANT\n")
 mutant("waiting: spins on though nothing comes", "speed", "SpinPaceTests",
        SPOOL + "SpinPace.swift", "penalty = min(Self.penaltyMax, penalty * 4)",
        "penalty = min(Self.penaltyMax, MUTANT ? 1 : penalty * 4)")

@@ -112,6 +112,31 @@ import Testing
     #expect(try SpoolCommand.run(["dead", "coder", "--discard", "5-\(id)~1.json"], in: spool).isDone)
   }
 
+  @Test func `a bot that was registered by mistake can be removed, and what keeps it is told with the cure`() throws {
+    let scratch = try Scratch(inMemory: true)
+    let spool = try scratch.makeSpool(bots: ["coder", "codre"])
+    for _ in 0..<2 {
+      _ = try SpoolCommand.run(["send", "codre", "hi"], in: spool)
+      _ = try SpoolCommand.run(["receive", "codre"], in: spool)
+    }
+    let kept = try SpoolCommand.run(["unregister", "codre"], in: spool)
+    #expect(kept.status == 75 && SpoolMessage.isOneLine(kept.error), "\(kept)")
+    #expect(kept.error.contains("messages in hand (2)") && kept.error.contains("spool inbox codre"), "\(kept)")
+    for claim in Scratch.names("\(spool)/bots/codre/claimed") {
+      #expect(try SpoolCommand.run(["nack", claim, "--dead"], in: spool).isDone)
+    }
+    #expect(try SpoolCommand.run(["unregister", "codre"], in: spool).error.contains("dead letters (2)"))
+    let thrown = try SpoolCommand.run(["dead", "codre", "--discard-all"], in: spool)
+    #expect(thrown.isDone && thrown.error == "threw away 2\n", "\(thrown)")
+    #expect(try SpoolCommand.run(["dead", "codre", "--discard-all"], in: spool).status == 1)
+    let removed = try SpoolCommand.run(["unregister", "codre"], in: spool)
+    #expect(removed.isDone && removed.output.isEmpty && removed.error.isEmpty, "\(removed)")
+    #expect(Scratch.names("\(spool)/bots") == ["coder"])
+    #expect(try SpoolCommand.run(["unregister", "codre"], in: spool).status == 67)
+    let doctor = try SpoolCommand.run(["doctor"], in: spool)
+    #expect(!doctor.output.contains("codre"), "\(doctor)")
+  }
+
   @Test func `a nack that gives a message up says so`() throws {
     let scratch = try Scratch(inMemory: true)
     let spool = try scratch.makeSpool(bots: ["coder"], settings: ["attempts_max": 1])

@@ -210,15 +210,28 @@ import Testing
   }
 
   @Test func `a bid that takes longer than a lease is made once, and keeps no worker from ending`() throws {
-    let team = try NegotiatingTeam(["ada": "ml:expert"], settings: ["lease_seconds": 1, "attempts_max": 2])
+    let team = try NegotiatingTeam(["ada": "ml:expert"], settings: ["lease_seconds": 3, "attempts_max": 2])
     defer { team.stop() }
-    try team.work(
-      "echo done", ["--bid", #"cat >/dev/null; sleep 4; echo '{"offer":{"skills":["ml:expert"],"price":0.5}}'"#])
-    try team.coordinate(["--reply-timeout", "20s"])
-    let id = try team.spool(["announce", "x", "--skill", "ml:expert", "--deadline", "1m"]).line
+    let bid = "\(team.files)/bid.sh"
+    try Scratch.write(
+      """
+      #!/bin/sh
+      cat >/dev/null; touch $FILES/asked; until [ -e $FILES/go ]; do sleep 0.05; done
+      echo '{"offer":{"skills":["ml:expert"],"price":0.5}}'
+
+      """, to: bid)
+    chmod(bid, 0o755)
+    try team.work("echo done", ["--bid", bid])
+    try team.coordinate(["--reply-timeout", "40s"])
+    let id = try team.spool(["announce", "x", "--skill", "ml:expert", "--deadline", "2m"]).line
+    try team.require("it is asked") { team.text("asked") != nil }
+    // Somebody else looks after the inbox, for more than two leases.
+    #expect(try team.spool(["receive", "ada", "--wait", "7s"]).status == 1)
+    try Scratch.write("", to: "\(team.files)/go")
     let outcome = try team.spool(["group", "wait", id, "--timeout", "30s"])
     #expect(outcome.line == #"{"ml":"done"}"#, "\(outcome)")
-    #expect(try team.thread(id).count { $0["type"]?.string == "skill_offer" } == 1)
+    let types = try team.thread(id).compactMap { $0["type"]?.string }
+    #expect(types.count { $0 == "skill_offer" } == 1, "\(types)")
     let worker = try #require(team.workers["ada"])
     worker.kill(SIGTERM)
     #expect(try worker.wait(seconds: 20).isDone)

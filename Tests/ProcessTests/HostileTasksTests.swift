@@ -9,30 +9,28 @@ import Testing
 /// Hostile files in every directory below `tasks/`, under names that tasks have: nobody who reads tasks crashes, hangs or
 /// is kept from the good ones.
 @Suite(.waiting) struct HostileTasksTests {
-  private static let dead = "nowhere.1.1"
-
   /// Where a file is put, as `spool-layout.md` names what belongs there.
-  private static func places(_ id: String, host: String) -> [String] {
+  private static func places(_ id: String, dead: String) -> [String] {
     [
       "pending/0-\(id).json", "pending/0-\(id)~1~20200101T000000.000000Z.json", "assigned/0-\(id)~1~a.json",
-      "in_progress/0-\(id)~1~a.json", "in_progress/0-\(id)~1~a@\(host).999999999.1.json", "blocked/0-\(id).json",
+      "in_progress/0-\(id)~1~a.json", "in_progress/0-\(id)~1~a@\(dead).json", "blocked/0-\(id).json",
       "completed/0-\(id)~1~a.json", "failed/0-\(id)~1~a.json", "cancelled/0-\(id).json",
-      "moving/\(host).999999999.1/in_progress~0-\(id)~1~a.json",
-      "moving/\(host).999999999.1/completed+0-\(id)~1~a.json", "tmp/0-\(id)~0~\(host).999999999.1.json",
+      "moving/\(dead)/in_progress~0-\(id)~1~a.json",
+      "moving/\(dead)/completed+0-\(id)~1~a.json", "tmp/0-\(id)~0~\(dead).json",
       "pending/\(id).json",
     ]
   }
 
   /// Each of a kind of its own in each place, more urgent than what is good.
-  private static func plant(_ spool: String, host: String) throws -> Int {
+  private static func plant(_ spool: String, dead: String) throws -> Int {
     var count = 0
-    try Scratch.makeDirectory("\(spool)/tasks/moving/\(host).999999999.1")
+    try Scratch.makeDirectory("\(spool)/tasks/moving/\(dead)")
     for hostile in Hostile.files + [Hostile.rubbishTask] where !hostile.isLarge {
-      let places = places("", host: host).count
+      let places = places("", dead: dead).count
       for place in 0..<places {
         count += 1
         let digits = String(UInt64(0xabcd_0000_0000_0000) + UInt64(count), radix: 16)
-        let path = Self.places("20200101T000000.000000Z-\(digits)", host: host)[place]
+        let path = Self.places("20200101T000000.000000Z-\(digits)", dead: dead)[place]
         try hostile.make("\(spool)/new")
         try #require(rename("\(spool)/new", "\(spool)/tasks/\(path)") == 0)
       }
@@ -51,7 +49,7 @@ import Testing
 
   @Test func `no hostile file in the other directories of a bot keeps it from its messages`() throws {
     let stage = try TaskStage()
-    let host = try Spool(at: stage.spool).host
+    let dead = DeadProcess.holder(on: try Spool(at: stage.spool).host)
     let bot = "\(stage.spool)/bots/coder"
     for box in ["tmp", "claimed", "done", "dead"] { try Scratch.makeDirectory("\(bot)/\(box)") }
     var count = 0
@@ -59,8 +57,8 @@ import Testing
       let id = "20200101T000000.000000Z-\(String(UInt64(0xabcd_0000_0000_0000) + UInt64(count), radix: 16))"
       count += 1
       for name in [
-        "tmp/0-\(id)~0~\(host).999999999.1", "claimed/0-\(id)~1~\(host).999999998.1", "done/0-\(id)~2~\(host).1.1",
-        "dead/0-\(id)~3", "claimed/0-\(id)~0~\(host).999999999.1", "presence/x-\(id)",
+        "tmp/0-\(id)~0~\(dead)", "claimed/0-\(id)~1~\(dead)", "done/0-\(id)~2~\(dead)",
+        "dead/0-\(id)~3", "claimed/0-\(id)~0~\(dead)", "presence/x-\(id)",
       ] {
         try hostile.make("\(stage.spool)/new")
         try #require(rename("\(stage.spool)/new", "\(bot)/\(name).json") == 0)
@@ -87,10 +85,10 @@ import Testing
 
   @Test func `no hostile file below tasks stops a command, a worker or a coordinator`() throws {
     let stage = try TaskStage()
-    let host = try Spool(at: stage.spool).host
+    let dead = DeadProcess.holder(on: try Spool(at: stage.spool).host)
     let parent = try stage.add("parent", "--to", "coder")
     _ = try stage.add("child", "--to", "coder", "--parent", parent)
-    let count = try Self.plant(stage.spool, host: host)
+    let count = try Self.plant(stage.spool, dead: dead)
     var slowest = 0.0
     func run(_ arguments: String..., statuses: Set<Int> = [0]) throws {
       let began = monotonicSeconds()

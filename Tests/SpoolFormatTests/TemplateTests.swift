@@ -45,7 +45,10 @@ import Testing
       "{{design.result.files.2}}",
       "{{design.result.files.2}}: design.result.files has no \"2\": it is a list of 2, counted from 0"
     ),
-    ("{{test.result.x}}", "{{test.result.x}}: test.result has no \"x\": it is no object"),
+    (
+      "{{test.result.x}}",
+      "{{test.result.x}}: test.result has no \"x\": it is a text; to give an object, its program prints {\"result\": {…}}"
+    ), ("{{design.result.size.x}}", "{{design.result.size.x}}: design.result.size has no \"x\": it is no object"),
   ])
   func `what is missing is named`(text: String, wanted: String) {
     #expect {

@@ -31,7 +31,9 @@ import Testing
       Announcement("x", skills: [Card.Skill(name: "ml", level: .novice)], deadline: deadline))
   }
 
-  private func dead(_ fixture: Fixture) -> Holder { Holder(host: fixture.spool.host, pid: 1_999_999, start: 1) }
+  private func dead(_ fixture: Fixture) -> Holder {
+    Holder(host: fixture.spool.host, pid: DeadProcess.pid, start: DeadProcess.start)
+  }
 
   /// As long as `body` runs nothing can get to `path`.
   private func blocking(_ path: String, _ fixture: Fixture, _ body: () throws -> Void) throws {

@@ -233,7 +233,7 @@ import Testing
     // Its sender died before the log had the message.
     let id = fixture.spool.newIdentifier()
     let key = IdempotencyKey(text: "k", from: nil, recipients: ["coder"], user: nil)
-    let gone = Holder(host: fixture.spool.host, pid: 1_999_999, start: 1)
+    let gone = Holder(host: fixture.spool.host, pid: DeadProcess.pid, start: DeadProcess.start)
     #expect(try key.take(for: id, by: gone, in: fixture.spool.root))
     try fill(fixture, segments: 5)
     let report = try collect(fixture)

@@ -26,7 +26,7 @@ import Testing
 
   @Test func `a dead leader of this host is replaced at once`() throws {
     let fixture = try Fixture()
-    let gone = Holder(host: fixture.spool.host, pid: 1_999_999, start: 1)
+    let gone = Holder(host: fixture.spool.host, pid: DeadProcess.pid, start: DeadProcess.start)
     mkdir("\(fixture.path)/coordinator/leader", 0o777)
     try Plain.write("\(fixture.path)/coordinator/leader/7~\(gone)", "")
     #expect(!fixture.spool.coordinatorIsUp)

@@ -137,7 +137,7 @@ import Testing
     let dead = try OwnProcess.run("claim and die", [path, "a"])
     #expect(dead.isKilled)
     try Plain.write(path + "/bots/a/presence/\(dead.line)", "")
-    let gone = Holder(host: fixture.spool.host, pid: 1, start: 1)
+    let gone = Holder(host: fixture.spool.host, pid: DeadProcess.pid, start: DeadProcess.start)
     let unsent = EntryName(
       urgency: 5, id: MessageID(time: Timestamp(microseconds: 1), random: 1), place: .held(gone))
     try Plain.write(fixture.box("tmp", of: "a") + "/\(unsent)", #"{"content":"never sent"}"#)

@@ -188,7 +188,7 @@ import Testing
     let fixture = try Fixture("coder")
     let id = MessageID(time: Timestamp(microseconds: 1_700_000_000_000_000), random: 1)
     for number in 1...3 {
-      let gone = Holder(host: fixture.spool.host, pid: 1_999_990 + number, start: 1)
+      let gone = Holder(host: fixture.spool.host, pid: DeadProcess.pid + number, start: DeadProcess.start)
       let held = EntryName(urgency: 5, id: id, place: .held(gone))
       try Plain.write(fixture.box("claimed") + "/\(held)", #"{"content":"\#(number)"}"#)
     }

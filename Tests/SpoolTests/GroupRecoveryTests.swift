@@ -65,7 +65,7 @@ import Testing
       let fixture = try Fixture("coder")
       let spool = fixture.spool
       let entry = try group(spool, to: .forming)
-      let dead = Holder(host: spool.host, pid: 1 << 22, start: 7)
+      let dead = Holder(host: spool.host, pid: DeadProcess.pid, start: DeadProcess.start)
       let changed = GroupEntry(state: .active, name: entry.name)
       #expect(mkdir("\(fixture.path)/\(Layout.groupsMoving(by: dead))", 0o777) == 0)
       func moving(_ move: GroupMove) -> String {
@@ -98,7 +98,7 @@ import Testing
     let before = try #require(try spool.record(of: entry))
     var after = before
     after.error = "half done"
-    let dead = Holder(host: spool.host, pid: 1 << 22, start: 7)
+    let dead = Holder(host: spool.host, pid: DeadProcess.pid, start: DeadProcess.start)
     let directory = "\(fixture.path)/\(Layout.groupsMoving(by: dead))"
     #expect(mkdir(directory, 0o777) == 0)
     try Plain.write("\(directory)/\(GroupMove(.new, entry).fileName)", after.encoded + [10])

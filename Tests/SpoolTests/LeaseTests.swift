@@ -57,10 +57,11 @@ import Testing
     func receive() throws -> Claim? { try Inbox(fixture.reopened(), fixture.bot(), detached: true).receive() }
     let start = Clock.sinceBoot()
     let claim = try #require(try receive())
+    let claimed = Clock.sinceBoot()
     // Counted from the claim on, not from when the next one has seen it.
     usleep(300_000)
     #expect(try receive() == nil || Clock.sinceBoot() - start >= 1_000_000_000)
-    usleep(UInt32(max(0, 1_000_000 - (Clock.sinceBoot() - start) / 1000)) + 20_000)
+    usleep(UInt32(max(0, 1_000_000 - (Clock.sinceBoot() - claimed) / 1000)) + 20_000)
     #expect(try receive()?.name.id == claim.name.id)
   }
 
@@ -97,6 +98,27 @@ import Testing
     #expect(try OwnProcess.run("leave a claim and die", [fixture.path, "coder"]).isKilled)
     #expect(eventually { receiver.contents == ["x"] })
     try receiver.stop()
+  }
+
+  @Test func `a claim of a sandbox with process numbers of its own stands for its lease, whoever has its number here`()
+    throws
+  {
+    let fixture = try Fixture("coder") { $0.leaseSeconds = 0.5 }
+    for pid in [2, DeadProcess.pid] {
+      try fixture.send("x")
+      let claim = try #require(try fixture.inbox().claim())
+      var sandboxed = claim.name
+      sandboxed.place = .held(Holder(host: fixture.spool.host, pid: pid, start: 0xf7ff_0b15_0000_0001))
+      let path = fixture.box("claimed") + "/\(sandboxed)"
+      #expect(rename("\(fixture.path)/\(claim.path)", path) == 0)
+      let observer = try fixture.inbox()
+      #expect(try observer.claim() == nil)
+      _ = try Doctor(fixture.spool).examine(repairing: true)
+      #expect(Plain.exists(path))
+      let again = try #require(try observer.receive(waiting: 20))
+      #expect(again.attempt == 2)
+      try fixture.spool.ack(again.bot, again.name)
+    }
   }
 
   @Test func `a process that has the number of a dead one is not taken for it`() throws {
@@ -187,7 +209,7 @@ import Testing
 
   @Test func `a dead letter keeps its reason, however many give it up at once`() throws {
     let fixture = try Fixture("coder") { $0.attemptsMax = 1 }
-    let gone = Holder(host: fixture.spool.host, pid: 1, start: 1)
+    let gone = Holder(host: fixture.spool.host, pid: DeadProcess.pid, start: DeadProcess.start)
     for number in 0..<150 {
       let id = MessageID(time: Timestamp(microseconds: 1_700_000_000_000_000), random: UInt64(number))
       let name = EntryName(urgency: 5, id: id, attempt: 1, place: .held(gone))

@@ -185,7 +185,7 @@ import Testing
   @Test func `what a process that died had decided is finished by the next, and logged once`() throws {
     let fixture = try Fixture()
     try fixture.spool.setState(key(), to: json("1"))
-    let token = "2~\(fixture.spool.host).999999999.1~5"
+    let token = "2~\(DeadProcess.holder(on: fixture.spool.host))~5"
     let state = "\(fixture.path)/state"
     try decide(fixture, token)
     try Plain.write("\(state)/tmp/light~\(token).json", "{\"value\":2,\"version\":2,\"by\":\"dead\"}\n")
@@ -193,8 +193,8 @@ import Testing
     #expect(third.version == 3)
     #expect(try History(fixture.spool).states(key()).map { $0.value?.description } == ["1", "2", "3"])
     // Dead before its content was there: as though it had never been.
-    try decide(fixture, "4~\(fixture.spool.host).999999999.1~6")
-    try Plain.write("\(state)/tmp/light~4~\(fixture.spool.host).999999999.1~6.json", "")
+    try decide(fixture, "4~\(DeadProcess.holder(on: fixture.spool.host))~6")
+    try Plain.write("\(state)/tmp/light~4~\(DeadProcess.holder(on: fixture.spool.host))~6.json", "")
     #expect(try fixture.spool.setState(key(), to: json("4"), expecting: 3).version == 5)
     #expect(Plain.names("\(state)/tmp").isEmpty)
   }
@@ -324,7 +324,7 @@ import Testing
   @Test func `a deletion finished late takes no newer value away`() throws {
     let fixture = try Fixture()
     try fixture.spool.setState(key(), to: json("1"))
-    let token = "2~\(fixture.spool.host).999999999.1~5~deleted"
+    let token = "2~\(DeadProcess.holder(on: fixture.spool.host))~5~deleted"
     try decide(fixture, token)
     try Plain.write("\(fixture.path)/state/tmp/light~\(token).json", "{\"deleted\":true,\"version\":2}\n")
     #expect(try fixture.spool.setState(key(), to: json("3"), expecting: 0).version == 3)
@@ -342,7 +342,7 @@ import Testing
     let newer = try fixture.spool.setState(key(), to: json("3"))
     // Its maker was stopped before it took the file away, went on when that was another, and was killed.
     let state = "\(fixture.path)/state"
-    let taken = "\(state)/tmp/light~2~\(fixture.spool.host).999999999.1~5~deleted.json.taken"
+    let taken = "\(state)/tmp/light~2~\(DeadProcess.holder(on: fixture.spool.host))~5~deleted.json.taken"
     #expect(rename("\(state)/light.json", taken) == 0)
     #expect(try fixture.reopened().state(key()) == newer)
     #expect(try History(fixture.spool).states(key()).map(\.version) == [1, 2, 3])

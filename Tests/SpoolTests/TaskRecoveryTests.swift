@@ -146,7 +146,7 @@ import Testing
   @Test func `what was on the move or half added when the power failed is settled`() throws {
     let fixture = try Fixture("coder")
     let spool = fixture.spool
-    let gone = Holder(host: spool.host, pid: 1_999_999, start: 1)
+    let gone = Holder(host: spool.host, pid: DeadProcess.pid, start: DeadProcess.start)
     let pending = try spool.addTask(TaskRecord(title: "half done"))
     let started = try #require(try spool.start(pending, bot: fixture.bot(), worker: gone))
     let before = fixture.files("tasks")

@@ -205,7 +205,7 @@ import Testing
   @Test func `what a dead process was changing is finished when the log has it, else put back`() throws {
     let fixture = try Fixture("coder")
     let spool = fixture.spool
-    let gone = Holder(host: spool.host, pid: 1_999_999, start: 1)
+    let gone = Holder(host: spool.host, pid: DeadProcess.pid, start: DeadProcess.start)
     let directory = "\(fixture.path)/tasks/moving/\(gone)"
     for isLogged in [true, false] {
       let pending = try add(fixture)
@@ -246,7 +246,7 @@ import Testing
   @Test func `a task in the hands of a worker that died is given back, and after its last attempt has failed`() throws {
     let fixture = try Fixture("coder")
     let spool = fixture.spool
-    let gone = Holder(host: spool.host, pid: 1_999_999, start: 1)
+    let gone = Holder(host: spool.host, pid: DeadProcess.pid, start: DeadProcess.start)
     let pending = try add(fixture) { $0.attemptsMax = 2 }
     let started = try #require(try spool.start(pending, bot: fixture.bot(), worker: gone))
     var observations = TaskObservations()
@@ -271,7 +271,7 @@ import Testing
     #expect(known.count == 2 && known[again.name] == true)
     // On its way back to the bot, and damaged.
     let task = try started(bot)
-    let dead = Holder(host: spool.host, pid: 1_999_999, start: 1)
+    let dead = Holder(host: spool.host, pid: DeadProcess.pid, start: DeadProcess.start)
     try spool.root.makeDirectory(Layout.tasksMoving(by: dead))
     let back = try Spool.entry(after: .expire, task)
     for move in [TaskMove(.old, task), TaskMove(.new, back)] {

@@ -26,7 +26,8 @@ import Testing
   @Test func `what can't be delivered keeps nobody from the rest, is told once, and comes when it can`() throws {
     let fixture = try Fixture("a", "b", "c")
     let path = try leave(
-      fixture, to: ["a", "b", "c"], by: Holder(host: fixture.spool.host, pid: 1_999_999, start: 1))
+      fixture, to: ["a", "b", "c"], by: Holder(host: fixture.spool.host, pid: DeadProcess.pid, start: DeadProcess.start)
+    )
     let inbox = fixture.box("inbox", of: "b")
     #expect(rename(inbox, inbox + ".away") == 0)
     try Plain.write(inbox, "")
@@ -76,7 +77,7 @@ import Testing
   @Test func `a claim that can't be put back keeps nobody from what waits`() throws {
     let fixture = try Fixture("coder")
     let id = MessageID(time: Timestamp(microseconds: 1_700_000_000_000_000), random: 1)
-    let gone = Holder(host: fixture.spool.host, pid: 1_999_999, start: 1)
+    let gone = Holder(host: fixture.spool.host, pid: DeadProcess.pid, start: DeadProcess.start)
     let held = EntryName(urgency: 5, id: id, attempt: 1, place: .held(gone))
     try Plain.write(fixture.box("claimed") + "/\(held)", #"{"content":"held"}"#)
     let way = fixture.box("inbox") + "/\(EntryName(urgency: 5, id: id, attempt: 1))"

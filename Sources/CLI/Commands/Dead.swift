@@ -4,19 +4,20 @@ import SpoolFormat
 extension Verb {
   static let dead = Verb(
     name: "dead", summary: "list a bot's dead letters; show one, put it back, or throw it away",
-    usage: "BOT [--show ID | --retry ID | --retry-all | --discard ID]",
+    usage: "BOT [--show ID | --retry ID | --retry-all | --discard ID | --discard-all]",
     options: [
       .value("--show", "ID", "the whole message, and why it was given up"),
       .value("--retry", "ID", "put it back into the inbox, its attempts counted anew"),
       .flag("--retry-all", "put all of them back"),
       .value("--discard", "ID", "throw it away; the log keeps what it said"),
+      .flag("--discard-all", "throw all of them away"),
     ],
     example: "spool dead coder\nspool dead coder --retry 8f3a",
     exits: "0 done, 1 none, 65 an id of several, 67 no such bot"
   ) { invocation in
     try invocation.expect(atMost: 1)
     let name = try invocation.operand(0, "BOT")
-    let chosen = ["--show", "--retry", "--retry-all", "--discard"].filter(invocation.has)
+    let chosen = ["--show", "--retry", "--retry-all", "--discard", "--discard-all"].filter(invocation.has)
     if chosen.count > 1 { throw UsageError("\(chosen[0]) or \(chosen[1]), not both") }
     let spool = try invocation.spool()
     let bot = try spool.bot(named: name)
@@ -24,6 +25,11 @@ extension Verb {
     if invocation.has("--retry-all") {
       let count = try letters.filter { try spool.revive($0) }.count
       Output.talk("put back \(count)")
+      return count == 0 ? .nothing : .done
+    }
+    if invocation.has("--discard-all") {
+      let count = try letters.filter { try spool.discard($0) }.count
+      Output.talk("threw away \(count)")
       return count == 0 ? .nothing : .done
     }
     if let id = invocation.value("--retry") { return try spool.revive(find(id, letters, bot)) ? .done : .nothing }

@@ -2,6 +2,22 @@ import Spool
 import SpoolFormat
 
 extension Verb {
+  static let unregister = Verb(
+    name: "unregister", summary: "remove a bot for which nothing is left to do", usage: "BOT",
+    example: "spool unregister coder",
+    exits: "0 done, 67 no such bot, 69 no spool, 75 it has messages or tasks left, or runs; 77 it is another user's",
+    notes: """
+      Its subscriptions end. What it said and did stays in the log, and counts for a bot of that name which is registered
+      later on. Unread messages go with spool inbox BOT --clear, dead letters with spool dead BOT --discard-all.
+      """
+  ) { invocation in
+    try invocation.expect(atMost: 1)
+    let name = try invocation.operand(0, "BOT")
+    let spool = try invocation.spool()
+    try spool.unregister(BotName(parsing: name))
+    return .done
+  }
+
   static let register = Verb(
     name: "register", summary: "make a bot, or change its card",
     usage: "BOT [--domain WORD] [--skill NAME:LEVEL]… | --file F",

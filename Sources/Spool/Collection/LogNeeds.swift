@@ -106,7 +106,7 @@ struct LogNeeds {
       guard let id = parts.first.flatMap({ MessageID($0) }) else { continue }
       let holder = parts.count > 1 ? Holder(parts[1]) : nil
       keys[id] = Key(
-        path: path, isAbandoned: holder.map { spool.isGone($0) || $0.host != spool.host } ?? true,
+        path: path, isAbandoned: holder.map { spool.isGone($0) || !spool.canSee($0) } ?? true,
         wasForgotten: old.until.map { id.time < $0 } ?? false)
     }
   }

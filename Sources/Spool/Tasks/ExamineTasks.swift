@@ -16,7 +16,20 @@ extension Doctor {
     if repairing { tell(&report) { try spool.expireTasks(&observations) } }
     try examineFiles(&report)
     // A coordinator does all that follows itself.
-    if !spool.coordinatorIsUp { try examineBlocked(repairing, &report) }
+    if !spool.coordinatorIsUp {
+      try examineBlocked(repairing, &report)
+      try examineAssigned(&report)
+    }
+  }
+
+  /// What is for a bot that was removed, with `rm` perhaps.
+  private func examineAssigned(_ report: inout RecoveryReport) throws {
+    for entry in try spool.tasks(in: [.assigned]) {
+      guard let bot = entry.bot, try !spool.exists(bot) else { continue }
+      report.add(
+        entry.path, "is given to \(bot), which is no bot",
+        "left: give it to another with spool task assign, or register \(bot)")
+    }
   }
 
   private func tell(_ report: inout RecoveryReport, _ settle: () throws -> [TaskEntry]) {

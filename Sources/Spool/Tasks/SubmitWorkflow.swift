@@ -158,10 +158,10 @@ extension Spool {
       parent: id, steps: zip(names, parent.record.children).map { ($0, $1) }, isNew: false)
   }
 
-  /// A process that will not go on; of another host, one that has had long enough.
+  /// A process that will not go on; one that can't be seen from here has had long enough.
   private func isAway(_ holder: Holder, since moment: Timestamp) -> Bool {
     if holder == self.holder || isGone(holder) { return true }
-    return holder.host != host && now().seconds(since: moment) > max(settings.leaseSeconds, 60)
+    return !canSee(holder) && now().seconds(since: moment) > max(settings.leaseSeconds, 60)
   }
 
   // MARK: Finishing
