@@ -411,7 +411,7 @@ class Spool:
     def expire(self, bot):
         """Puts back what dead holders had, and what has stood unchanged for a lease by our own clock since boot."""
         lease, attempts_max = self.limits(bot)
-        now, seen = time.clock_gettime(time.CLOCK_BOOTTIME), {}
+        now, seen = time.clock_gettime(time.CLOCK_MONOTONIC), {}
         for text in listed(self.box(bot, "claimed")):
             name = Name.parse(text)
             if not name or not name.holder:

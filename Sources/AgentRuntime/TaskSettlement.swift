@@ -94,6 +94,7 @@ extension Worker {
     throw SpoolError(.tryAgain, "another process is changing \(task.id)")
   }
 
+  /// Time that the machine slept since then is left out: how long the bot took is reckoned from it.
   private func moment(_ sinceBoot: Int) -> Timestamp {
     Timestamp(microseconds: Clock.wall() - (Clock.sinceBoot() - sinceBoot) / 1000)
   }

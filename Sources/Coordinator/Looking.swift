@@ -20,8 +20,8 @@ extension Coordinator {
     let interval =
       spool.isRemote
       ? pace.interval(now: end) : watcher.mechanism == .polling ? Self.pollNanoseconds : Self.listingNanoseconds
-    nextListing = end + max(interval, 20 * (end - now))
-    if isFull { nextFullListing = end + max(Self.fullListingNanoseconds, 100 * (end - now)) }
+    nextListing = end + max(interval, LookPace.rest(after: end - now))
+    if isFull { nextFullListing = end + Self.fullListingNanoseconds + LookPace.rest(after: end - now, times: 100) }
   }
 
   func listAll(includingEnded: Bool) throws {

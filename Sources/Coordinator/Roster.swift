@@ -65,7 +65,7 @@ struct Roster {
     }
     let end = Clock.sinceBoot()
     lookedAt = began
-    nextRound = end + max(Self.roundNanoseconds, (end - began) * 200)
+    nextRound = end + max(Self.roundNanoseconds, LookPace.rest(after: end - began, times: 200))
     defer { changes = [] }
     return changes
   }

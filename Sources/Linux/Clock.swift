@@ -1,7 +1,8 @@
 import CLinux
 import Glibc
 
-/// The two clocks there are: one for people, which may jump, and one that only ever runs.
+/// The clocks there are: one for people, which may jump, and one that only ever runs, with and without the time that
+/// the machine slept.
 public enum Clock {
   /// Microseconds since 1970 by the wall clock.
   public static func wall() -> Int {
@@ -12,8 +13,12 @@ public enum Clock {
     #endif
   }
 
-  /// Nanoseconds since boot, time asleep included; never set back or forward.
-  public static func sinceBoot() -> Int { read(CLOCK_BOOTTIME) }
+  /// Nanoseconds since boot, never set back or forward. Time asleep is left out: who slept with the machine was not
+  /// silent, and no program took longer.
+  public static func sinceBoot() -> Int { read(CLOCK_MONOTONIC) }
+
+  /// The same, time asleep included: for who must ask whether others, who didn't sleep, have given it up meanwhile.
+  public static func withSleep() -> Int { read(CLOCK_BOOTTIME) }
 
   private static func read(_ clock: clockid_t) -> Int {
     var time = timespec()

@@ -112,9 +112,9 @@ extension Spool {
   }
 
   /// Whether this process was stopped for so long that others took it for dead, and took back what it was about to log.
-  /// - Parameter began: before it made the file at `path`; nanoseconds since boot.
+  /// - Parameter began: before it made the file at `path`; by `Clock.withSleep`.
   func wasTakenBack(_ path: String, since began: Int) throws -> Bool {
-    try Clock.sinceBoot() - began >= Int(settings.leaseSeconds * 1e9) && root.status(path) == nil
+    try Clock.withSleep() - began >= Int(settings.leaseSeconds * 1e9) && root.status(path) == nil
   }
 
   /// Removes what this process has begun and won't finish; what can't be removed is settled later.

@@ -70,7 +70,7 @@ extension Spool {
       defer { last = nil }
       return last
     }
-    guard let last, last.name == name, last.bot == bot, Clock.sinceBoot() < last.end else { return nil }
+    guard let last, last.name == name, last.bot == bot, Clock.withSleep() < last.end else { return nil }
     return last
   }
 

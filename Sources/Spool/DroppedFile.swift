@@ -18,7 +18,7 @@ extension Spool {
   /// for once a minute. Whatever this host's wall clock says, it stays out of it where the file system is shared.
   func ageByRemoteClock(_ status: FileStatus) throws(SystemCallError) -> Int {
     guard root.isRemote else { return status.age }
-    let now = Clock.sinceBoot()
+    let now = Clock.withSleep()
     let known = remoteClock.withLock { $0 }
     if let known, now - known.asked < Self.remoteClockNanoseconds { return now &+ known.ahead &- status.modified }
     let name = Layout.temporary("clock-\(holder)-\(UInt32.random(in: .min ... .max))")

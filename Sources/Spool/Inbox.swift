@@ -145,7 +145,7 @@ public final class Inbox {
       writer.member("from", ifPresent: message.from)
       writer.endObject()
     }
-    let end = Clock.sinceBoot() + Int(min(lease / 2, 1) * 1e9)
+    let end = Clock.withSleep() + Int(min(lease / 2, 1) * 1e9)
     spool.lastClaim.withLock { $0 = Spool.FreshClaim(bot: bot, name: held, path: target, subject: subject, end: end) }
     return Claim(bot: bot, name: held, message: message, sender: sender)
   }
@@ -313,7 +313,7 @@ public final class Inbox {
     if !candidates.isEmpty { lastActivity = end }
     let local = isIdle(end) ? Self.idleLookNanoseconds : Self.lookNanoseconds
     let pause = hasEvents ? local : isOnNetwork ? pace.interval(now: end) : Self.pollNanoseconds
-    nextLook = end + max(pause, 20 * (end - now))
+    nextLook = end + max(pause, LookPace.rest(after: end - now))
   }
 
   private func sort(_ name: UnsafeBufferPointer<UInt8>) {

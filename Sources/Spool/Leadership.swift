@@ -51,7 +51,7 @@ public final class Leadership {
   /// Becomes the leader if nobody else is, or renews that this process is.
   /// - Returns: whether it is the leader now. When it was, and no longer is, somebody took over: it must stop acting.
   public func hold() throws -> Bool {
-    let now = Clock.sinceBoot()
+    let now = Clock.withSleep()
     if token != nil, now - renewedAt < Int(renewalSeconds * 1e9 / 2) { return true }
     return try doing("cannot see who coordinates") {
       if let token {
@@ -70,7 +70,7 @@ public final class Leadership {
     guard let current = try current() else { return false }
     if let holder = current.holder, holder != spool.holder {
       let modified = try spool.root.status(Layout.leader(current.name))?.modified ?? 0
-      let stood = observations.observe(current.name, modified: modified, now: now)
+      let stood = observations.observe(current.name, modified: modified, now: Clock.sinceBoot())
       observations.endRound()
       guard spool.isGone(holder) || stood >= Int(spool.settings.leaseSeconds * 1e9) else { return false }
     }

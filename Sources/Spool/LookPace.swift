@@ -41,6 +41,16 @@ public struct LookPace: Sendable {
     return interval - interval / 10 + Int.random(in: 0...(interval / 5))
   }
 
+  /// How long to leave it at that after a look, in nanoseconds: so many times what it took, as there is other work to do,
+  /// and the more there is to look at the longer it takes. But what took long only because the file system didn't
+  /// answer for a while, or this process was stopped, keeps nobody from the next look for more than five seconds; what
+  /// always takes longer than that, for as long as it takes, and at most a minute.
+  public static func rest(after took: Int, times: Int = 20) -> Int {
+    min(max(0, took) * times, max(restNanosecondsMax, min(took, 12 * restNanosecondsMax)))
+  }
+
+  static let restNanosecondsMax = 5_000_000_000
+
   /// Of names, whatever their order.
   struct Signature {
     private(set) var value: UInt64 = 0

@@ -24,6 +24,16 @@ import Testing
     #expect(Set((0..<100).map { _ in interval(after: 1000) }).count > 50, "all would look at once")
   }
 
+  @Test func `a look that took long, for whatever reason, keeps nobody from the next one for long`() {
+    let second = 1_000_000_000
+    #expect(LookPace.rest(after: second / 100) == second / 5)
+    #expect(LookPace.rest(after: second / 100, times: 200) == 2 * second)
+    #expect(LookPace.rest(after: second) == 5 * second)
+    #expect(LookPace.rest(after: 3 * second, times: 200) == 5 * second)
+    #expect(LookPace.rest(after: 20 * second) == 20 * second)
+    #expect(LookPace.rest(after: 36_000 * second) == 60 * second)
+  }
+
   @Test func `who was quiet looks often again when something is found that wasn't there before`() {
     var pace = LookPace(atMost: 60_000_000_000, since: Clock.sinceBoot() - 100_000_000_000)
     #expect(pace.interval() > 5_000_000_000)

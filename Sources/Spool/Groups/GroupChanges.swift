@@ -19,7 +19,7 @@ extension Spool {
     let entry = GroupEntry(state: .forming, name: name)
     let body = try Self.file(of: record)
     let path = Layout.groupMoving(by: holder, raw: GroupMove(.new, entry).fileName)
-    let began = Clock.sinceBoot()
+    let began = Clock.withSleep()
     do {
       guard let file = try createInMoving(path, Layout.groupsMoving(by: holder)) else {
         throw SpoolError(.tryAgain, "this process is making \(record.id) already")

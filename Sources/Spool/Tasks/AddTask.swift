@@ -54,7 +54,7 @@ extension Spool {
     let temporary = Layout.taskTemporary(held)
     // Added before, and not known to be: what came of that must be seen.
     if isLeft(temporary) { _ = try settleAdd(held) }
-    let began = Clock.sinceBoot()
+    let began = Clock.withSleep()
     var wasTaken = false
     do {
       try makingTaskDirectories { () throws(SystemCallError) in

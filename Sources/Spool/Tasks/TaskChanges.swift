@@ -71,7 +71,7 @@ extension Spool {
     _ path: String, with changed: String, moving: (old: String, new: String), in directory: String, _ body: [UInt8],
     _ logIt: (_ isTakenBack: @escaping () throws -> Bool) throws -> LogWriter.Receipt?
   ) throws -> LogWriter.Receipt? {
-    let began = Clock.sinceBoot()
+    let began = Clock.withSleep()
     // Another thread of this process is changing the same.
     guard let file = try createInMoving(moving.new, directory) else { return nil }
     _ = takeLeft(moving.old)

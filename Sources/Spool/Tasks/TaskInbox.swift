@@ -168,8 +168,9 @@ public final class TaskInbox {
     let local = isIdle(end) ? Self.idleLookNanoseconds : Self.lookNanoseconds
     let pause = hasEvents ? local : isOnNetwork ? pace.interval(now: end) : Self.pollNanoseconds
     // Most of the time must be left for what was found.
-    nextLook = isComplete ? end + max(pause, 20 * (end - began)) : end
-    afterLook = end + max(Self.busyNanoseconds, 20 * (end - began))
+    let rest = LookPace.rest(after: end - began)
+    nextLook = isComplete ? end + max(pause, rest) : end
+    afterLook = end + max(Self.busyNanoseconds, rest)
   }
 
   private func noteFound(_ assigned: [TaskEntry]) {
