@@ -19,7 +19,7 @@ def tasks_with_workers_on_both_hosts_and_a_coordinator_on_one_are_done_once_each
     last = hosts.b.spool("task", "add", "the last", "--after", ",".join(ids[:3]), ok=None)
     if len(last) > 20:
         ids.append(last)
-    hosts.b.spool("task", "wait", *ids, "--timeout", "60s", ok=(0, 64), limit=90)
+    hosts.b.spool("task", "wait", *ids, "--timeout", "120s", ok=(0, 64), limit=150)
     wait_for(lambda: len(boxes_of_tasks("completed")) == len(ids), 60, f"all completed: {boxes_of_tasks()}")
     completed = collections.Counter(event["subject"] for event in hosts.b.json("log", "--limit", "1000")
                                     if event["type"] == "task.completed")

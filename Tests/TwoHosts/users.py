@@ -124,7 +124,7 @@ def tasks_are_done_by_bots_of_two_users_on_two_hosts_with_a_third_ones_coordinat
     ids = [(stage.bob_a if i % 2 else stage.ada_b).spool("task", "add", f"job {i}") for i in range(8)]
     first = stage.eve_b.spool("task", "add", "of bob", "--to", "bob-bot")
     ids += [first, stage.eve_b.spool("task", "add", "after it", "--depends-on", first, "--to", "ada-bot")]
-    stage.eve_b.spool("task", "wait", *ids, "--timeout", "60s", limit=90, ok=(0, 1))
+    stage.eve_b.spool("task", "wait", *ids, "--timeout", "120s", limit=150, ok=(0, 1))
     for each in running:
         assert each.poll() is None, f"{each.args[-4:]} ended: {each.communicate()}"
     by = collections.Counter()
