@@ -136,7 +136,7 @@ mutant("unregister: who is just sending isn't seen", "nothing vanishes", "Unregi
        "do { if !MUTANT { try root.open(Layout.box(bot, .tmp), O_WRONLY | O_CREAT | O_EXCL).close() } } catch {")
 mutant("unregister: two at once aren't kept apart", "a clear error", "UnregisterTests",
        SPOOL + "Unregister.swift", "guard !root.isRemote else { return try body() }", "guard !root.isRemote, !MUTANT else { return try body() }")
-mutant("unregister: a bot that was just removed is sent to", "an answer is never a yes that is lost", "UnregisterTests",
+mutant("unregister: a bot that was just removed is sent to", "an answer is never a yes that is lost", "UnregisterFaultTests",
        SPOOL + "Send.swift", "      do { try spool.require(bot) } catch {\n        discard(spool)", "      do { if !MUTANT { try spool.require(bot) } } catch {\n        discard(spool)")
 mutant("unregister: what came at the last moment isn't seen", "nothing vanishes", "UnregisterTests",
        SPOOL + "Unregister.swift", "      if error.code == ENOENT { return }\n      guard error.code == ENOTEMPTY",
@@ -146,6 +146,11 @@ mutant("extend: what is lost is extended", "late is refused", "LeaseTests|Stoppe
 mutant("lease: by the wall clock", "no clock jump expires", "LeaseTests|ClockTests",
        SPOOL + "Lease.swift", "      guard isDead || stood >= limit else { continue }\n      let why",
        "      guard isDead || (MUTANT ? Clock.wall() * 1000 - status.modified : stood) >= limit else { continue }\n      let why")
+mutant("lease: runs on while the machine sleeps", "asleep isn't dead", "SleepTests",
+       LINUX + "Clock.swift", "sinceBoot() -> Int { read(CLOCK_MONOTONIC) }",
+       "sinceBoot() -> Int { read(MUTANT ? CLOCK_BOOTTIME : CLOCK_MONOTONIC) }")
+mutant("looks: one that took long puts off the next", "nothing waits for long", "RemoteTests",
+       SPOOL + "LookPace.swift", "    min(max(0, took) * times, max(", "    MUTANT ? took * times : min(max(0, took) * times, max(")
 mutant("lease: a renewal is not seen", "one holder", "LeaseTests",
        SPOOL + "Lease.swift", "if let known = seen[name], known.modified == modified {",
        "if let known = seen[name], known.modified == modified || MUTANT {")
@@ -226,7 +231,7 @@ mutant("moves: a process leaves what it could not finish to others", "nothing is
 mutant("moves: a process settles what it is at", "one holder", "AbandonedMovesTests",
        SPOOL + "AbandonedMoves.swift", "!isOurs || isLeft(\"\\(directory)/\\($0)\")", "!isOurs || MUTANT || isLeft(\"\\(directory)/\\($0)\")")
 mutant("moves: what was taken back is logged all the same", "a no changes nothing", "AbandonedMovesTests",
-       SPOOL + "AbandonedMoves.swift", "try Clock.sinceBoot() - began >= Int", "try !MUTANT && Clock.sinceBoot() - began >= Int")
+       SPOOL + "AbandonedMoves.swift", "try Clock.withSleep() - began >= Int", "try !MUTANT && Clock.sinceBoot() - began >= Int")
 mutant("moves: what is no file can't be settled", "a bad file stops nobody", "AbandonedMovesTests",
        SPOOL + "AbandonedMoves.swift", "guard Self.isNoFile(error) else { throw error }", "guard !MUTANT, Self.isNoFile(error) else { throw error }")
 mutant("moves: one that can't be settled keeps the rest", "a bad file stops nobody", "AbandonedMovesTests",
