@@ -40,7 +40,9 @@ extension Spool {
       let names = try root.names(directory).filter { !isOurs || isLeft("\(directory)/\($0)") }
       // Somebody else's content stands still for a moment only; each name is one step.
       var stood = names.isEmpty ? 0 : Int.max
-      for name in names { stood = min(stood, observations.observe("\(mover)/\(name)", modified: 0, now: now)) }
+      for name in names {
+        stood = min(stood, observations.observe("\(mover)/\(name)", modified: 0, now: now, limit: leaseNanoseconds))
+      }
       guard isOurs || isAbandoned(mover, stood) else { continue }
       let moves = Dictionary(grouping: names.compactMap { StateMove<Entry>($0) }, by: \.entry.id)
       for (id, moves) in moves.sorted(by: { $0.key < $1.key }) {
@@ -114,7 +116,7 @@ extension Spool {
   /// Whether this process was stopped for so long that others took it for dead, and took back what it was about to log.
   /// - Parameter began: before it made the file at `path`; by `Clock.withSleep`.
   func wasTakenBack(_ path: String, since began: Int) throws -> Bool {
-    try Clock.withSleep() - began >= Int(settings.leaseSeconds * 1e9) && root.status(path) == nil
+    try Clock.withSleep() - began >= leaseNanoseconds && root.status(path) == nil
   }
 
   /// Removes what this process has begun and won't finish; what can't be removed is settled later.

@@ -147,9 +147,8 @@ public struct Doctor {
       guard let status = try spool.root.status(path), status.isRegular else { continue }
       // The format of what is kept has no other place for spaces.
       let key = name.replacing(" ", with: "/").replacing("\n", with: "//")
-      guard observations.observe(key, modified: status.modified, now: now) > Self.temporaryNanosecondsMax else {
-        continue
-      }
+      let limit = Self.temporaryNanosecondsMax
+      guard observations.observe(key, modified: status.modified, now: now, limit: limit) > limit else { continue }
       report.add(path, "was left by a command that died", "removed")
       if repairing { try spool.root.clear(path) }
     }

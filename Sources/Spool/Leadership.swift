@@ -70,9 +70,10 @@ public final class Leadership {
     guard let current = try current() else { return false }
     if let holder = current.holder, holder != spool.holder {
       let modified = try spool.root.status(Layout.leader(current.name))?.modified ?? 0
-      let stood = observations.observe(current.name, modified: modified, now: Clock.sinceBoot())
+      let limit = spool.leaseNanoseconds
+      let stood = observations.observe(current.name, modified: modified, now: Clock.sinceBoot(), limit: limit)
       observations.endRound()
-      guard spool.isGone(holder) || stood >= Int(spool.settings.leaseSeconds * 1e9) else { return false }
+      guard spool.isGone(holder) || stood >= limit else { return false }
     }
     let own = Term(number: current.number + 1, holder: spool.holder)
     guard try spool.root.renameIfPresent(Layout.leader(current.name), to: Layout.leader(own.name)) else { return false }

@@ -18,15 +18,34 @@ struct LeaseObservations {
       self.modified = modified
       self.since = since
     }
+
+    fileprivate func later(by nanoseconds: Int) -> Seen {
+      var later = Seen(modified: modified, since: since + nanoseconds)
+      (later.failures, later.retryAt) = (failures, retryAt)
+      return later
+    }
   }
   private(set) var seen: [String: Seen] = [:]
   private var fresh: [String: Seen] = [:]
   /// Whether there is something that a later observer would want to know.
   private(set) var hasChanged = false
   private var problems: [FileProblem] = []
+  /// When the last round began; nanoseconds since boot.
+  private var roundAt: Int?
+  private var isInRound = false
 
-  /// Notes how a claim stands now; returns for how many nanoseconds it has stood so.
-  mutating func observe(_ name: String, modified: Int, now: Int) -> Int {
+  /// Notes how a claim stands now.
+  /// - Parameter limit: for how many nanoseconds it may stand so. Of the time since the round before, no more than half of
+  ///   it counts, and 15 s at least: an observer that didn't look for longer was stopped, and the holders perhaps with it
+  ///   (a container that was paused, a machine without memory). They renew what they have before the next round.
+  /// - Returns: for how many nanoseconds it has stood so.
+  mutating func observe(_ name: String, modified: Int, now: Int, limit: Int) -> Int {
+    if !isInRound {
+      isInRound = true
+      let late = now - (roundAt ?? now) - max(Self.pauseNanosecondsMax, limit / 2)
+      if late > 0 { seen = seen.mapValues { $0.later(by: late) } }
+      roundAt = now
+    }
     if let known = seen[name], known.modified == modified {
       fresh[name] = known
       return now - known.since
@@ -56,6 +75,8 @@ struct LeaseObservations {
     }
   }
 
+  /// Idle observers look so often.
+  static let pauseNanosecondsMax = 15_000_000_000
   private static let retryNanoseconds = 1_000_000_000
   private static let retryNanosecondsMax = 60_000_000_000
 
@@ -78,6 +99,7 @@ struct LeaseObservations {
 
   /// After all claims that there are have been observed: forgets the others.
   mutating func endRound() {
+    isInRound = false
     if fresh.count != seen.count { hasChanged = true }
     seen = fresh
     fresh = [:]
@@ -110,8 +132,10 @@ extension Spool {
   /// Whether somebody won't go on with what he left half done.
   /// - Parameter stood: for how many nanoseconds an observer has seen it unchanged.
   func isAbandoned(_ holder: Holder, _ stood: Int) -> Bool {
-    isGone(holder) || stood >= Int(settings.leaseSeconds * 1e9)
+    isGone(holder) || stood >= leaseNanoseconds
   }
+
+  var leaseNanoseconds: Int { Int(settings.leaseSeconds * 1e9) }
 }
 
 extension Spool {
@@ -141,7 +165,7 @@ extension Spool {
     for name in names {
       let path = Layout.entry(bot, .claimed, name)
       guard let holder = name.holder, let status = try root.status(path) else { continue }
-      let stood = observations.observe(name.description, modified: status.modified, now: now)
+      let stood = observations.observe(name.description, modified: status.modified, now: now, limit: limit)
       let isDead = gone[holder] ?? isGone(holder)
       gone[holder] = isDead
       guard isDead || stood >= limit else { continue }

@@ -125,7 +125,8 @@ public struct PresenceObservations {
         if spool.isGone(holder) { continue }
       } else {
         guard let status = try doing("cannot look at \(bot)", { try spool.root.status(path) }) else { continue }
-        if beats.observe(path, modified: status.modified, now: now) > Self.silenceNanosecondsMax { continue }
+        let limit = Self.silenceNanosecondsMax
+        if beats.observe(path, modified: status.modified, now: now, limit: limit) > limit { continue }
       }
       let role = known[path] ?? spool.role(bot, holder)
       known[path] = role

@@ -56,7 +56,7 @@ extension Spool {
     }
     let seen = "\(bot)/\(name)"
     let now = Clock.sinceBoot()
-    let stood = observations.observe(seen, modified: status.modified, now: now)
+    let stood = observations.observe(seen, modified: status.modified, now: now, limit: limit)
     guard holder == self.holder || isGone(holder) || stood >= limit, now < patience else { return false }
     let isSettled = observations.attempt(seen, at: path) { try settleUnfinishedSend(bot, name) } == true
     if isSettled, holder == self.holder { _ = takeLeft(name) }

@@ -151,6 +151,8 @@ mutant("lease: runs on while the machine sleeps", "asleep isn't dead", "SleepTes
        "sinceBoot() -> Int { read(MUTANT ? CLOCK_BOOTTIME : CLOCK_MONOTONIC) }")
 mutant("looks: one that took long puts off the next", "nothing waits for long", "RemoteTests",
        SPOOL + "LookPace.swift", "    min(max(0, took) * times, max(", "    MUTANT ? took * times : min(max(0, took) * times, max(")
+mutant("lease: who was stopped takes all others for silent", "asleep isn't dead", "LeaseTests",
+       SPOOL + "Lease.swift", "      if late > 0 { seen", "      if late > 0, !MUTANT { seen")
 mutant("lease: a renewal is not seen", "one holder", "LeaseTests",
        SPOOL + "Lease.swift", "if let known = seen[name], known.modified == modified {",
        "if let known = seen[name], known.modified == modified || MUTANT {")
@@ -231,7 +233,7 @@ mutant("moves: a process leaves what it could not finish to others", "nothing is
 mutant("moves: a process settles what it is at", "one holder", "AbandonedMovesTests",
        SPOOL + "AbandonedMoves.swift", "!isOurs || isLeft(\"\\(directory)/\\($0)\")", "!isOurs || MUTANT || isLeft(\"\\(directory)/\\($0)\")")
 mutant("moves: what was taken back is logged all the same", "a no changes nothing", "AbandonedMovesTests",
-       SPOOL + "AbandonedMoves.swift", "try Clock.withSleep() - began >= Int", "try !MUTANT && Clock.sinceBoot() - began >= Int")
+       SPOOL + "AbandonedMoves.swift", "try Clock.withSleep() - began >= lease", "try !MUTANT && Clock.withSleep() - began >= lease")
 mutant("moves: what is no file can't be settled", "a bad file stops nobody", "AbandonedMovesTests",
        SPOOL + "AbandonedMoves.swift", "guard Self.isNoFile(error) else { throw error }", "guard !MUTANT, Self.isNoFile(error) else { throw error }")
 mutant("moves: one that can't be settled keeps the rest", "a bad file stops nobody", "AbandonedMovesTests",
@@ -398,8 +400,8 @@ mutant("tasks: what a dead worker had is left", "nothing vanishes", "TaskHoldTes
        TASKS + "TaskLeases.swift", "guard isDead || stood >= limit else { continue }\n      let why = isDead ? \"its worker",
        "guard (isDead && !MUTANT) || stood >= limit else { continue }\n      let why = isDead ? \"its worker")
 mutant("tasks: a lease never runs out", "nothing vanishes", "TaskHoldTests|SpoolTests.Task",
-       TASKS + "TaskLeases.swift", "let limit = Int(settings.leaseSeconds * 1e9)\n    var gone",
-       "let limit = MUTANT ? Int.max : Int(settings.leaseSeconds * 1e9)\n    var gone")
+       TASKS + "TaskLeases.swift", "let limit = leaseNanoseconds\n    var gone",
+       "let limit = MUTANT ? Int.max : leaseNanoseconds\n    var gone")
 mutant("tasks: what waits for a task isn't told that it ended", "what depends on it goes on", "SpoolTests.Task|TaskCommandTests",
        TASKS + "TaskDependencies.swift", "if try settle(entry) != nil { moved.insert(entry.id) }",
        "if !MUTANT, try settle(entry) != nil { moved.insert(entry.id) }")
@@ -447,8 +449,8 @@ mutant("log: a line may be of any length", "a bad file stops nobody", "LostSegme
        SPOOL + "Log/LogFiles.swift", "        if buffer.capacity < Self.lineBytesMax {\n          buffer.grow()\n        } else {\n          let end",
        "        if buffer.capacity < Self.lineBytesMax || MUTANT {\n          buffer.grow()\n        } else {\n          let end")
 mutant("doctor: the age of a file by its date", "no clock makes anything old", "LostSegmentTests",
-       SPOOL + "Doctor.swift", "guard observations.observe(key, modified: status.modified, now: now) > Self.temporaryNanosecondsMax else {",
-       "guard (MUTANT ? status.age : observations.observe(key, modified: status.modified, now: now)) > Self.temporaryNanosecondsMax else {")
+       SPOOL + "Doctor.swift", "guard observations.observe(key, modified: status.modified, now: now, limit: limit) > limit else",
+       "guard (MUTANT ? status.age : observations.observe(key, modified: status.modified, now: now, limit: limit)) > limit else")
 
 # Several users
 

@@ -164,19 +164,34 @@ import Testing
     #expect(fixture.names("claimed").isEmpty && fixture.names("inbox").count == 1)
   }
 
+  @Test(arguments: [(60, 40), (4, 25)])
+  func `an observer that was stopped gives those who were stopped with it time to renew`(limit: Int, expected: Int) {
+    let second = 1_000_000_000
+    var observations = LeaseObservations()
+    func stood(at seconds: Int) -> Int {
+      defer { observations.endRound() }
+      return observations.observe("a", modified: 5, now: seconds * second, limit: limit * second) / second
+    }
+    #expect(stood(at: 1000) == 0)
+    #expect(stood(at: 1010) == 10)
+    // A quarter of an hour for which nobody looked.
+    #expect(stood(at: 1910) == expected)
+    #expect(stood(at: 1915) == expected + 5)
+  }
+
   @Test func `what is remembered of another boot, or damaged, counts for nothing`() throws {
     var observations = LeaseObservations()
-    #expect(observations.observe("a", modified: 5, now: 100) == 0)
+    #expect(observations.observe("a", modified: 5, now: 100, limit: 1000) == 0)
     observations.endRound()
-    #expect(observations.observe("a", modified: 5, now: 150) == 50)
-    #expect(observations.observe("b", modified: 6, now: 150) == 0)
+    #expect(observations.observe("a", modified: 5, now: 150, limit: 1000) == 50)
+    #expect(observations.observe("b", modified: 6, now: 150, limit: 1000) == 0)
     observations.endRound()
     let bytes = observations.encoded(boot: "boot")
     var again = LeaseObservations(decoding: bytes, boot: "boot")
     #expect(again.seen == observations.seen)
     #expect(!again.hasChanged)
-    #expect(again.observe("a", modified: 5, now: 200) == 100)
-    #expect(again.observe("b", modified: 7, now: 200) == 0)
+    #expect(again.observe("a", modified: 5, now: 200, limit: 1000) == 100)
+    #expect(again.observe("b", modified: 7, now: 200, limit: 1000) == 0)
     again.endRound()
     #expect(LeaseObservations(decoding: bytes, boot: "another").seen.isEmpty)
     #expect(LeaseObservations(decoding: [], boot: "boot").seen.isEmpty)

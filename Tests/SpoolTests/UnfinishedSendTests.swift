@@ -57,7 +57,7 @@ import Testing
     var observations = LeaseObservations()
     var tries = 0
     for _ in 0..<3 {
-      for name in ["bad", "good"] { _ = observations.observe(name, modified: 1, now: 1) }
+      for name in ["bad", "good"] { _ = observations.observe(name, modified: 1, now: 1, limit: 1000) }
       #expect(
         observations.attempt("bad", at: "there") {
           tries += 1
@@ -70,7 +70,7 @@ import Testing
     #expect(observations.takeProblems().map(\.path) == ["there"])
     #expect(observations.takeProblems().isEmpty)
     // Another file under that name.
-    _ = observations.observe("bad", modified: 2, now: 2)
+    _ = observations.observe("bad", modified: 2, now: 2, limit: 1000)
     #expect(observations.attempt("bad", at: "there") { true } == true)
   }
 

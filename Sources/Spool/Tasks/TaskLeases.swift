@@ -20,13 +20,13 @@ extension Spool {
   public func expireTasks(of bot: BotName? = nil, _ observations: inout TaskObservations) throws -> [TaskEntry] {
     var changed = try settleAbandonedMoves(&observations)
     let now = Clock.sinceBoot()
-    let limit = Int(settings.leaseSeconds * 1e9)
+    let limit = leaseNanoseconds
     var gone: [Holder: Bool] = [:]
     for entry in try tasks(in: [.inProgress]) where bot == nil || entry.bot == bot {
       guard let worker = entry.worker else { continue }
       let status = try doing("cannot look at \(entry.id)") { try root.status(entry.path) }
       guard let status else { continue }
-      let stood = observations.leases.observe(entry.name.description, modified: status.modified, now: now)
+      let stood = observations.leases.observe(entry.name.description, modified: status.modified, now: now, limit: limit)
       let isDead = gone[worker] ?? isGone(worker)
       gone[worker] = isDead
       guard isDead || stood >= limit else { continue }
@@ -78,7 +78,7 @@ extension Spool {
     for name in names {
       let path = Layout.taskTemporary(name)
       guard let holder = name.holder, holder != self.holder || isLeft(path) else { continue }
-      let stood = observations.observe(name.description, modified: 0, now: now)
+      let stood = observations.observe(name.description, modified: 0, now: now, limit: leaseNanoseconds)
       guard holder == self.holder || isAbandoned(holder, stood) else { continue }
       let entry = observations.attempt(name.description, at: path) { () throws in try settleAdd(name) }
       if let entry = entry ?? nil { settled.append(entry) }
