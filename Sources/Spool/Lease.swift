@@ -19,10 +19,11 @@ struct LeaseObservations {
       self.since = since
     }
 
-    fileprivate func later(by nanoseconds: Int) -> Seen {
-      var later = Seen(modified: modified, since: since + nanoseconds)
-      (later.failures, later.retryAt) = (failures, retryAt)
-      return later
+    /// As if of the time since the last look, or since it is known, no more than `pause` had passed.
+    fileprivate func countingNoMore(than pause: Int, since look: Int, now: Int) -> Seen {
+      var other = Seen(modified: modified, since: since + max(0, now - max(since, look) - pause))
+      (other.failures, other.retryAt) = (failures, retryAt)
+      return other
     }
   }
   private(set) var seen: [String: Seen] = [:]
@@ -30,22 +31,21 @@ struct LeaseObservations {
   /// Whether there is something that a later observer would want to know.
   private(set) var hasChanged = false
   private var problems: [FileProblem] = []
-  /// When the last round began; nanoseconds since boot.
-  private var roundAt: Int?
-  private var isInRound = false
+  /// When somebody last looked; nanoseconds since boot.
+  private var lookedAt: Int?
 
   /// Notes how a claim stands now.
-  /// - Parameter limit: for how many nanoseconds it may stand so. Of the time since the round before, no more than half of
-  ///   it counts, and 15 s at least: an observer that didn't look for longer was stopped, and the holders perhaps with it
-  ///   (a container that was paused, a machine without memory). They renew what they have before the next round.
+  /// - Parameter limit: for how many nanoseconds it may stand so. Of the time since the last look no more than half of it
+  ///   counts, and 15 s at least: an observer that didn't look for longer was stopped, and the holders perhaps with it
+  ///   (a container that was paused, a machine without memory). They renew what they have before the next look.
   /// - Returns: for how many nanoseconds it has stood so.
   mutating func observe(_ name: String, modified: Int, now: Int, limit: Int) -> Int {
-    if !isInRound {
-      isInRound = true
-      let late = now - (roundAt ?? now) - max(Self.pauseNanosecondsMax, limit / 2)
-      if late > 0 { seen = seen.mapValues { $0.later(by: late) } }
-      roundAt = now
+    let pause = max(Self.pauseNanosecondsMax, limit / 2)
+    if let look = lookedAt, now - look > pause {
+      seen = seen.mapValues { $0.countingNoMore(than: pause, since: look, now: now) }
+      fresh = fresh.mapValues { $0.countingNoMore(than: pause, since: look, now: now) }
     }
+    lookedAt = now
     if let known = seen[name], known.modified == modified {
       fresh[name] = known
       return now - known.since
@@ -99,7 +99,6 @@ struct LeaseObservations {
 
   /// After all claims that there are have been observed: forgets the others.
   mutating func endRound() {
-    isInRound = false
     if fresh.count != seen.count { hasChanged = true }
     seen = fresh
     fresh = [:]

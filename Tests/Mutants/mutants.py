@@ -22,6 +22,9 @@ TASKS = SPOOL + "Tasks/"
 
 # Sent is kept
 
+mutant("log: what one listing shows is all there is", "who follows the log misses nothing", "LogTests",
+       SPOOL + "Log/LogFiles.swift", "return try list(host).filter", "return MUTANT ? first : try list(host).filter")
+
 mutant("send: the log is not synced", "sent is kept", "OrderTests",
        SPOOL + "Send.swift", "if durability == .durable { try log.waitUntilSynced(receipt) }",
        "if durability == .durable, !MUTANT { try log.waitUntilSynced(receipt) }")
@@ -152,7 +155,7 @@ mutant("lease: runs on while the machine sleeps", "asleep isn't dead", "SleepTes
 mutant("looks: one that took long puts off the next", "nothing waits for long", "RemoteTests",
        SPOOL + "LookPace.swift", "    min(max(0, took) * times, max(", "    MUTANT ? took * times : min(max(0, took) * times, max(")
 mutant("lease: who was stopped takes all others for silent", "asleep isn't dead", "LeaseTests",
-       SPOOL + "Lease.swift", "      if late > 0 { seen", "      if late > 0, !MUTANT { seen")
+       SPOOL + "Lease.swift", "if let look = lookedAt, now - look > pause {", "if !MUTANT, let look = lookedAt, now - look > pause {")
 mutant("lease: a renewal is not seen", "one holder", "LeaseTests",
        SPOOL + "Lease.swift", "if let known = seen[name], known.modified == modified {",
        "if let known = seen[name], known.modified == modified || MUTANT {")

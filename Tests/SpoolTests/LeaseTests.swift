@@ -177,6 +177,9 @@ import Testing
     // A quarter of an hour for which nobody looked.
     #expect(stood(at: 1910) == expected)
     #expect(stood(at: 1915) == expected + 5)
+    // What was claimed after it.
+    observations.add("a", modified: 6, now: 3000 * second)
+    #expect(observations.observe("a", modified: 6, now: 3010 * second, limit: limit * second) == 10 * second)
   }
 
   @Test func `what is remembered of another boot, or damaged, counts for nothing`() throws {

@@ -297,6 +297,35 @@ import Testing
     #expect(try segments(fixture).count > 400)
   }
 
+  @Test func `no segment is passed over while others are begun`() throws {
+    let fixture = try Fixture()
+    let first = fixture.spool.now()
+    let starts = (0..<2000).map { first.advanced(bySeconds: Double($0)) }
+    let isOver = Atomic(false)
+    let found = Mutex<[String]>([])
+    try fixture.spool.root.makeDirectory(Layout.logs(of: "other"))
+    try Thread.run([
+      { @Sendable in
+        for start in starts {
+          let path = "\(fixture.path)/\(LogFiles.Segment(host: "other", start: start).path)"
+          close(open(path, O_WRONLY | O_CREAT, 0o644))
+        }
+        isOver.store(true, ordering: .relaxed)
+      },
+      { @Sendable in
+        let files = LogFiles(root: fixture.spool.root)
+        while !isOver.load(ordering: .relaxed) {
+          do {
+            let listed = try files.names(of: "other").map(\.start)
+            if listed != Array(starts.prefix(listed.count)) { found.withLock { $0.append("\(listed.count)") } }
+          } catch { found.withLock { $0.append("\(error)") } }
+        }
+      },
+    ])
+    #expect(found.withLock { $0 } == [])
+    #expect(try LogFiles(root: fixture.spool.root).names(of: "other").count == starts.count)
+  }
+
   @Test func `a follower notices a new host, and a ring ends it`() throws {
     let fixture = try Fixture()
     let spool = fixture.spool

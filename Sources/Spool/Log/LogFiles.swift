@@ -43,8 +43,16 @@ struct LogFiles: Sendable {
     return found
   }
 
-  /// What has the name of a segment, whatever it is.
+  /// What has the name of a segment, whatever it is, and no gap before the last: of two that are begun while ext4 lists
+  /// the directory, it may show the second and not the first. Who lists once more sees all that one listing has shown, and
+  /// all that was begun before.
   func names(of host: String) throws(SystemCallError) -> [Segment] {
+    let first = try list(host)
+    guard let last = first.last else { return [] }
+    return try list(host).filter { $0.start <= last.start }
+  }
+
+  private func list(_ host: String) throws(SystemCallError) -> [Segment] {
     try root.names(Layout.logs(of: host)).compactMap { name in
       guard name.hasSuffix(".jsonl"), let start = Timestamp(compact: Array(name.utf8.dropLast(6))) else { return nil }
       return Segment(host: host, start: start)
