@@ -293,6 +293,7 @@ class Spool:
         start = start_of("self")
         self.holder = f"{self.host}.{os.getpid() if start else 0}.{start or secrets.randbits(32) or 1:x}"
         self.seen = {}  # (bot, name) of claims: modification time, and since when it has stood so
+        self.looked = {}  # bot: when its claims were last looked at
 
     def box(self, bot, box, name=""):
         if not BOT.fullmatch(bot):
@@ -412,6 +413,7 @@ class Spool:
         """Puts back what dead holders had, and what has stood unchanged for a lease by our own clock since boot."""
         lease, attempts_max = self.limits(bot)
         now, seen = time.clock_gettime(time.CLOCK_MONOTONIC), {}
+        last, self.looked[bot] = self.looked.get(bot, now), now
         for text in listed(self.box(bot, "claimed")):
             name = Name.parse(text)
             if not name or not name.holder:
@@ -421,8 +423,10 @@ class Spool:
                 modified = os.lstat(path).st_mtime_ns
             except FileNotFoundError:
                 continue
-            known = self.seen.get((bot, text))
-            seen[bot, text] = known if known and known[0] == modified else (modified, now)
+            before, since = self.seen.get((bot, text), (None, now))
+            # Whoever was stopped, and didn't look, may have been stopped with the holders.
+            since += max(0, now - max(since, last) - max(15, lease / 2))
+            seen[bot, text] = (modified, since if before == modified else now)
             died = self.is_gone(name.holder)
             if not died and now - seen[bot, text][1] < lease:
                 continue

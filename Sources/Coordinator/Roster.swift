@@ -30,7 +30,7 @@ struct Roster {
     case gone(BotName)
   }
 
-  /// Looks at all bots, if it is time to; the more there are the more seldom.
+  /// Looks at all bots, if it is time to; the more there are the more seldom, and every five seconds or so at least.
   mutating func refresh(_ spool: Spool) throws -> [Change] {
     let began = Clock.sinceBoot()
     guard began >= nextRound else { return [] }

@@ -25,6 +25,17 @@ struct EntryRecovery<Entry: FiledEntry> {
     var number = 0
     /// Where it stood before, and until which of these lines: a file that is still there is behind the log.
     var earlier: [Standing: Int] = [:]
+    /// Between two lines, the second of which says that it stood elsewhere than the first: the attempts of which lines are
+    /// missing, and the number of the line before.
+    var gaps: [(attempts: ClosedRange<Int>, number: Int)] = []
+
+    /// The same for a place; nil for one where it never was by the log. Attempts only ever become more, so a file of an
+    /// earlier one is where it was when those lines were written.
+    func stoodUntil(_ place: Entry) -> Int? {
+      if let number = earlier[Standing(place)] { return number }
+      guard place.name.attempt < entry.name.attempt else { return nil }
+      return gaps.last { $0.attempts.contains(place.name.attempt) }?.number
+    }
   }
 
   private struct Standing: Hashable {
@@ -62,7 +73,12 @@ struct EntryRecovery<Entry: FiledEntry> {
     var task = known[id] ?? Known(entry: entry, time: event.time, part: position.segment.host)
     task.earlier[Standing(task.entry)] = task.number
     if let origin = Entry.origin(event) {
-      task.earlier[Standing(state: origin.state, attempt: origin.attempt)] = task.number
+      let standing = Standing(state: origin.state, attempt: origin.attempt)
+      let before = task.entry.name.attempt
+      if standing != Standing(task.entry), before <= origin.attempt {
+        task.gaps.append((before...origin.attempt, task.number))
+      }
+      task.earlier[standing] = task.number
     }
     task.earlier[Standing(entry)] = nil
     task.entry = entry
@@ -187,7 +203,7 @@ struct EntryRecovery<Entry: FiledEntry> {
   private func check(
     _ entry: Entry, _ known: Known?, mending: Bool, live: Bool, _ report: inout RecoveryReport
   ) throws {
-    let stoodUntil = known?.earlier[Standing(entry)]
+    let stoodUntil = known?.stoodUntil(entry)
     guard let isReadable = isReadable(entry.path, entry.id) else { return }
     // Where the lines between are damaged, the log may not have seen it there.
     let wasSeen = stoodUntil != nil || known?.entry.isSettled == true || !isReadable
@@ -222,7 +238,7 @@ struct EntryRecovery<Entry: FiledEntry> {
     let logged = try places.first { $0 == known?.entry }.flatMap { entry throws -> Entry? in
       try readable.contains(entry) || body(id) != nil ? entry : nil
     }
-    func stoodUntil(_ entry: Entry) -> Int { known?.earlier[Standing(entry)] ?? .max }
+    func stoodUntil(_ entry: Entry) -> Int { known?.stoodUntil(entry) ?? .max }
     let kept = logged ?? readable.max { stoodUntil($0) < stoodUntil($1) } ?? places[0]
     // A script that knows of no recovery may have moved it just now.
     guard try root.status(kept.path) != nil else { return }

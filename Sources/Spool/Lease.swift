@@ -44,9 +44,11 @@ struct LeaseObservations {
     if let look = lookedAt, now - look > pause {
       seen = seen.mapValues { $0.countingNoMore(than: pause, since: look, now: now) }
       fresh = fresh.mapValues { $0.countingNoMore(than: pause, since: look, now: now) }
+      hasChanged = true
     }
     lookedAt = now
-    if let known = seen[name], known.modified == modified {
+    // What another clock wrote may be in the future.
+    if let known = seen[name], known.modified == modified, known.since <= now {
       fresh[name] = known
       return now - known.since
     }

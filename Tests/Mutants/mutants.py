@@ -22,6 +22,9 @@ TASKS = SPOOL + "Tasks/"
 
 # Sent is kept
 
+mutant("recovery: a file of an attempt that the log lost stays", "what the log has last counts", "TaskRecoveryTests",
+       SPOOL + "EntryRecovery.swift", "guard place.name.attempt < entry.name.attempt else { return nil }",
+       "guard place.name.attempt < entry.name.attempt, !MUTANT else { return nil }")
 mutant("log: what one listing shows is all there is", "who follows the log misses nothing", "LogTests",
        SPOOL + "Log/LogFiles.swift", "return try list(host).filter", "return MUTANT ? first : try list(host).filter")
 
@@ -157,8 +160,8 @@ mutant("looks: one that took long puts off the next", "nothing waits for long", 
 mutant("lease: who was stopped takes all others for silent", "asleep isn't dead", "LeaseTests",
        SPOOL + "Lease.swift", "if let look = lookedAt, now - look > pause {", "if !MUTANT, let look = lookedAt, now - look > pause {")
 mutant("lease: a renewal is not seen", "one holder", "LeaseTests",
-       SPOOL + "Lease.swift", "if let known = seen[name], known.modified == modified {",
-       "if let known = seen[name], known.modified == modified || MUTANT {")
+       SPOOL + "Lease.swift", "if let known = seen[name], known.modified == modified, known",
+       "if let known = seen[name], known.modified == modified || MUTANT, known")
 mutant("lease: never runs out", "nothing vanishes", "LeaseTests",
        SPOOL + "Lease.swift", "      guard isDead || stood >= limit else { continue }\n      let why",
        "      guard isDead || (stood >= limit && !MUTANT) else { continue }\n      let why")

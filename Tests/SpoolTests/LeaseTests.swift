@@ -195,6 +195,12 @@ import Testing
     #expect(!again.hasChanged)
     #expect(again.observe("a", modified: 5, now: 200, limit: 1000) == 100)
     #expect(again.observe("b", modified: 7, now: 200, limit: 1000) == 0)
+    // By a clock that was ahead.
+    #expect(LeaseObservations(decoding: bytes, boot: "boot").seen["b"]?.since == 150)
+    var earlier = LeaseObservations(decoding: bytes, boot: "boot")
+    #expect(earlier.observe("b", modified: 6, now: 120, limit: 1000) == 0)
+    earlier.endRound()
+    #expect(earlier.observe("b", modified: 6, now: 130, limit: 1000) == 10)
     again.endRound()
     #expect(LeaseObservations(decoding: bytes, boot: "another").seen.isEmpty)
     #expect(LeaseObservations(decoding: [], boot: "boot").seen.isEmpty)

@@ -87,6 +87,32 @@ import Testing
     #expect(try recovered.findTask(done.id) == done && recovered.record(of: done)?.result == JSONText(string: "42"))
   }
 
+  /// By hand the attempt in the name stays what it is; the log's last line has a later one.
+  @Test func `a file of an attempt whose lines the log lost is behind it`() throws {
+    let fixture = try Fixture("coder")
+    let (spool, bot) = (fixture.spool, try fixture.bot())
+    let added = try spool.addTask(TaskRecord(title: "x"))
+    let begun = try #require(try spool.start(added, bot: bot, worker: nil))
+    let before = try Plain.read("\(fixture.path)/\(begun.path)")
+    let waiting = try #require(try spool.fail(begun, error: "oh", delay: 0))
+    let again = try #require(try spool.start(waiting, bot: bot, worker: nil))
+    let failed = try #require(try spool.fail(again, error: "oh again", isRetryable: false))
+    let segment = try fixture.lastSegment()
+    let log = try Plain.text(segment)
+    try Plain.write(
+      segment, log.replacing("task.started", with: "task.sXarted").replacing("task.retried", with: "task.rXtried"))
+    #expect(unlink("\(fixture.path)/\(failed.path)") == 0)
+    try Plain.write("\(fixture.path)/\(begun.path)", before)
+    let recovered = try fixture.rebooted()
+    #expect(try recovered.findTask(failed.id) == failed)
+    #expect(try recovered.record(of: failed)?.failures.map(\.error) == ["oh", "oh again"])
+    // One of the same attempt was moved by somebody, and stays.
+    let moved = "tasks/pending/\(failed.name)"
+    #expect(rename("\(fixture.path)/\(failed.path)", "\(fixture.path)/\(moved)") == 0)
+    _ = try fixture.rebooted()
+    #expect(fixture.files("tasks").keys.contains(moved))
+  }
+
   @Test func `a file that is behind the log is moved on, and one that a person moved stays`() throws {
     let fixture = try Fixture("coder")
     let entries = try tasksInAllStates(fixture)

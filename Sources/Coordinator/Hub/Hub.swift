@@ -251,7 +251,7 @@ final class Hub {
     let announcer = announcement.from.flatMap { try? BotName(parsing: $0) }
     let group = HubGroup(
       claim: claim.name, entry: entry, record: record, announcer: announcer, renewAt: now + renewNanoseconds,
-      deadline: now + Int(min(max(left, 0), 1e9) * 1e9))
+      endsAt: Clock.withSleep() + Int(min(max(left, 0), 1e9) * 1e9))
     groups[id] = group
     report(.group(id: id.description, text: announcement.text, what: found == nil ? "announced" : "taken over"))
     attempt(group) { try begin(group) }

@@ -9,9 +9,10 @@ final class HubGroup {
   let claim: EntryName
   var entry: GroupEntry
   var record: GroupRecord
-  /// When to renew the claim, and when all must be over; nanoseconds since boot.
+  /// When to renew the claim; nanoseconds since boot.
   var renewAt: Int
-  let deadline: Int
+  /// When all must be over, by `Clock.withSleep`: the announcement names a moment, which doesn't wait for who sleeps.
+  private let endsAt: Int
   var search: Search?
   /// What was offered and still stands.
   var offers: [BotName: SkillOffer] = [:]
@@ -29,16 +30,19 @@ final class HubGroup {
   /// Who hears of it besides the members; nil when that is nobody that has an inbox.
   let announcer: BotName?
 
-  init(claim: EntryName, entry: GroupEntry, record: GroupRecord, announcer: BotName?, renewAt: Int, deadline: Int) {
+  init(claim: EntryName, entry: GroupEntry, record: GroupRecord, announcer: BotName?, renewAt: Int, endsAt: Int) {
     self.claim = claim
     self.entry = entry
     self.record = record
     self.announcer = announcer
     self.renewAt = renewAt
-    self.deadline = deadline
+    self.endsAt = endsAt
   }
 
   var id: MessageID { record.id }
+
+  /// When all must be over, should nobody sleep from now on; nanoseconds since boot.
+  var deadline: Int { Clock.sinceBoot() + endsAt - Clock.withSleep() }
 
   /// Looking for those who do what nobody is at.
   struct Search {

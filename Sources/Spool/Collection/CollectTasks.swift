@@ -114,23 +114,27 @@ struct TaskCollection {
   @discardableResult
   private mutating func keepUnfinished() throws -> Bool {
     var isNew = false
-    for entry in try spool.tasks(in: TaskState.live) where read.insert(entry).inserted {
+    var (live, adding, moving) = (Set<TaskEntry>(), Set<EntryName>(), Set<MessageID>())
+    // At once, and twice: what is moved from one place to another meanwhile may be missed in both.
+    for _ in 0..<2 {
+      live.formUnion(try spool.tasks(in: TaskState.live))
+      adding.formUnion(try root.names(Layout.tasksTemporary).compactMap { EntryName($0) })
+      for mover in try root.names(Layout.tasksMoving) where Holder(mover) != spool.holder {
+        moving.formUnion(try root.names("\(Layout.tasksMoving)/\(mover)").compactMap { TaskMove($0)?.entry.id })
+      }
+    }
+    for id in moving { isNew = kept.insert(id).inserted || isNew }
+    for entry in live where read.insert(entry).inserted {
       isNew = true
       kept.insert(entry.id)
       if let record = try readable(entry) { connect(entry.id, record) }
     }
-    for name in try root.names(Layout.tasksTemporary) {
-      guard let name = EntryName(name) else { continue }
+    for name in adding {
       isNew = kept.insert(name.id).inserted || isNew
       if let bytes = (try? root.readFile(Layout.taskTemporary(name), maximum: TaskRecord.bytesMax)) ?? nil,
         let record = try? TaskRecord(parsing: bytes)
       {
         connect(name.id, record)
-      }
-    }
-    for mover in try root.names(Layout.tasksMoving) where Holder(mover) != spool.holder {
-      for name in try root.names("\(Layout.tasksMoving)/\(mover)") {
-        if let move = TaskMove(name) { isNew = kept.insert(move.entry.id).inserted || isNew }
       }
     }
     return isNew

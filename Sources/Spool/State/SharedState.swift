@@ -313,8 +313,9 @@ extension Spool {
       let tokens = try tokens(key)
       let isKnown = tokens.count == 1
       if isKnown, try root.status(Layout.undecided(key, tokens[0])) == nil { return tokens[0] }
-      if tokens != since.tokens { since = (tokens, Clock.sinceBoot()) }
-      let isOverdue = Clock.sinceBoot() - since.at > Self.patienceNanoseconds
+      let now = Clock.sinceBoot()
+      if tokens != since.tokens { since = (tokens, now) }
+      let isOverdue = now - since.at > Self.patienceNanoseconds
       if isKnown, tokens[0].holder.map(isGone) ?? true || isOverdue {
         try finish(key, tokens[0])
       } else if tokens.isEmpty, try root.status(Layout.versions(key)) == nil || isOverdue {
