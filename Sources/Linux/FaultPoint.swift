@@ -5,7 +5,8 @@
   /// Fails or kills at the n-th system call of this process, as the environment says:
   /// `SPOOL_FAULT=kill-before:N`, `kill-after:N`, `stop-before:N`, `short-write:N`, `CODE:N` with CODE a number of errno,
   /// or `done-CODE:N` for a call that is made, and says all the same, after the time that a repeated request takes, that
-  /// it has failed (as a network file system may); several with commas between them.
+  /// it has failed (as a network file system may); several with commas between them. `NAME#N` in place of N is the n-th
+  /// call of that name, for what happens before it.
   /// `SPOOL_FAULT_TRACE=FILE` gets a line with the name of each call, so that a test knows how many there are.
   /// Debug builds only: a release build has none of this.
   enum FaultPoint {
@@ -16,6 +17,8 @@
     private struct Plan {
       let action: Action
       let target: Int
+      /// Of calls of this name only.
+      var name: String?
     }
 
     private static let plans: [Plan] = {
@@ -25,7 +28,10 @@
 
     private static func plan(_ text: Substring) -> Plan? {
       let parts = text.split(separator: ":")
-      guard parts.count == 2, let target = Int(parts[1]) else { return nil }
+      guard parts.count == 2, let number = parts[1].split(separator: "#").last, let target = Int(number) else {
+        return nil
+      }
+      let name = parts[1].contains("#") ? String(parts[1].prefix { $0 != "#" }) : nil
       let action: Action? =
         switch parts[0] {
         case "kill-before": .killBefore
@@ -34,9 +40,18 @@
         case "short-write": .shortWrite
         default: CInt(parts[0]).map { .fail($0) } ?? doneCode(parts[0]).map { .failWhenDone($0) }
         }
-      return action.map { Plan(action: $0, target: target) }
+      return action.map { Plan(action: $0, target: target, name: name) }
     }
-    private static func plan(at number: Int) -> Plan? { plans.first { $0.target == number } }
+    private static func plan(at number: Int) -> Plan? { plans.first { $0.name == nil && $0.target == number } }
+    private static func plan(named name: String) -> Plan? {
+      guard plans.contains(where: { $0.name == name }) else { return nil }
+      let number = named.withLock { counts in
+        counts[name, default: 0] += 1
+        return counts[name]
+      }
+      return plans.first { $0.name == name && $0.target == number }
+    }
+    private static let named = Mutex<[String: Int]>([:])
     private static func doneCode(_ text: Substring) -> CInt? {
       text.hasPrefix("done-") ? CInt(text.dropFirst(5)) : nil
     }
@@ -53,10 +68,11 @@
         _ = name.withUTF8Buffer { Glibc.write(trace, $0.baseAddress, $0.count) }
         _ = Glibc.write(trace, "\n", 1)
       }
-      guard let plan = plan(at: number) else { return nil }
+      guard let plan = plan(named: name.description) ?? plan(at: number) else { return nil }
       switch plan.action {
       case .killBefore: kill(getpid(), SIGKILL)
-      case .stopBefore: kill(getpid(), SIGSTOP)
+      // Of the whole process it would stop another thread first, and this one would go on for a moment.
+      case .stopBefore: raise(SIGSTOP)
       case .fail(let code): return code
       case .killAfter, .shortWrite, .failWhenDone: break
       }
