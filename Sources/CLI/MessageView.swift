@@ -74,10 +74,13 @@ enum MessageView {
     }
   }
 
+  /// As long as `unregistered`, the longest of them.
+  private static let verbWidth = 12
+
   /// An event on one line: when, what, who, and what it says.
   static func line(_ event: LogEvent) -> String {
     let verb = Output.excerpt(event.kind.description.split(separator: ".").last.map(String.init) ?? "?", 24)
-    let padded = verb + String(repeating: " ", count: max(0, 11 - verb.count))
+    let padded = verb + String(repeating: " ", count: max(0, verbWidth - verb.count))
     let isMessage = MessageID(event.subject) != nil
     let id = isMessage ? short(event.subject) : ""
     let user = event.writtenBy.map { Accounts.shown(user: $0) + "  " } ?? ""

@@ -18,6 +18,7 @@ extension Coordinator {
         for task in board.live.values where task.entry.state == .assigned && task.entry.bot == bot {
           toRelease.insert(task.entry.id)
         }
+      case .removed(let bot): scheduler.removeBot(bot)
       }
     }
   }

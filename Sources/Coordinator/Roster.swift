@@ -28,6 +28,8 @@ struct Roster {
     /// It is there, or its card has changed.
     case available(Card)
     case gone(BotName)
+    /// It was unregistered.
+    case removed(BotName)
   }
 
   /// Looks at all bots, if it is time to; the more there are the more seldom, and every five seconds or so at least.
@@ -61,6 +63,7 @@ struct Roster {
     presences.endRound()
     for bot in members.keys where !seen.contains(bot) {
       if members[bot]!.takesTasks { changes.append(.gone(bot)) }
+      changes.append(.removed(bot))
       members[bot] = nil
     }
     let end = Clock.sinceBoot()

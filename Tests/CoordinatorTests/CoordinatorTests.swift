@@ -75,6 +75,18 @@ import Testing
     #expect(try stage.spool.findTask(waiting.id)?.attempt == 1)
   }
 
+  @Test func `a bot that was unregistered is forgotten, and gets tasks when it comes back`() throws {
+    let stage = try Stage()
+    let bot = try stage.bot("coder")
+    #expect(try stage.turns { stage.coordinator.scheduler.knows(bot) })
+    TemporaryDirectory.removeTree("\(stage.path)/bots/coder/presence")
+    try stage.spool.unregister(bot)
+    #expect(try stage.turns { !stage.coordinator.scheduler.knows(bot) })
+    let task = try stage.add()
+    try stage.bot("coder")
+    #expect(try stage.turns { try stage.spool.findTask(task.id)?.bot == bot })
+  }
+
   @Test func `what a bot had that died while nobody coordinated goes to another`() throws {
     let stage = try Stage()
     try stage.bot("one")

@@ -48,8 +48,9 @@ extension Verb {
         writer.member("delayed", delayed)
       }
     } else {
-      let left = delayed > 0 ? "; \(delayed) whose time is yet to come are left" : ""
-      Output.talk("cleared \(count) messages; the log keeps them: spool log --bot \(bot)\(left)")
+      let left = delayed > 0 ? "; \(delayed) whose time is yet to come \(delayed == 1 ? "is" : "are") left" : ""
+      Output.talk(
+        "cleared \(count == 1 ? "a message" : "\(count) messages"); the log keeps them: spool log --bot \(bot)\(left)")
     }
     return count == 0 ? .nothing : .done
   }
