@@ -76,15 +76,21 @@ enum MessageView {
 
   /// As long as `unregistered`, the longest of them.
   private static let verbWidth = 12
+  /// Of most. The longest of those that are to come isn't known.
+  private static let userWidth = 8
+
+  private static func padded(_ text: String, _ width: Int) -> String {
+    text + String(repeating: " ", count: max(0, width - text.count))
+  }
 
   /// An event on one line: when, what, who, and what it says.
   static func line(_ event: LogEvent) -> String {
     let verb = Output.excerpt(event.kind.description.split(separator: ".").last.map(String.init) ?? "?", 24)
-    let padded = verb + String(repeating: " ", count: max(0, verbWidth - verb.count))
     let isMessage = MessageID(event.subject) != nil
     let id = isMessage ? short(event.subject) : ""
-    let user = event.writtenBy.map { Accounts.shown(user: $0) + "  " } ?? ""
-    return "\(TimeText.local(event.time))  \(user)\(padded)  \(id.isEmpty ? "" : id + "  ")\(details(event))"
+    let user = event.writtenBy.map { padded(Accounts.shown(user: $0), userWidth) + "  " } ?? ""
+    return
+      "\(TimeText.local(event.time))  \(user)\(padded(verb, verbWidth))  \(id.isEmpty ? "" : id + "  ")\(details(event))"
   }
 
   private static func details(_ event: LogEvent) -> String {
@@ -103,7 +109,9 @@ enum MessageView {
       return "by \(bot(event)), attempt \(event.number("attempt") ?? 0)\(waited)"
     case .messageAcked, .messageRequeued, .messageDead, .messageRevived, .messageRestored, .messageQuarantined,
       .messageDiscarded, .messageAckRefused:
-      let reason = event.text("reason").map { ": \(Output.excerpt($0))" } ?? ""
+      // What a program printed that nobody was to get, and so stands nowhere else.
+      let output = event.text("output").map { "; its output: \(Output.excerpt($0))" } ?? ""
+      let reason = event.text("reason").map { ": \(Output.excerpt($0))" } ?? output
       let subject = event.kind == .messageQuarantined ? "\(Output.excerpt(event.subject, 60)) " : ""
       return "\(subject)by \(bot(event))\(reason)"
     case .topicSubscribed, .topicUnsubscribed:

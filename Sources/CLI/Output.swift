@@ -102,6 +102,9 @@ final class Output {
     }
   }
 
+  /// `1 message`, `2 messages`.
+  static func count(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+
   /// A text on one line of at most `count` characters, harmless on a terminal.
   static func excerpt(_ text: String, _ count: Int = 72) -> String {
     let shown = String(text.prefix(count * 2)).escapedForTerminal()

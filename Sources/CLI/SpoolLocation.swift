@@ -8,7 +8,9 @@ extension Invocation {
   func spool() throws -> Spool {
     let spool = try Spool(at: try location())
     if let report = spool.recovery, report.count > 0 || report.tornBytes > 0 {
-      Output.talk("spool: recovered after a reboot, or as a copy: \(report.count) things put right; see: spool doctor")
+      Output.talk(
+        "spool: recovered after a reboot, or as a copy: \(Output.count(report.count, "thing")) put right; see: spool doctor"
+      )
     }
     return spool
   }
@@ -63,11 +65,21 @@ extension Invocation {
     return try Self.read("-")
   }
 
+  /// The same of somebody who has something to say: nothing at all on a standard input that wasn't named, as cron has it, is
+  /// a text that was forgotten.
+  func spokenText(operand index: Int) throws -> String {
+    let text = try text(operand: index)
+    guard !text.isEmpty || index < operands.count || value("--file") != nil else {
+      throw UsageError("the text is missing, and standard input is empty; for an empty text give \"\"")
+    }
+    return text
+  }
+
   /// What a message says in words: nil where only its data or its context speak. Standard input isn't touched then: it may be
   /// a loop's.
   func content(operand index: Int) throws -> String? {
     let speaks = index < operands.count || value("--file") != nil
-    return !speaks && (has("--data") || has("--context")) ? nil : try text(operand: index)
+    return !speaks && (has("--data") || has("--context")) ? nil : try spokenText(operand: index)
   }
 
   /// What a file says; `-` is standard input.

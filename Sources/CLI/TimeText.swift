@@ -14,9 +14,17 @@ enum TimeText {
 
   /// As RFC 3339 has it, or as `local` writes it: without an offset it is in this machine's time zone, a date alone its
   /// midnight, and a time alone today's.
-  static func moment(_ text: String) -> Timestamp? {
+  /// - Parameter isToCome: a time alone that is past is tomorrow's, as at(1) has it.
+  static func moment(_ text: String, isToCome: Bool = false) -> Timestamp? {
     let isTime = text.utf8.dropFirst(2).first == UInt8(ascii: ":")
-    let whole = isTime ? "\(date(fields(now().microseconds / 1_000_000))) \(text)" : text
+    guard isTime else { return dated(text) }
+    let seconds = now().microseconds / 1_000_000
+    func on(_ day: Int) -> Timestamp? { dated("\(date(fields(day))) \(text)") }
+    let today = on(seconds)
+    return isToCome && today.map { $0 <= now() } ?? false ? on(seconds + 86_400) : today
+  }
+
+  private static func dated(_ whole: String) -> Timestamp? {
     // One that can be given an offset has none.
     guard let utc = Timestamp(rfc3339: whole + "Z") ?? Timestamp(rfc3339: whole + "T00:00Z") else {
       return Timestamp(rfc3339: whole)

@@ -105,6 +105,8 @@ struct Invocation {
   /// What follows `--` where a program stands there.
   let program: [String]
   private let takesProgram: Bool
+  private let takesText: Bool
+  private let usage: String
   /// How many operands stand before `--`: behind it even `-` is a text.
   private let plainCount: Int
   /// In the order in which they were given. Not a dictionary: see `Spool.LogAccess`.
@@ -113,6 +115,8 @@ struct Invocation {
   init(_ verb: Verb, _ arguments: [String], _ output: Output) throws(UsageError) {
     self.output = output
     takesProgram = verb.usage.contains("-- PROGRAM")
+    takesText = ["TEXT", "JSON", "QUERY"].contains { verb.usage.contains($0) }
+    usage = "spool \(verb.name) \(verb.usage)"
     var operands: [String] = []
     var values: [(option: String, value: String)] = []
     var rest: [String] = []
@@ -146,16 +150,20 @@ struct Invocation {
     plainCount = operands.count
     program = takesProgram ? rest : []
     // A text that is one operand needs no quotes there.
-    let takesText = ["|-|--file F", "[TEXT]"].contains { verb.usage.contains($0) }
-    if takesText, !rest.isEmpty { rest = [rest.joined(separator: " ")] }
+    let isOneText = ["|-|--file F", "[TEXT]"].contains { verb.usage.contains($0) }
+    if isOneText, !rest.isEmpty { rest = [rest.joined(separator: " ")] }
     self.operands = takesProgram ? operands : operands + rest
     self.values = values
   }
 
   private static func unknown(_ name: String, _ verb: Verb) -> UsageError {
     // Without the dashes, which all have, and which would make any two short ones look alike.
-    let near = NearMatch.of(
-      String(name.drop { $0 == "-" }), among: verb.allOptions.map { String($0.name.dropFirst(2)) })
+    let plain = String(name.drop { $0 == "-" })
+    let options = verb.allOptions.map { String($0.name.dropFirst(2)) }
+    var near = NearMatch.of(plain, among: options)
+    // Some verbs have the one, and some the other.
+    let other = plain == "wait" ? "timeout" : plain == "timeout" ? "wait" : ""
+    if near.isEmpty, options.contains(other) { near = [other] }
     let hint = near.isEmpty ? "" : "; did you mean \(near.map { "--" + $0 }.joined(separator: ", "))?"
     let text = name.hasPrefix("--") ? "" : "; what begins with - and is no option goes after --"
     return UsageError("no option \(name.escapedForTerminal())\(hint)\(hint.isEmpty ? text : "")")
@@ -181,7 +189,8 @@ struct Invocation {
   func expect(atMost count: Int) throws(UsageError) {
     guard operands.count > count else { return }
     let extra = operands[count].escapedForTerminal()
-    let cure = takesProgram ? "the program goes after --" : "quote texts with spaces"
+    let cure =
+      takesProgram ? "the program goes after --" : takesText ? "quote texts with spaces" : "what it takes: \(usage)"
     throw UsageError("\"\(extra)\" is one word too many: \(cure)")
   }
 
@@ -219,11 +228,12 @@ struct Invocation {
   /// A moment: a time, as `TimeText` reads it, or a duration before (`sign` −1) or after (1) now.
   func moment(_ name: String, sign: Double) throws(UsageError) -> Timestamp? {
     guard let text = value(name) else { return nil }
-    if let moment = TimeText.moment(text) { return moment }
+    if let moment = TimeText.moment(text, isToCome: sign > 0) { return moment }
     if text.utf8.count >= 4, text.utf8.allSatisfy({ 48...57 ~= $0 }) {
       throw UsageError("\(name) \(text) may be a date or seconds: write it as in 2026-11-20, or \(text)s")
     }
-    if let seconds = TimeText.duration(text) { return TimeText.now().advanced(bySeconds: sign * seconds) }
+    let span = sign < 0 && text.hasSuffix(" ago") ? String(text.dropLast(4)) : text
+    if let seconds = TimeText.duration(span) { return TimeText.now().advanced(bySeconds: sign * seconds) }
     throw UsageError(
       "\(name) \(text.escapedForTerminal()) is no time: write 2026-11-20T23:45:00Z, or a duration such as 10m")
   }

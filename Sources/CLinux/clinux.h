@@ -192,10 +192,11 @@ static inline int clinux_dnotify_install(int pipe) {
   return sigaction(SIGRTMIN + 7, &action, 0);
 }
 
-static inline int clinux_dnotify_watch(int directory) {
+static inline int clinux_dnotify_watch(int directory, int tells_removals) {
   if (fcntl(directory, 10 /* F_SETSIG */, SIGRTMIN + 7) == -1) return -1;
-  // DN_MODIFY | DN_CREATE | DN_RENAME | DN_MULTISHOT
-  return fcntl(directory, 1026 /* F_NOTIFY */, 0x2 | 0x4 | 0x10 | (int)0x80000000);
+  // DN_MODIFY | DN_CREATE | DN_RENAME | DN_MULTISHOT, DN_DELETE
+  int removals = tells_removals ? 0x8 : 0;
+  return fcntl(directory, 1026 /* F_NOTIFY */, 0x2 | 0x4 | 0x10 | (int)0x80000000 | removals);
 }
 
 // Signals that ask to stop: the handler turns each into a byte in a pipe. What is ignored stays so.

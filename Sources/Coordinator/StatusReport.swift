@@ -62,7 +62,7 @@ public struct StatusReport: Sendable {
     for bot in try spool.bots() {
       let backlog = try spool.backlog(of: bot)
       agents.append(try Self.agent(bot, held[bot] ?? (0, 0), backlog, spool))
-      if backlog.total > 0 { backlogs.append(backlog) }
+      if backlog.total > 0 || backlog.isAbandoned { backlogs.append(backlog) }
     }
     self.agents = agents
     self.backlogs = backlogs.sorted { ($1.total, $0.bot) < ($0.total, $1.bot) }
@@ -85,7 +85,7 @@ public struct StatusReport: Sendable {
     let card = try? spool.card(of: bot)
     var takes: Set<String> = []
     for holder in try spool.presence(of: bot) { takes.insert(spool.takes(bot, holder).rawValue) }
-    let isBusy = held.inProgress > 0 || backlog.claimed > 0
+    let isBusy = held.inProgress > 0 || backlog.claimed > backlog.lapsed
     return Agent(
       name: bot.description, domain: card?.domain, state: isBusy ? .working : takes.isEmpty ? .offline : .idle,
       takes: takes.sorted(), capacity: card?.capacity ?? 1, assigned: held.assigned, inProgress: held.inProgress,

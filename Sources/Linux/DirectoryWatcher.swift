@@ -10,6 +10,7 @@ public final class DirectoryWatcher {
 
   public private(set) var mechanism: Mechanism
   private let directory: Directory
+  private let tellsRemovals: Bool
   private var source: CInt
   private var names: Set<String> = []
   /// dnotify: the directories must stay open to be watched.
@@ -20,8 +21,12 @@ public final class DirectoryWatcher {
 
   /// Starts with the best mechanism there is, or with the one demanded.
   /// C: inotify_init1(2); fcntl(2) with F_NOTIFY.
-  public init(_ directory: Directory, using demanded: Mechanism? = nil) throws(SystemCallError) {
+  /// - Parameter tellsRemovals: whether names that go are told, too, and not only those that come.
+  public init(
+    _ directory: Directory, using demanded: Mechanism? = nil, tellsRemovals: Bool = false
+  ) throws(SystemCallError) {
     self.directory = directory
+    self.tellsRemovals = tellsRemovals
     if demanded == nil || demanded == .inotify {
       do {
         source = try systemCall("inotify_init1") { inotify_init1(CInt(IN_NONBLOCK) | CInt(IN_CLOEXEC)) }
@@ -95,10 +100,15 @@ public final class DirectoryWatcher {
     return try watch(name)
   }
 
+  /// Events that tell of a name.
+  private var namesMask: UInt32 {
+    UInt32(IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE) | (tellsRemovals ? UInt32(IN_DELETE | IN_MOVED_FROM) : 0)
+  }
+
   private func add(_ name: String) throws(SystemCallError) -> Bool {
     switch mechanism {
     case .inotify:
-      let mask = UInt32(IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE | IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR)
+      let mask = namesMask | UInt32(IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR)
       let raw = source
       do {
         let number = try directory.watchedPath(name) { (path) throws(SystemCallError) in
@@ -112,7 +122,7 @@ public final class DirectoryWatcher {
     case .dnotify:
       let found = try? directory.watchedPath(name) { (path) throws(SystemCallError) in try Directory(path) }
       guard let opened = found else { return false }
-      _ = try systemCall("fcntl", name) { clinux_dnotify_watch(opened.raw) }
+      _ = try systemCall("fcntl", name) { clinux_dnotify_watch(opened.raw, tellsRemovals ? 1 : 0) }
       watched.append(opened)
     case .polling: break
     }
@@ -125,7 +135,7 @@ public final class DirectoryWatcher {
     public var lookAgain = false
     /// A directory was replaced or removed: watch it again, then look.
     public var watchAgain = false
-    /// Names that appeared or were closed after writing, byte for byte.
+    /// Names that appeared or were closed after writing, or went where that is told, byte for byte.
     public var names: [[UInt8]] = []
     /// Which of the watched directories each of them is in, as it was named to `watch`.
     public var directories: [String] = []
@@ -152,7 +162,7 @@ public final class DirectoryWatcher {
         let length = Int(buffer.load(fromByteOffset: offset + 12, as: UInt32.self))
         if mask & UInt32(IN_Q_OVERFLOW) != 0 { changes.lookAgain = true }
         if mask & UInt32(IN_IGNORED | IN_MOVE_SELF | IN_DELETE_SELF) != 0 { changes.watchAgain = true }
-        if length > 0, mask & UInt32(IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE) != 0 {
+        if length > 0, mask & namesMask != 0 {
           // Padded with NUL.
           let name = UnsafeRawBufferPointer(rebasing: buffer[(offset + 16)..<(offset + 16 + length)])
           changes.directories.append(directories[buffer.load(fromByteOffset: offset, as: CInt.self)] ?? "")

@@ -180,13 +180,16 @@ public struct Doctor {
     }
   }
 
-  /// What is no fault of the spool's, but worth knowing: one line each.
+  /// Where the spool lies, and who shares it: one line each.
+  public func surroundings() throws -> [String] {
+    let system = try doing("cannot look at the file system") { try spool.root.fileSystem() }
+    let polling = system.isNetwork ? " (network: other hosts' changes are found by polling)" : ""
+    return try ["file system: \(system.name)\(polling)"] + sharingRemarks()
+  }
+
+  /// What is no fault of the spool's, but worth looking at: one line each.
   public func remarks() throws -> [String] {
     var remarks: [String] = []
-    let system = try doing("cannot look at the file system") { try spool.root.fileSystem() }
-    remarks.append(
-      "file system: \(system.name)\(system.isNetwork ? " (network: other hosts' changes are found by polling)" : "")")
-    remarks += try sharingRemarks()
     if case .refused(let error) = spool.logAccess, !isFault(error) { remarks.append("cannot write: \(error)") }
     let watcher = try? DirectoryWatcher(spool.root)
     if let watcher, watcher.mechanism != .inotify {
@@ -195,7 +198,7 @@ public struct Doctor {
     }
     let aside = try spool.quarantinedNames().count
     if aside > 0 { remarks.append("\(aside) in quarantine/: see the .reason beside each") }
-    remarks += try settingsRemarks() + strayRemarks() + clockRemarks()
+    remarks += try settingsRemarks() + valueRemarks() + strayRemarks() + clockRemarks()
     for bot in try spool.bots() where spool.isOwn(bot) {
       let backlog = try spool.backlog(of: bot)
       let done = try doing("cannot look at \(bot)") { try spool.root.names(Layout.box(bot, .done)) }
@@ -209,10 +212,20 @@ public struct Doctor {
           "\(bot) has \(done.count - told) in done/ that never got a proper name, and are in no log: they stay until "
             + "somebody removes them")
       }
-      if backlog.dead > 0 { remarks.append("\(bot) has \(backlog.dead) dead letters: see spool dead \(bot)") }
+      if backlog.dead > 0 {
+        remarks.append("\(bot) has \(backlog.dead) dead letter\(backlog.dead == 1 ? "" : "s"): see spool dead \(bot)")
+      }
       if let remark = remark(on: backlog) { remarks.append(remark) }
     }
     return remarks
+  }
+
+  /// Shared values that can't be read.
+  private func valueRemarks() throws -> [String] {
+    try spool.stateKeys().compactMap { key in
+      do { _ = try spool.state(key) } catch let error as SpoolError where error.code == .badData { return "\(error)" }
+      return nil
+    }
   }
 
   private func settingsRemarks() throws -> [String] {
@@ -265,28 +278,35 @@ public struct Doctor {
 
   /// The backlogs of this user's bots that are no passing ones: nobody takes them, they are full, or have waited for long.
   public func backlogs() throws -> [Backlog] {
-    try spool.bots().filter(spool.isOwn).map(spool.backlog).filter { oldest(of: $0) != nil }
+    try spool.bots().filter(spool.isOwn).map(spool.backlog).filter(isWorthTelling)
   }
 
-  /// Since when the oldest waits, if that is worth telling.
-  private func oldest(of backlog: Backlog) -> Timestamp? {
-    guard let oldest = backlog.oldest else { return nil }
-    let age = spool.now().seconds(since: oldest)
-    return backlog.isAbandoned || backlog.isFull || age > Self.backlogSecondsMax ? oldest : nil
+  private func isWorthTelling(_ backlog: Backlog) -> Bool {
+    guard !backlog.isAbandoned else { return true }
+    guard let oldest = backlog.oldest else { return false }
+    return backlog.isFull || spool.now().seconds(since: oldest) > Self.backlogSecondsMax
   }
 
   private func remark(on backlog: Backlog) -> String? {
-    guard let oldest = oldest(of: backlog) else { return nil }
-    let ages = zip(Backlog.ageNames, backlog.byAge).filter { $0.1 > 0 }
-      .map { $0.0 == "older" ? "\($0.1) older" : "\($0.1) under \($0.0)" }
-    let full = backlog.isFull ? ", and no more may" : ""
+    guard isWorthTelling(backlog) else { return nil }
+    let bot = backlog.bot
+    var parts: [String] = []
+    if let oldest = backlog.oldest {
+      let ages = zip(Backlog.ageNames, backlog.byAge).filter { $0.1 > 0 }
+        .map { $0.0 == "older" ? "\($0.1) older" : "\($0.1) under \($0.0)" }
+      let full = backlog.isFull ? ", and no more may" : ""
+      parts.append("\(backlog.waiting) waiting\(full), since \(oldest.rfc3339) (\(ages.joined(separator: ", ")))")
+    }
+    if backlog.lapsed > 0 { parts.append("\(backlog.lapsed) in hand that nobody has any more") }
     let cure =
-      backlog.isAbandoned
-      ? "nobody takes them: spool work \(backlog.bot) -- PROGRAM"
-      : "\(backlog.consumers) take them: let more do it, or see why it takes so long: spool stats"
-    return
-      "\(backlog.bot) has \(backlog.waiting) waiting\(full), since \(oldest.rfc3339) (\(ages.joined(separator: ", "))); "
-      + cure
+      if backlog.isAbandoned {
+        "nobody takes them: spool work \(bot) -- PROGRAM, or spool receive \(bot)"
+      } else if backlog.consumers == 0 {
+        "\(backlog.claimed) in hand, and no worker: spool work \(bot) -- PROGRAM"
+      } else {
+        "\(backlog.consumers) take them: let more do it, or see why it takes so long: spool stats"
+      }
+    return "\(bot) has \(parts.joined(separator: ", ")); \(cure)"
   }
 
   /// So long a message may wait before it is told of.

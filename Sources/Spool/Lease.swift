@@ -200,6 +200,23 @@ extension Spool {
     }
   }
 
+  /// Acks, unread, what waits for its time: as who moves it into `done/` does.
+  /// - Returns: how many there were.
+  public func ackDelayed(_ bot: BotName) throws -> Int {
+    try requireOwn(bot, to: "clear the inbox of")
+    let now = now()
+    var count = 0
+    try doing("cannot clear the inbox of \(bot)") {
+      try root.makeDirectory(Layout.box(bot, .done))
+      for fileName in try root.names(Layout.box(bot, .inbox)) {
+        guard let name = EntryName(fileName), let due = name.notBefore, due > now else { continue }
+        if try root.renameIfPresent(Layout.entry(bot, .inbox, name), to: Layout.entry(bot, .done, name)) { count += 1 }
+      }
+    }
+    settleDone(bot)
+    return count
+  }
+
   private func expire(_ bot: BotName, _ name: EntryName, _ why: String, attemptsMax: Int) throws -> Bool {
     // Somebody died while giving a dropped file its name.
     if name.attempt == 0 { return try putBackAsDropped(bot, name) != nil }

@@ -70,7 +70,7 @@ extension Spool {
     let count = try count(bot)
     let tasks = try tasksLeft(of: bot)
     let left = [
-      (count.waiting, "messages that wait", "spool inbox \(bot)"),
+      (count.waiting, "messages that wait", "spool inbox \(bot), which --clear --delayed empties"),
       (count.claimed, "messages in hand", "spool inbox \(bot)"),
       (count.dead, "dead letters", "spool dead \(bot)"), (tasks, "unfinished tasks", "spool task list --bot \(bot)"),
     ].filter { $0.0 > 0 }

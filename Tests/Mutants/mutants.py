@@ -552,7 +552,7 @@ mutant("backlog: what waits for its time counts as waiting", "backlogs by age an
 mutant("backlog: everything is an hour younger", "backlogs by age and bot", "BacklogTests",
        BACKLOG + "Backlog.swift", "firstIndex { age < $0.seconds }", "firstIndex { age < $0.seconds + (MUTANT ? 3600 : 0) }")
 mutant("backlog: who takes messages isn't asked", "a backlog without a consumer is told", "BacklogTests",
-       BACKLOG + "Backlog.swift", "waiting > 0 && consumers == 0 &&", "waiting > 0 && (consumers == 0 || MUTANT) &&")
+       BACKLOG + "Backlog.swift", "lapsed > 0 && consumers == 0 &&", "lapsed > 0 && (consumers == 0 || MUTANT) &&")
 
 # What is collected
 

@@ -155,6 +155,44 @@ import Testing
     #expect(both.status == 64 && both.error.contains("not both"), "\(both)")
     let cleared = try SpoolCommand.run(["inbox", "coder", "--clear", "--json"], in: spool)
     #expect(cleared.output == #"{"bot":"coder","cleared":2,"delayed":0}"# + "\n", "\(cleared)")
+    _ = try SpoolCommand.run(["send", "coder", "later", "--not-before", "1h"], in: spool)
+    let none = try SpoolCommand.run(["receive", "coder"], in: spool)
+    #expect(none.status == 1 && none.error.contains("1 will, from "), "\(none)")
+    let kept = try SpoolCommand.run(["inbox", "coder", "--clear"], in: spool)
+    #expect(kept.status == 1 && kept.error.contains("--clear --delayed"), "\(kept)")
+    let all = try SpoolCommand.run(["inbox", "coder", "--clear", "--delayed", "--json"], in: spool)
+    #expect(all.output == #"{"bot":"coder","cleared":1,"delayed":0}"# + "\n", "\(all)")
+  }
+
+  @Test func `a text that was forgotten is no empty message`() throws {
+    let scratch = try Scratch(inMemory: true)
+    let spool = try scratch.makeSpool(bots: ["coder"])
+    for arguments in [["send", "coder"], ["publish", "builds"], ["ask", "--no-wait"], ["request", "coder"]] {
+      let outcome = try SpoolCommand.run(arguments, in: spool, input: .text(""))
+      #expect(outcome.status == 64 && outcome.error.contains("the text is missing"), "\(arguments): \(outcome)")
+    }
+    for arguments in [["send", "coder", ""], ["send", "coder", "-"], ["send", "coder", "--data", "1"]] {
+      #expect(try SpoolCommand.run(arguments, in: spool, input: .text("")).isDone, "\(arguments)")
+    }
+  }
+
+  @Test func `what a program printed for nobody is shown by trace`() throws {
+    let scratch = try Scratch(inMemory: true)
+    let spool = try scratch.makeSpool(bots: ["coder"])
+    let id = try SpoolCommand.run(["send", "coder", "job", "--from", "cron"], in: spool).line
+    #expect(try SpoolCommand.run(["work", "coder", "--until-empty", "--", "echo", "42 done"], in: spool).isDone)
+    #expect(try SpoolCommand.run(["trace", id], in: spool).output.contains("its output: 42 done"))
+  }
+
+  @Test(arguments: [
+    (["ask", "x", "--wait", "1s"], "did you mean --timeout?"),
+    (["request", "coder", "x", "--timeout", "1s"], "--wait?"),
+    (["log", "coder"], "what it takes: spool log"), (["send", "coder", "a", "b"], "quote texts"),
+  ])
+  func `what goes for another verb is named where it doesn't here`(arguments: [String], cure: String) throws {
+    let scratch = try Scratch(inMemory: true)
+    let outcome = try SpoolCommand.run(arguments, in: scratch.makeSpool(bots: ["coder"]))
+    #expect(outcome.status == 64 && outcome.error.contains(cure), "\(outcome)")
   }
 
   // MARK: Times
@@ -175,11 +213,29 @@ import Testing
     }
     #expect(try due("2099-01-01T10:00:00Z") == "2099-01-01T10:00:00.000000Z")
     #expect(try due("2099-01-01") == "2099-01-01T05:00:00.000000Z")
+    // A time alone is the next such one: a minute ago is tomorrow's.
+    func written(_ date: Date, _ hours: Int, _ format: String) -> String {
+      let formatter = DateFormatter()
+      formatter.timeZone = TimeZone(secondsFromGMT: hours * 3600)
+      formatter.dateFormat = format
+      return formatter.string(from: date)
+    }
+    let past = Date(timeIntervalSinceNow: -60)
+    let told = try due(written(past, -5, "HH:mm"))
+    #expect(told.hasPrefix(written(past + 86_400, 0, "yyyy-MM-dd'T'HH:mm:00")), "\(told)")
     // What the log shows of today has no date.
     let log = try SpoolCommand.run(["log"], in: spool, environment: zone).output
     let last = try #require(log.split(separator: "\n").last?.split(separator: " ").first.map(String.init))
     let since = try SpoolCommand.run(["log", "--since", last], in: spool, environment: zone)
     #expect(since.isDone && since.output.split(separator: "\n").count < log.split(separator: "\n").count, "\(since)")
+  }
+
+  @Test func `a duration of the past may say ago, and one to come may not`() throws {
+    let scratch = try Scratch(inMemory: true)
+    let spool = try scratch.makeSpool(bots: ["coder"])
+    let id = try SpoolCommand.run(["send", "coder", "hi"], in: spool).line
+    #expect(try SpoolCommand.run(["log", "--since", "10m ago", "--json"], in: spool).output.contains(id))
+    #expect(try SpoolCommand.run(["send", "coder", "hi", "--expires", "10m ago"], in: spool).status == 64)
   }
 
   // MARK: What is shown

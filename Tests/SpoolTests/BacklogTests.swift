@@ -45,6 +45,38 @@ import Testing
     #expect(try Doctor(fixture.spool).remarks().contains { $0.contains("coder has 1 waiting, and no more may") })
   }
 
+  @Test func `a claim that nobody has any more is no taker, and is told of though nothing else waits`() throws {
+    let fixture = try Fixture("coder") { $0.leaseSeconds = 1 }
+    try fixture.send("1")
+    _ = try #require(try fixture.inbox(detached: true).receive())
+    func backlog() throws -> Backlog { try fixture.spool.backlog(of: fixture.bot()) }
+    #expect(try backlog().claimed == 1 && backlog().lapsed == 0 && !backlog().isAbandoned)
+    #expect(try eventually { try backlog().lapsed == 1 })
+    #expect(try backlog().isAbandoned)
+    #expect(
+      try Doctor(fixture.spool).remarks().contains { $0.hasPrefix("coder has 1 in hand that nobody has any more") })
+    try fixture.send("2")
+    let remarks = try Doctor(fixture.spool).remarks().joined(separator: "\n")
+    #expect(remarks.contains("1 waiting") && remarks.contains("1 in hand that nobody has any more"), "\(remarks)")
+  }
+
+  @Test func `what waits for its time can be called off`() throws {
+    let fixture = try Fixture("coder")
+    let due = Timestamp(microseconds: Clock.wall()).advanced(bySeconds: 3600)
+    let id = try fixture.send("later") { $0.notBefore = due }
+    #expect(try fixture.spool.backlog(of: fixture.bot()).nextDue == due)
+    #expect(try fixture.spool.ackDelayed(fixture.bot()) == 1)
+    #expect(try fixture.spool.backlog(of: fixture.bot()).total == 0)
+    #expect(try fixture.kinds(of: id) == [.messageSent, .messageAcked])
+    try fixture.spool.unregister(fixture.bot())
+  }
+
+  @Test func `the doctor tells of values that can't be read`() throws {
+    let fixture = try Fixture()
+    try Plain.write("\(fixture.path)/state/bad.json", "{bad")
+    #expect(try Doctor(fixture.spool).remarks().contains { $0.contains("bad.json is no value") })
+  }
+
   @Test func `the doctor tells programs of it, too`() throws {
     let fixture = try Fixture("coder", "idle")
     for number in 1...3 { try fixture.send("\(number)") }

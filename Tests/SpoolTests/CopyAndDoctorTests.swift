@@ -173,7 +173,6 @@ import Testing
     #expect(left.findings.map(\.path) == ["bots/c/card.json"])
     #expect(fixture.names("tmp", of: "a").isEmpty)
     #expect(try fixture.drain("a").sorted() == ["to all", "waiting", "x"])
-    #expect(!(try Doctor(fixture.spool).remarks()).isEmpty)
   }
 
   @Test func `what was put among the claims by hand takes no other's place in the inbox`() throws {

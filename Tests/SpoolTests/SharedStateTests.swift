@@ -228,6 +228,23 @@ import Testing
     #expect(try one.next(waiting: 10) == other)
   }
 
+  /// Without an event it is told at the next look, up to five seconds later.
+  @Test(arguments: [false, true])
+  func `a deletion is an event, too`(byHand: Bool) throws {
+    let fixture = try Fixture()
+    try fixture.spool.setState(key(), to: json("1"))
+    let watcher = try StateWatcher(fixture.spool)
+    // A look is just over, so that none is due while the deletion is waited for.
+    #expect(try watcher.next(waiting: 0) == nil)
+    if byHand {
+      #expect(unlink("\(fixture.path)/state/light.json") == 0)
+    } else {
+      try fixture.spool.deleteState(key())
+    }
+    let told = try watcher.next(waiting: 4)
+    #expect(told?.key == (try key()) && told?.value == nil)
+  }
+
   @Test func `a key that can't be told keeps a watcher from no other`() throws {
     let fixture = try Fixture()
     try fixture.spool.setState(key(), to: json("1"))

@@ -20,7 +20,7 @@ extension Verb {
   ) { invocation in
     try invocation.expect(atMost: 1)
     let spool = try invocation.spool()
-    var message = Message(content: try invocation.text(operand: 0))
+    var message = Message(content: try invocation.spokenText(operand: 0))
     message.to = [Coordinator.bot.description]
     message.type = .request
     message.conversation = invocation.value("--conversation")
@@ -34,8 +34,8 @@ extension Verb {
       card.description = "asks by spool ask"
       try spool.register(card)
     }
-    // One that was started just now has a second to begin.
-    let patience = Clock.sinceBoot() + 1_000_000_000
+    // One that was started just now has a second to begin, while there is time to wait anyway.
+    let patience = Clock.sinceBoot() + (invocation.has("--no-wait") ? 0 : 1_000_000_000)
     while !spool.coordinatorIsUp, Clock.sinceBoot() < patience { usleep(20_000) }
     if !spool.coordinatorIsUp { Output.talk("no coordinator is running; the request waits for one: spool coordinate") }
     if invocation.has("--no-wait") {

@@ -84,15 +84,15 @@ extension Verb {
     for segment in report.kept {
       output.line("\(segment.path) \(SizeText.short(segment.bytes)): stays, it \(segment.reason ?? "")")
     }
-    if let dead = others.dead { output.line("\(dead) dead letters \(verb)") }
-    if let aside = others.aside { output.line("\(aside) files in quarantine/ \(verb)") }
-    if let tasks = others.tasks { output.line("\(tasks) tasks \(verb)") }
+    if let dead = others.dead { output.line("\(Output.count(dead, "dead letter")) \(verb)") }
+    if let aside = others.aside { output.line("\(Output.count(aside, "file")) in quarantine/ \(verb)") }
+    if let tasks = others.tasks { output.line("\(Output.count(tasks, "task")) \(verb)") }
     guard wish.olderThan != nil || wish.keepBytes != nil else { return }
     let left = report.bytesBefore - report.bytesRemoved
     let since = report.since.map { ", with all since \(TimeText.local($0))" } ?? ""
-    let keys = report.keys > 0 ? ", and \(report.keys) idempotency keys" : ""
+    let keys = report.keys > 0 ? ", and \(Output.count(report.keys, "idempotency key"))" : ""
     output.line(
-      "\(report.removed.count) segments of \(SizeText.short(report.bytesRemoved))\(keys) \(verb); the log has "
+      "\(Output.count(report.removed.count, "segment")) of \(SizeText.short(report.bytesRemoved))\(keys) \(verb); the log has "
         + "\(SizeText.short(left))\(since)")
   }
 

@@ -69,10 +69,14 @@ extension Verb {
         }
       }
     } else {
-      for remark in try doctor.remarks() { output.line(remark.escapedForTerminal()) }
-      let checked = "looked at \(report.messagesLookedAt) messages"
+      for line in try doctor.surroundings() { output.line(line.escapedForTerminal()) }
+      let remarks = try doctor.remarks()
+      for remark in remarks { output.line(remark.escapedForTerminal()) }
+      let checked = "looked at \(Output.count(report.messagesLookedAt, "message"))"
       if report.count == 0, spool.logProblem != nil {
         output.line("nothing is wrong as far as can be seen without writing; \(checked)")
+      } else if report.count == 0, !remarks.isEmpty {
+        output.line("nothing to repair, and \(Output.count(remarks.count, "thing")) to look at; \(checked)")
       } else if report.count == 0 {
         output.line(output.styled("all is well", .green) + "; \(checked)")
       } else if isRepairing, left == 0 {

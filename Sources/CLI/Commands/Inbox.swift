@@ -4,16 +4,20 @@ import SpoolFormat
 extension Verb {
   static let inbox = Verb(
     name: "inbox", summary: "show what waits in a bot's inbox, and what is in hand; takes nothing",
-    usage: "BOT [--limit N | --clear]",
+    usage: "BOT [--limit N | --clear [--delayed]]",
     options: [
       .value("--limit", "N", "at most so many of each (100)"),
       .flag("--clear", "ack everything that waits, unread"),
+      .flag("--delayed", "with --clear: what waits for its time, too"),
     ],
     example: "spool inbox coder", exits: "0 done, 1 it is empty, 67 no such bot, 69 no spool"
   ) { invocation in
     try invocation.expect(atMost: 1)
     let name = try invocation.operand(0, "BOT")
     if invocation.has("--clear"), invocation.has("--limit") { throw UsageError("--clear or --limit, not both") }
+    guard invocation.has("--clear") || !invocation.has("--delayed") else {
+      throw UsageError("--delayed goes with --clear")
+    }
     let limit = try invocation.number("--limit", in: 1...1_000_000) ?? 100
     let spool = try invocation.spool()
     let bot = try spool.bot(named: name)
@@ -40,6 +44,7 @@ extension Verb {
       try spool.ack(bot, claim.name, output: "cleared unread")
       count += 1
     }
+    if invocation.has("--delayed") { count += try spool.ackDelayed(bot) }
     let delayed = try spool.backlog(of: bot).delayed
     if invocation.isJSON {
       invocation.output.object { writer in
@@ -48,9 +53,9 @@ extension Verb {
         writer.member("delayed", delayed)
       }
     } else {
-      let left = delayed > 0 ? "; \(delayed) whose time is yet to come \(delayed == 1 ? "is" : "are") left" : ""
+      let left = delayed > 0 ? "; \(delayed) whose time is yet to come left: spool inbox \(bot) --clear --delayed" : ""
       Output.talk(
-        "cleared \(count == 1 ? "a message" : "\(count) messages"); the log keeps them: spool log --bot \(bot)\(left)")
+        "cleared \(Output.count(count, "message")); the log keeps them: spool log --bot \(bot)\(left)")
     }
     return count == 0 ? .nothing : .done
   }

@@ -24,8 +24,13 @@ extension Verb {
       Output.talk("set aside: \(aside.reason.escapedForTerminal()) (see: \(spool.path)/quarantine/\(aside.name))")
     }
     guard let claim else {
-      let inHand = (try? spool.backlog(of: bot).claimed) ?? 0
-      Output.talk("nothing waits for \(bot)" + (inHand > 0 ? "; \(inHand) in hand: spool inbox \(bot)" : ""))
+      let backlog = try? spool.backlog(of: bot)
+      var rest: [String] = []
+      if let backlog, let next = backlog.nextDue {
+        rest.append("\(backlog.delayed) will, from \(TimeText.local(next)) on")
+      }
+      if let backlog, backlog.claimed > 0 { rest.append("\(backlog.claimed) in hand: spool inbox \(bot)") }
+      Output.talk((["nothing waits for \(bot)"] + rest).joined(separator: "; "))
       return .nothing
     }
     show(claim, spool, invocation, inbox.lease)

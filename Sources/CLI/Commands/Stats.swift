@@ -54,11 +54,12 @@ extension Verb {
     }
     output.line("")
     output.line(
-      "\(statistics.messages) messages in \(statistics.conversations) conversations: \(types.joined(separator: ", "))")
+      "\(Output.count(statistics.messages, "message")) in \(Output.count(statistics.conversations, "conversation"))"
+        + (types.isEmpty ? "" : ": \(types.joined(separator: ", "))"))
     if hasTasks {
       let states = TaskState.allCases.filter { statistics.tasks[$0, default: 0] > 0 }
       let counts = states.map { "\(statistics.tasks[$0]!) \(TaskView.name($0))" }.joined(separator: ", ")
-      output.line("\(statistics.tasks.values.reduce(0, +)) tasks: \(counts); FAILED: attempts that did")
+      output.line("\(Output.count(statistics.tasks.values.reduce(0, +), "task")): \(counts); FAILED: attempts that did")
       if let index = fairness(statistics) { output.line("spread of work: \(Output.decimals(index)) (Jain's index)") }
     }
     let mean =

@@ -68,20 +68,24 @@ extension Verb {
     func since(_ moment: Timestamp?) -> String {
       moment.map { TimeText.short(microseconds: max(0, TimeText.now().microseconds - $0.microseconds)) } ?? ""
     }
-    let rows = backlogs.prefix(backlogsShownMax).map { backlog in
+    let waiting = backlogs.filter { $0.total > 0 }
+    let rows = waiting.prefix(backlogsShownMax).map { backlog in
       let limit = backlog.limits.messages.map { "\($0)\(backlog.isFull ? ", full" : "")" } ?? ""
       return row(backlog.bot.description, [backlog], [since(backlog.oldest), "\(backlog.consumers)", limit])
     }
-    let sums = row("all", backlogs, [since(backlogs.compactMap(\.oldest).min()), "", ""])
     output.line("")
-    let ages = Backlog.ages.map { "<" + $0.name } + ["OLDER"]
-    output.table(["BACKLOG", "TOTAL"] + ages + ["LATER", "OLDEST", "TAKERS", "LIMIT"], [sums] + rows)
-    if backlogs.count > rows.count { output.line("and \(backlogs.count - rows.count) more bots: spool status --json") }
+    if !rows.isEmpty {
+      let sums = row("all", waiting, [since(waiting.compactMap(\.oldest).min()), "", ""])
+      let ages = Backlog.ages.map { "<" + $0.name } + ["OLDER"]
+      output.table(["BACKLOG", "TOTAL"] + ages + ["LATER", "OLDEST", "TAKERS", "LIMIT"], [sums] + rows)
+    }
+    if waiting.count > rows.count { output.line("and \(waiting.count - rows.count) more bots: spool status --json") }
     let abandoned = backlogs.filter(\.isAbandoned)
     if !abandoned.isEmpty {
       let names = abandoned.prefix(8).map(\.bot.description).joined(separator: ", ")
       let more = abandoned.count > 8 ? " and \(abandoned.count - 8) more" : ""
-      output.line(output.styled("nobody takes the messages of \(names)\(more): spool work BOT -- PROGRAM", .yellow))
+      let cure = "spool work BOT -- PROGRAM, or spool receive BOT"
+      output.line(output.styled("nobody takes the messages of \(names)\(more): \(cure)", .yellow))
     }
   }
 
@@ -109,6 +113,7 @@ extension Verb {
         invocation.output.line("\(learning.domain)\(who): \(learning.text.escapedForTerminal())")
       }
     }
+    if found.isEmpty { Output.talk("nothing found; what tasks taught is gathered by: spool coordinate") }
     return found.isEmpty ? .nothing : .done
   }
 }

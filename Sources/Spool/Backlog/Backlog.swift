@@ -15,9 +15,14 @@ public struct Backlog: Sendable {
   public private(set) var byAge = [Int](repeating: 0, count: ages.count + 1)
   /// Those whose time is still to come.
   public private(set) var delayed = 0
+  /// When the time of the next one comes; nil when there is none.
+  public private(set) var nextDue: Timestamp?
   /// Since when the oldest could have been taken; nil when none waits.
   public private(set) var oldest: Timestamp?
   public internal(set) var claimed = 0
+  /// Of those claimed, how many nobody has in hand any more: their holder is dead, or no process stands behind them and
+  /// their lease is over. They come back when somebody looks after the bot.
+  public internal(set) var lapsed = 0
   public internal(set) var dead = 0
   public internal(set) var limits = InboxLimits()
   /// Living processes that take the bot's messages.
@@ -27,13 +32,14 @@ public struct Backlog: Sendable {
   /// More would be refused, as far as the number of messages tells.
   public var isFull: Bool { limits.messages.map { total >= $0 } ?? false }
   /// Something waits that nobody takes.
-  public var isAbandoned: Bool { waiting > 0 && consumers == 0 && claimed == 0 }
+  public var isAbandoned: Bool { waiting + lapsed > 0 && consumers == 0 && claimed == lapsed }
 
   init(_ bot: BotName) { self.bot = bot }
 
   mutating func add(since: Timestamp, now: Timestamp) {
     guard since <= now else {
       delayed += 1
+      nextDue = min(nextDue ?? since, since)
       return
     }
     waiting += 1
@@ -69,6 +75,8 @@ extension Backlog {
 extension Spool {
   /// So many dropped files are asked when they were written; the others of an inbox count as just come.
   private static let datedFilesMax = 1000
+  /// So many claims are looked at; the others count as in hand.
+  private static let examinedClaimsMax = 1000
 
   /// What waits for a bot now. Cost: a listing of its inbox, its claims and its dead letters, whatever is in them, in
   /// memory that doesn't grow with it.
@@ -90,11 +98,25 @@ extension Spool {
         }
         backlog.add(since: now.advanced(bySeconds: -Double(max(0, age)) / 1e9), now: now)
       }
-      try root.list(Layout.box(bot, .claimed)) { if EntryName.isDropped($0) { backlog.claimed += 1 } }
+      let lease = (try? card(of: bot))?.leaseSeconds ?? settings.leaseSeconds
+      try root.list(Layout.box(bot, .claimed)) { name in
+        guard EntryName.isDropped(name) else { return }
+        backlog.claimed += 1
+        if backlog.claimed <= Self.examinedClaimsMax, hasLapsed(bot, name, lease) { backlog.lapsed += 1 }
+      }
       try root.list(Layout.box(bot, .dead)) { if EntryName.isDropped($0) { backlog.dead += 1 } }
       backlog.limits = inboxLimits(of: bot)
       backlog.consumers = try presence(of: bot).count { takes(bot, $0) == .messages }
       return backlog
     }
+  }
+
+  /// For people: by when the file was claimed or renewed as the clock on the wall has it. What is done about a lease goes by
+  /// how long it was seen to stand.
+  private func hasLapsed(_ bot: BotName, _ name: UnsafeBufferPointer<UInt8>, _ lease: Double) -> Bool {
+    if let holder = EntryName(name)?.holder, holder.pid != 0 { return isGone(holder) }
+    let path = Layout.entry(bot, .claimed, raw: String(decoding: name, as: UTF8.self))
+    guard let status = (try? root.status(path)) ?? nil else { return false }
+    return Double(Clock.wall() * 1000 &- status.changed) > lease * 1e9
   }
 }

@@ -25,7 +25,9 @@ public final class StateWatcher {
   public init(_ spool: Spool, keys: [StateKey]? = nil, fromNow: Bool = true) throws {
     self.spool = spool
     self.keys = keys.map(Set.init)
-    watcher = try doing("cannot watch the shared values") { try DirectoryWatcher(spool.root) }
+    watcher = try doing("cannot watch the shared values") {
+      try DirectoryWatcher(spool.root, tellsRemovals: true)
+    }
     try watch()
     try lookAtAll()
     if fromNow { changes = [] }

@@ -50,7 +50,10 @@ extension Verb {
     }
     if entries.count > limit { Output.talk("and \(entries.count - limit) more; see: spool group list --limit …") }
     if entries.isEmpty {
-      Output.talk("no such group\(invocation.has("--all") ? "" : "; those that ended too: spool group list --all")")
+      Output.talk(
+        invocation.has("--all")
+          ? "no groups yet; form one with: spool announce TEXT --skill SKILL"
+          : "no groups now; those that ended too: spool group list --all")
     }
     return entries.isEmpty ? .nothing : .done
   }
