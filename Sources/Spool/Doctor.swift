@@ -97,9 +97,14 @@ public struct Doctor {
     for name in try spool.root.names(Layout.box(bot, .tmp)) {
       guard let entry = EntryName(name), let holder = entry.holder, spool.isGone(holder) else { continue }
       let isLogged = try History(spool).sent(entry.id) != nil
-      report.add(
-        Layout.entry(bot, .tmp, entry), "was left by a sender that died",
-        isLogged ? "delivered: the log has it" : "removed: it was never sent")
+      var outcome = isLogged ? "delivered: the log has it" : "removed: it was never sent"
+      // Each of them here: who takes messages goes on with them only for a moment at a time.
+      if repairing {
+        do {
+          if try !spool.settleUnfinishedSend(bot, entry) { outcome = "left: another process is at it" }
+        } catch { outcome = "left: it cannot be settled now: \(error)" }
+      }
+      report.add(Layout.entry(bot, .tmp, entry), "was left by a sender that died", outcome)
     }
     guard repairing else { return }
     // A claim may have stood since an earlier one looked.

@@ -38,7 +38,8 @@ extension Spool {
       // One that can't be looked into keeps nobody from the others.
       guard (try? root.list(Layout.box(bot, .tmp), { if let name = EntryName($0) { names.append(name) } })) != nil
       else { continue }
-      for name in names {
+      // The oldest first: there may be more than there is time for.
+      for name in names.sorted(by: { $0.id < $1.id }) {
         changed = settleIfLeft(bot, name, &observations, limit, until: patience) || changed
       }
     }

@@ -53,6 +53,17 @@ import Testing
     #expect(try fixture.drain("a") == [] && fixture.drain("c") == [])
   }
 
+  @Test func `a repair settles all of them, however many there are`() throws {
+    let fixture = try Fixture("a", "b")
+    let gone = Holder(host: fixture.spool.host, pid: DeadProcess.pid, start: DeadProcess.start)
+    let count = 600
+    for _ in 0..<count { _ = try leave(fixture, to: ["a", "b"], by: gone) }
+    let findings = try Doctor(fixture.spool).examine(repairing: true).findings
+    #expect(findings.count == count && findings.allSatisfy { $0.remedy == "delivered: the log has it" })
+    #expect(fixture.names("tmp", of: "a").isEmpty)
+    #expect(fixture.names("inbox", of: "a").count == count && fixture.names("inbox", of: "b").count == count)
+  }
+
   @Test func `what can't be settled is tried less and less often, and others go on`() throws {
     var observations = LeaseObservations()
     var tries = 0
