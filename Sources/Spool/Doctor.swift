@@ -26,6 +26,7 @@ public struct Doctor {
       try examineTasks(repairing, &report)
       try examineGroups(repairing, &report)
       try examineTemporary(repairing, &report)
+      try examineUndecided(repairing, &report)
       try examineSharing(repairing, &report)
       try examineSegments(repairing, &report)
       let log = try? spool.log
@@ -223,14 +224,6 @@ public struct Doctor {
       if let remark = remark(on: backlog) { remarks.append(remark) }
     }
     return remarks
-  }
-
-  /// Shared values that can't be read.
-  private func valueRemarks() throws -> [String] {
-    try spool.stateKeys().compactMap { key in
-      do { _ = try spool.state(key) } catch let error as SpoolError where error.code == .badData { return "\(error)" }
-      return nil
-    }
   }
 
   private func settingsRemarks() throws -> [String] {

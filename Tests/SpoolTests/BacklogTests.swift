@@ -71,12 +71,6 @@ import Testing
     try fixture.spool.unregister(fixture.bot())
   }
 
-  @Test func `the doctor tells of values that can't be read`() throws {
-    let fixture = try Fixture()
-    try Plain.write("\(fixture.path)/state/bad.json", "{bad")
-    #expect(try Doctor(fixture.spool).remarks().contains { $0.contains("bad.json is no value") })
-  }
-
   @Test func `the doctor tells programs of it, too`() throws {
     let fixture = try Fixture("coder", "idle")
     for number in 1...3 { try fixture.send("\(number)") }

@@ -60,7 +60,7 @@ import Testing
     for _ in 0..<count { _ = try leave(fixture, to: ["a", "b"], by: gone) }
     let findings = try Doctor(fixture.spool).examine(repairing: true).findings
     #expect(findings.count == count && findings.allSatisfy { $0.remedy == "delivered: the log has it" })
-    #expect(fixture.names("tmp", of: "a").isEmpty)
+    #expect(fixture.names("tmp", of: "a").count == 0)
     #expect(fixture.names("inbox", of: "a").count == count && fixture.names("inbox", of: "b").count == count)
   }
 
