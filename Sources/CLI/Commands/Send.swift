@@ -32,7 +32,11 @@ extension Verb {
       """,
     exits:
       "0 kept (prints its id), 1 nobody subscribes, 65 bad JSON or name, 67 no such bot, 69 no spool, 75 no room, full, or nobody there",
-    notes: routingNotes
+    notes: """
+      TO is a bot, team (all bots but the sender), '#builds' (who subscribes to that topic; quote the #), or any:…, or several
+      of these with commas between them.
+      \(routingNotes)
+      """
   ) { invocation in
     try invocation.expect(atMost: 2)
     let to = try invocation.operand(0, "TO").split(separator: ",").map(String.init)

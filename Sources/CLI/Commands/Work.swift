@@ -53,7 +53,8 @@ extension Verb {
       {"group", "text", "skills", "deadline", "load", "capacity", "offer" or "refuse" …} and prints {"offer":
       {"skills":["swift:expert"],"price":1,"seconds":60}} or {"refuse":"why"}.
 
-      SIGTERM finishes what is in hand; a second one kills it and puts it back.
+      SIGTERM finishes what is in hand; a second one kills it and puts it back. When the worker is killed with -9 its
+      program dies with it, and what that had started does not: it may still run when the next worker begins anew.
       """
   ) { invocation in
     try invocation.expect(atMost: 1)
