@@ -43,6 +43,8 @@ public final class Coordinator {
   var reserved: Set<MessageID> = []
   /// Those whose time has come.
   var toAssign = Agenda<MessageID>()
+  /// Pending tasks that weren't there when they were to be assigned.
+  var missed: Set<MessageID> = []
   /// Tasks of bots that are gone, which go to others.
   var toRelease = Agenda<MessageID>()
   /// Goals that are this coordinator's to finish.

@@ -84,9 +84,12 @@ extension Coordinator {
       guard let task = board.live[decision.task] else { continue }
       let score = Self.reason(decision)
       do {
-        // Nil: somebody was first; where it went, an event tells, or the next listing.
         let assigned = try spool.assign(task.entry, to: decision.bot, by: Self.bot.description, reason: score)
-        guard let assigned else { continue }
+        guard let assigned else {
+          // Somebody was first. Where it went, an event tells, or the next listing; it may come back, too.
+          missed.insert(decision.task)
+          continue
+        }
         try noteMove(assigned)
         report(
           .assigned(
@@ -137,7 +140,11 @@ extension Coordinator {
     }
     work(off: \.toAssign, now) { id in
       guard let task = board.live[id], task.entry.state == .pending, let bot = task.record.assignTo else { return }
-      if let assigned = try spool.assign(task.entry, to: bot, by: Self.bot.description) { try noteMove(assigned) }
+      guard let assigned = try spool.assign(task.entry, to: bot, by: Self.bot.description) else {
+        missed.insert(id)
+        return
+      }
+      try noteMove(assigned)
     }
   }
 }

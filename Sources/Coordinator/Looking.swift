@@ -54,6 +54,7 @@ extension Coordinator {
 
   func forget(_ id: MessageID) {
     scheduler.remove(id)
+    missed.remove(id)
     board.forget(id)
   }
 
@@ -61,6 +62,10 @@ extension Coordinator {
   /// - Parameter isChanged: what its file says may be new, though it stands where it stood: why it is blocked, say.
   func noteMove(_ entry: TaskEntry, isChanged: Bool = false) throws {
     let isKnown = board.isKnown(entry)
+    // It is back where it was.
+    if missed.remove(entry.id) != nil, isKnown, let task = board.live[entry.id] {
+      updateScheduler(entry, task.record, entry)
+    }
     guard !isKnown || (isChanged && entry.state == .blocked) else { return }
     if !isKnown { pace.noteChange() }
     let before = board.live[entry.id]
