@@ -107,6 +107,27 @@ import Testing
     #expect(play.stage.problems.contains { $0.contains("\(unreadable)") })
   }
 
+  @Test(arguments: [
+    #""skills": [\#((1...40).map { "\"s\($0)\"" }.joined(separator: ","))]"#,
+    #""skills": ["ml"], "min_group": 9, "max_group": 3"#, #""skills": ["ml"], "max_group": 1152921504606846976"#,
+    #""skills": ["ml"], "depth": 9"#,
+  ])
+  func `a group's file past what an announcement may say stops nobody`(members: String) throws {
+    let play = try Play(["ada": "ml:expert"])
+    let now = Timestamp(microseconds: Clock.wall())
+    let id = MessageID(time: now.advanced(bySeconds: -60), random: 1)
+    let name = EntryName(urgency: 5, id: id, attempt: 1)
+    let text = """
+      {"id": "\(id)", "text": "x", \(members), "if_uncovered": "fail", \
+      "deadline": "\(now.advanced(bySeconds: 3600).rfc3339)"}
+      """
+    try Scratch.write(text, to: "\(play.stage.path)/groups/forming/\(name)")
+    try play.require("it is told of") { play.stage.problems.contains { $0.contains("\(name)") } }
+    let other = try play.announce("ml")
+    try play.joins("ada", "ml")
+    try play.require("the other is formed") { try play.state(other) == .active }
+  }
+
   @Test func `a group whose file has no room for why it failed ends all the same`() throws {
     let play = try Play(["ada": "ml:expert"])
     let id = try play.announce("ml", seconds: 4)

@@ -54,6 +54,12 @@ public struct Announcement: Sendable, Hashable {
         throw FormatError("the context can't be handed on: \(error.reason)")
       }
     }
+    try checkLimits()
+    guard deadline > now else { throw FormatError("the deadline \(deadline.rfc3339) is past") }
+  }
+
+  /// What holds for one from a group's file as well, which anybody may have written: else it couldn't be reckoned with.
+  func checkLimits() throws(FormatError) {
     guard 1...Self.skillsMax ~= skills.count else {
       throw FormatError("an announcement names 1 to \(Self.skillsMax) skills, and this one \(skills.count)")
     }
@@ -61,7 +67,6 @@ public struct Announcement: Sendable, Hashable {
       throw FormatError(
         "a group of \(sizeMin) to \(sizeMax) members: the least is 1 and the most \(Self.sizeLimit), in this order")
     }
-    guard deadline > now else { throw FormatError("the deadline \(deadline.rfc3339) is past") }
     guard 1...Self.depthMax ~= depth else {
       throw FormatError(
         "parts of parts may be announced \(Self.depthMax) deep, and this would be \(depth): do it, or fail it")

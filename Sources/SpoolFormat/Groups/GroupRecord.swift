@@ -100,6 +100,7 @@ extension GroupRecord {
       throw FormatError("a group has an \"id\" and a \"text\"")
     }
     var announcement = try Announcement(text, value, deadline: nil)
+    try announcement.checkLimits()
     announcement.from = value["from"]?.string
     announcement.priority = value["priority"]?.int.flatMap(Priority.init(value:)) ?? .normal
     announcement.context = value["context"]?.text
