@@ -275,7 +275,6 @@ public final class Coordinator {
     deadline = min(
       deadline, toSettle.nextDue, toAssign.nextDue, toRelease.nextDue, toFinish.nextDue, toCancel.nextDue,
       toTell.nextDue, toEscalate.nextDue, toAcknowledge.nextDue)
-    if !outcomes.isCurrent { deadline = 0 }
     do { try poll.wait(until: deadline) } catch { throw SpoolError("cannot wait for events", error) }
     requests.respond(to: poll)
   }

@@ -123,20 +123,22 @@ extension Coordinator {
 
   func readLog(_ now: Int) throws {
     let wall = Clock.wall()
-    let news = try outcomes.readOn { event, entry in
-      handMoves.noteLogged(entry, now: now)
-      switch event.kind {
-      case .taskCompleted:
-        guard let bytes = event.taskBytes, let record = try? TaskRecord(parsing: bytes) else { return }
-        if !record.learnings.isEmpty { lessons.append((record, event.text("bot"), event.time)) }
-      case .taskFailed, .taskCancelled, .taskMoved:
-        let isNews = wall - event.time.microseconds < Self.newsMicroseconds
-        if isNews, entry.state == .failed || entry.state == .cancelled { toTell.insert(entry) }
-      default: break
+    defer { saveOutcomes(now) }
+    // What could be read counts, even when another host's log can't be.
+    attempt {
+      try outcomes.readOn(learn: { scheduler.learn($0) }) { event, entry in
+        handMoves.noteLogged(entry, now: now)
+        switch event.kind {
+        case .taskCompleted:
+          guard let bytes = event.taskBytes, let record = try? TaskRecord(parsing: bytes) else { return }
+          if !record.learnings.isEmpty { lessons.append((record, event.text("bot"), event.time)) }
+        case .taskFailed, .taskCancelled, .taskMoved:
+          let isNews = wall - event.time.microseconds < Self.newsMicroseconds
+          if isNews, entry.state == .failed || entry.state == .cancelled { toTell.insert(entry) }
+        default: break
+        }
       }
     }
-    for outcome in news { scheduler.learn(outcome) }
-    saveOutcomes(now)
     while let lesson = lessons.first {
       try Learnings(spool).keep(lesson.task, bot: lesson.bot, time: lesson.at)
       lessons.removeFirst()

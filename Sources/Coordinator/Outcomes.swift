@@ -19,6 +19,7 @@ struct Outcomes {
   private var savesAt = 0
   private var hasChanged = false
   private var looksForHostsAt = 0
+  private var readsAt = 0
 
   var team: TeamRecord { book.team }
   /// Whether it has caught up with the log once.
@@ -32,27 +33,32 @@ struct Outcomes {
   }
 
   /// Reads on.
-  /// - Parameter body: called with each event about a task, and where that stands since.
-  /// - Returns: how attempts ended, which `team` has taken in already.
-  mutating func readOn(_ body: (LogEvent, TaskEntry) -> Void) throws -> [TaskOutcome] {
+  /// - Parameters:
+  ///   - learn: called with how each attempt ended, which `team` takes in, too.
+  ///   - body: called with each event about a task, and where that stands since.
+  /// - Throws: that a host's log can't be read, after those of all others were.
+  mutating func readOn(learn: (TaskOutcome) -> Void, _ body: (LogEvent, TaskEntry) -> Void) throws {
     let now = Clock.sinceBoot()
+    // Should it fail, not at once again.
+    readsAt = now + Coordinator.pauseNanoseconds
     if now >= looksForHostsAt {
       looksForHostsAt = now + 2_000_000_000
       try book.addNewHosts()
     }
-    var events: [(LogEvent, TaskEntry)] = []
     let seen = seen
-    let (lessons, _) = try book.readOn(limit: Self.eventsPerTurn) { event, host, place in
+    var hasRead = false
+    defer { if book.hasChanged || hasRead { hasChanged = true } }
+    _ = try book.readOn(limit: Self.eventsPerTurn) { event, host, place, lesson in
+      if case .outcome(let outcome) = lesson?.what { learn(outcome) }
       guard event.kind.isOfTask, seen[host].map({ place >= $0 }) ?? true, let entry = event.entry else { return }
-      events.append((event, entry))
+      hasRead = true
+      body(event, entry)
     }
-    for (event, entry) in events { body(event, entry) }
-    if book.hasChanged || !events.isEmpty { hasChanged = true }
-    return lessons.compactMap { if case .outcome(let outcome) = $0.what { outcome } else { nil } }
+    readsAt = 0
   }
 
-  /// When there is something to save, when that is due; nanoseconds since boot.
-  var nextDue: Int { hasChanged ? savesAt : .max }
+  /// When to read on at the latest, or to save what there is; nanoseconds since boot.
+  var nextDue: Int { isCurrent ? hasChanged ? savesAt : .max : readsAt }
 
   /// Saves it, if it is time to. Losing it costs no more than reading the log again.
   /// - Parameter isSettled: whether what was read was acted on; if not, it is saved later.

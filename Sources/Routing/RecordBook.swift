@@ -26,6 +26,8 @@ public struct RecordBook {
   private var carried: [BotName: Int] = [:]
   /// Whether everything was read to the end at least once.
   public private(set) var isCurrent = false
+  /// Whether everything was when it was last read: only then is `base` up to where the records are.
+  private var isAtEnd = false
 
   /// Opens the records as they are kept; `catchUp` brings them up to the present.
   /// Cost: the record of each bot is read.
@@ -90,43 +92,45 @@ public struct RecordBook {
   public mutating func catchUp() throws {
     try follower.addNewHosts()
     // In parts, because each returns what it learned.
-    while try readOn(limit: 10_000, { _, _, _ in }).hasMore {}
+    while try readOn(limit: 10_000, { _, _, _, _ in }) {}
     try? save()
   }
 
   /// Reads on, without keeping it yet.
-  /// - Parameter body: called with every event, its host, and where its line begins.
-  /// - Returns: what is new to the records; and whether there may be more.
+  /// - Parameter body: called with every event, its host, where its line begins, and what of it is new to the records. Also
+  ///   when this throws then: nothing is read twice.
+  /// - Returns: whether there may be more.
   public mutating func readOn(
-    limit: Int = .max, _ body: (LogEvent, _ host: String, _ place: LogFollower.Position) throws -> Void
-  ) throws -> (lessons: [Lesson], hasMore: Bool) {
-    var lessons: [Lesson] = []
+    limit: Int = .max, _ body: (LogEvent, _ host: String, _ place: LogFollower.Position, Lesson?) throws -> Void
+  ) throws -> Bool {
     // Out of here while they are changed, so that nothing of them is copied.
-    var (follower, team) = (self.follower, self.team)
-    self.team = TeamRecord()
-    defer { (self.follower, self.team) = (follower, team) }
+    var (follower, team, changed) = (self.follower, self.team, self.changed)
+    (self.team, self.changed) = (TeamRecord(), [])
+    defer { (self.follower, self.team, self.changed) = (follower, team, changed) }
     let (own, base) = (own, base)
+    isAtEnd = false
     let now = Timestamp(microseconds: Clock.wall())
     let isCredible = spool.credible()
     let hasMore = try follower.take(
       limit: limit,
       withPlaces: { event, host, place in
+        var news: Lesson?
         if let lesson = Lesson(event, now: now), isCredible(event),
           (own[lesson.bot] ?? base)[host].map({ place >= $0 }) ?? true
         {
           team.count(lesson)
-          lessons.append(lesson)
+          changed.insert(lesson.bot)
+          news = lesson
         }
-        try body(event, host, place)
+        try body(event, host, place, news)
       })
-    for lesson in lessons { changed.insert(lesson.bot) }
     if !hasMore {
-      isCurrent = true
+      (isCurrent, isAtEnd) = (true, true)
       // Everybody's is read up to here.
       self.base = Self.later(base, follower.positions)
       self.own = [:]
     }
-    return (lessons, hasMore)
+    return hasMore
   }
 
   /// Looks for hosts that have begun to write since.
@@ -141,7 +145,7 @@ public struct RecordBook {
 
   /// Writes the records that have changed, and then how far the log was read. Nothing when it wasn't read to its end.
   public mutating func save() throws {
-    guard isCurrent, own.isEmpty, hasChanged || base != savedBase else { return }
+    guard isAtEnd, own.isEmpty, hasChanged || base != savedBase else { return }
     let positions = base
     for bot in changed.sorted() where carried[bot] == nil {
       let record = team.bots[bot] ?? BotRecord()

@@ -42,27 +42,29 @@ public struct LogFollower {
   /// Calls `body` with each event that is new since the last call, at most `limit`; each host's in their order.
   /// - Returns: whether there may be more.
   public mutating func take(limit: Int = .max, _ body: (LogEvent) throws -> Void) throws -> Bool {
-    var left = limit
-    for host in cursors.keys.sorted() {
-      while left > 0, let (event, _) = try doing("cannot follow the log", { try cursors[host]!.pop() }) {
-        left -= 1
-        try body(event)
-      }
-    }
-    return left == 0
+    try take(limit: limit) { event, _, _ in try body(event) }
   }
 
   /// As `take`, with the host in whose log each event stands, and where its line begins.
+  /// - Throws: that a host's log can't be read, after those of all others were.
   public mutating func take(
     limit: Int = .max, withPlaces body: (LogEvent, _ host: String, _ place: Position) throws -> Void
   ) throws -> Bool {
     var left = limit
+    var trouble: (any Error)?
     for host in cursors.keys.sorted() {
-      while left > 0, let (event, place) = try doing("cannot follow the log", { try cursors[host]!.pop() }) {
+      while left > 0 {
+        let next: (event: LogEvent, position: LogCursor.Position)?
+        do { next = try doing("cannot follow the log") { try cursors[host]!.pop() } } catch {
+          trouble = trouble ?? error
+          break
+        }
+        guard let (event, place) = next else { break }
         left -= 1
         try body(event, host, Position(segment: place.segment.start.compact, offset: place.offset))
       }
     }
+    if let trouble { throw trouble }
     return left == 0
   }
 

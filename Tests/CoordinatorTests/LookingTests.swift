@@ -8,6 +8,21 @@ import Testing
 
 @testable import Coordinator
 
+/// Until it ends, opening the file fails with EAGAIN. C: fcntl(2), F_SETLEASE.
+private struct Lease {
+  private let descriptor: CInt
+
+  init(on path: String) throws {
+    descriptor = open(path, O_RDWR | O_CLOEXEC)
+    let (setSignal, setLease) = (CInt(10), CInt(1024))
+    // Whoever opens it would else raise SIGIO, which kills; this one is ignored.
+    try #require(fcntl(descriptor, setSignal, SIGURG) == 0)
+    try #require(fcntl(descriptor, setLease, CInt(F_WRLCK)) == 0)
+  }
+
+  func end() { close(descriptor) }
+}
+
 /// What a coordinator makes of files that come, go, come back, or can't be read.
 @Suite(.waiting) struct LookingTests {
   @Test(arguments: [nil, "coder"] as [BotName?])
@@ -28,5 +43,27 @@ import Testing
     #expect(try stage.turns(until: isDue))
     #expect(rename(away, there) == 0)
     #expect(try stage.turns { try stage.spool.findTask(task.id)?.bot == bot })
+  }
+
+  @Test func `what one host's log says counts though another's can't be read for a moment`() throws {
+    let stage = try Stage()
+    let coder = try stage.bot("coder")
+    try stage.spool.register(Card(name: Coordinator.human))
+    // After this host's own by name.
+    let other = "\(stage.path)/log/zzzz"
+    #expect(mkdir(other, 0o755) == 0)
+    let segment = "\(other)/20261123T110000.000000Z.jsonl"
+    try Plain.write(segment, "")
+    let next = try stage.restarted()
+    #expect(try stage.turns(next) { next.outcomes.isCurrent })
+    let task = try stage.add { $0.attemptsMax = 1 }
+    let started = try #require(try stage.spool.start(task, bot: coder, worker: stage.spool.holder))
+    #expect(try stage.spool.fail(started, error: "it can't be done") != nil)
+    let lease = try Lease(on: segment)
+    #expect(try stage.turns(next) { stage.problems.contains { $0.contains("cannot follow the log") } })
+    lease.end()
+    #expect(try stage.turns(next) { try stage.messages(to: "human").count == 1 })
+    #expect(next.outcomes.team.together.all.tried == 1)
+    #expect(try stage.events(.taskMoved).isEmpty)
   }
 }

@@ -77,7 +77,7 @@ import Testing
 
   private func anew() throws -> TeamRecord {
     var book = try RecordBook(spool, anew: true)
-    while try book.readOn({ _, _, _ in }).hasMore {}
+    while try book.readOn({ _, _, _, _ in }) {}
     return book.team
   }
 
@@ -123,7 +123,7 @@ import Testing
       for _ in 0..<3 { try something(&random) }
       // One has read this far, and writes only after the other has read further and written.
       var slow = try RecordBook(spool)
-      while try slow.readOn({ _, _, _ in }).hasMore {}
+      while try slow.readOn({ _, _, _, _ in }) {}
       for _ in 0..<3 { try something(&random) }
       let files = ["coder", "tester"].map(file) + ["\(path)/records.json"]
       _ = try caughtUp()
