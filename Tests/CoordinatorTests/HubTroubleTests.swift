@@ -128,6 +128,38 @@ import Testing
     try play.require("the other is formed") { try play.state(other) == .active }
   }
 
+  @Test func `groups that others have cost no reading, and one that nobody has is announced again`() throws {
+    let play = try Play(["ada": "ml:expert"])
+    let hub = try #require(play.stage.coordinator.hub)
+    let inbox = "\(play.stage.path)/bots/hub/inbox"
+    let now = Timestamp(microseconds: Clock.wall())
+    func add(_ number: UInt64, isAnnounced: Bool) throws {
+      let announcement = Announcement(
+        "x", skills: [try Card.Skill(parsing: "ml")], deadline: now.advanced(bySeconds: 60))
+      let id = MessageID(time: now.advanced(bySeconds: -60), random: number)
+      _ = try play.spool.addGroup(GroupRecord(id: id, announcement), term: 1)
+      let name = EntryName(urgency: 5, id: id, attempt: 1)
+      if isAnnounced {
+        try Scratch.write(String(decoding: announcement.message.encoded, as: UTF8.self), to: "\(inbox)/\(name)")
+      }
+    }
+    for number in 1...40 { try add(UInt64(number), isAnnounced: true) }
+    let before = try Self.reads()
+    try hub.findOrphans()
+    #expect(try Self.reads() - before < 10)
+    #expect(Plain.names(inbox).count == 40)
+    try add(99, isAnnounced: false)
+    try hub.findOrphans()
+    #expect(Plain.names(inbox).count == 41)
+  }
+
+  /// Calls of read(2) and its like that this thread has made.
+  private static func reads() throws -> Int {
+    let line = try #require(
+      try Plain.text("/proc/thread-self/io").split(separator: "\n").first { $0.hasPrefix("syscr") })
+    return try #require(Int(line.split(separator: " ")[1]))
+  }
+
   @Test func `a group whose file has no room for why it failed ends all the same`() throws {
     let play = try Play(["ada": "ml:expert"])
     let id = try play.announce("ml", seconds: 4)

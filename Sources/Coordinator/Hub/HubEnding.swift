@@ -186,17 +186,20 @@ extension Hub {
 
   /// Groups that live and whose announcement nobody has: put back by hand, or left by an `rm`. They are announced again.
   func findOrphans() throws {
-    let live = try spool.groups(in: [.forming, .active, .completed]).filter { groups[$0.id] == nil }
-    guard !live.isEmpty else { return }
     let now = Timestamp(microseconds: Clock.wall())
-    for entry in live where now.seconds(since: entry.id.time) > 5 {
+    let live = try spool.groups(in: [.forming, .active, .completed]).filter {
+      groups[$0.id] == nil && now.seconds(since: $0.id.time) > 5
+    }
+    guard !live.isEmpty else { return }
+    let announced = try spool.announced(among: Set(live.map(\.id)))
+    for entry in live where !announced.contains(entry.id) {
       // One that can't be read keeps no other.
       attempt { try announceAgain(entry) }
     }
   }
 
   private func announceAgain(_ entry: GroupEntry) throws {
-    guard try !spool.isAnnounced(entry.id), let record = try spool.record(of: entry) else { return }
+    guard let record = try spool.record(of: entry) else { return }
     // Back from where it had ended: what no group can do is undone.
     if let last = try History(spool).lastOfGroup(entry.id)?.group, last.name == entry.name, last.state != entry.state {
       guard try spool.acknowledgeMove(entry, from: last) == entry else { return }
