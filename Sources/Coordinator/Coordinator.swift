@@ -226,7 +226,7 @@ public final class Coordinator {
     }
     guard let oldest = parents.map(\.entry.id.time).min() else { return }
     for entry in try spool.tasks(in: [.completed, .failed, .cancelled]) where entry.id.time >= oldest {
-      board.addChild(entry.id, of: try readable(entry)?.parent)
+      attempt { board.addChild(entry.id, of: try readable(entry)?.parent) }
     }
   }
 

@@ -7,7 +7,7 @@ import SpoolFormat
 extension Coordinator {
   func look(_ now: Int) throws {
     if let moves = try watcher.takeMoves() {
-      for entry in moves { try noteMove(entry, isChanged: true) }
+      for entry in moves { attempt { try noteMove(entry, isChanged: true) } }
     } else {
       nextListing = 0
     }
@@ -28,13 +28,14 @@ extension Coordinator {
     var seen: Set<MessageID> = []
     for entry in try spool.tasks(in: includingEnded ? TaskState.allCases : TaskState.live) {
       seen.insert(entry.id)
-      try noteMove(entry)
+      // One that can't be read for a moment keeps no other from being seen; the next listing tries it again.
+      attempt { try noteMove(entry) }
     }
     // What isn't where it was, and not among the living: it has ended, is being changed, or was removed.
     let missing = Set(board.missing(from: seen))
     let found = try spool.findTasks(missing)
     for id in missing {
-      if let entry = found[id] { try noteMove(entry) } else { forget(id) }
+      if let entry = found[id] { attempt { try noteMove(entry) } } else { forget(id) }
     }
     if includingEnded {
       board.forgetEnded(but: seen.union(found.keys))

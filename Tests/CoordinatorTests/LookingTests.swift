@@ -66,4 +66,17 @@ private struct Lease {
     #expect(next.outcomes.team.together.all.tried == 1)
     #expect(try stage.events(.taskMoved).isEmpty)
   }
+
+  @Test func `a task that can't be looked at for a moment keeps no other waiting`() throws {
+    let stage = try Stage()
+    try stage.bot("coder", capacity: 9)
+    let (first, second) = (try stage.add("first"), try stage.add("second"))
+    let lease = try Lease(on: "\(stage.path)/\(first.path)")
+    let next = try stage.restarted()
+    #expect(try stage.turns(next) { try stage.state(second) == .assigned })
+    #expect(stage.problems.contains { $0.contains("cannot read \(first.path)") }, "\(stage.problems)")
+    lease.end()
+    next.nextListing = 0
+    #expect(try stage.turns(next) { try stage.state(first) == .assigned })
+  }
 }
