@@ -72,17 +72,17 @@ extension BotRecord {
       rewards += action.reward
       if action.kind == .message {
         deliveries += 1
-        waitedMicroseconds = min(waitedMicroseconds + (action.microseconds ?? 0), WholeNumber.max)
+        waitedMicroseconds = WholeNumber.sum(waitedMicroseconds, action.microseconds ?? 0)
       }
       lastAt = max(lastAt ?? action.at, action.at)
       days.add(1, action.reward, at: action.at)
     }
 
     static func += (left: inout Path, right: Path) {
-      left.count += right.count
-      left.rewards += right.rewards
-      left.deliveries += right.deliveries
-      left.waitedMicroseconds = min(left.waitedMicroseconds + right.waitedMicroseconds, WholeNumber.max)
+      left.count = WholeNumber.sum(left.count, right.count)
+      left.rewards = WholeNumber.sum(left.rewards, right.rewards)
+      left.deliveries = WholeNumber.sum(left.deliveries, right.deliveries)
+      left.waitedMicroseconds = WholeNumber.sum(left.waitedMicroseconds, right.waitedMicroseconds)
       left.lastAt = [left.lastAt, right.lastAt].compactMap { $0 }.max()
       left.days += right.days
     }

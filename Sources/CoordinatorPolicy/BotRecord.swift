@@ -66,7 +66,7 @@ public struct BotRecord: Sendable, Hashable {
     case .delivery(let from, let microseconds):
       seen(lesson.at)
       deliveries += 1
-      waitedMicroseconds = min(waitedMicroseconds + microseconds, WholeNumber.max)
+      waitedMicroseconds = WholeNumber.sum(waitedMicroseconds, microseconds)
       waits.count(microseconds: microseconds)
       let reward = Reward.ofDelivery(microseconds: microseconds)
       note(Action(kind: .message, from: from, reward: reward, microseconds: microseconds, at: lesson.at))
@@ -101,11 +101,11 @@ public struct BotRecord: Sendable, Hashable {
     mergeTallies(other)
     firstSeen = [firstSeen, other.firstSeen].compactMap { $0 }.min()
     lastSeen = [lastSeen, other.lastSeen].compactMap { $0 }.max()
-    lessons += other.lessons
-    actions += other.actions
-    rewards += other.rewards
-    deliveries += other.deliveries
-    waitedMicroseconds = min(waitedMicroseconds + other.waitedMicroseconds, WholeNumber.max)
+    lessons = WholeNumber.sum(lessons, other.lessons)
+    actions = WholeNumber.sum(actions, other.actions)
+    rewards = WholeNumber.sum(rewards, other.rewards)
+    deliveries = WholeNumber.sum(deliveries, other.deliveries)
+    waitedMicroseconds = WholeNumber.sum(waitedMicroseconds, other.waitedMicroseconds)
     waits += other.waits
     memory = Array((memory + other.memory).sorted().suffix(Self.memoryMax))
     for (from, path) in other.paths.sorted(by: { $0.key < $1.key })

@@ -24,8 +24,9 @@ public struct Days: Sendable, Hashable {
   }
 
   private mutating func add(_ pair: Pair, day: Int) {
-    days[day, default: Pair()].first += pair.first
-    days[day, default: Pair()].second += pair.second
+    let sum = days[day] ?? Pair()
+    days[day] = Pair(
+      first: WholeNumber.sum(sum.first, pair.first), second: WholeNumber.sum(sum.second, pair.second))
   }
 
   private mutating func prune() {

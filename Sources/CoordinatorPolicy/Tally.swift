@@ -40,9 +40,9 @@ extension BotRecord {
     public var successRate: Double? { tried > 0 ? Double(succeeded) / Double(tried) : nil }
 
     public static func += (left: inout Tally, right: Tally) {
-      left.tried += right.tried
-      left.succeeded += right.succeeded
-      left.microseconds = min(left.microseconds + right.microseconds, WholeNumber.max)
+      left.tried = WholeNumber.sum(left.tried, right.tried)
+      left.succeeded = WholeNumber.sum(left.succeeded, right.succeeded)
+      left.microseconds = WholeNumber.sum(left.microseconds, right.microseconds)
       left.times += right.times
       left.lastAt = [left.lastAt, right.lastAt].compactMap { $0 }.max()
       left.recent = Array((left.recent + right.recent).sorted().suffix(recentMax))
@@ -58,7 +58,7 @@ extension BotRecord {
       guard outcome.succeeded else { return }
       succeeded += 1
       guard let taken = outcome.microseconds else { return }
-      microseconds = min(microseconds + taken, WholeNumber.max)
+      microseconds = WholeNumber.sum(microseconds, taken)
       times.count(microseconds: taken)
     }
 

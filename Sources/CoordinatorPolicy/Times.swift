@@ -30,8 +30,8 @@ public struct Times: Sendable, Hashable {
   }
 
   public static func += (left: inout Times, right: Times) {
-    left.counts.merge(right.counts, uniquingKeysWith: +)
-    left.count += right.count
+    left.counts.merge(right.counts, uniquingKeysWith: WholeNumber.sum)
+    left.count = WholeNumber.sum(left.count, right.count)
   }
 
   /// The middle of the class of the smallest value that a share of all don't exceed (nearest rank); nil of nothing.
@@ -40,7 +40,7 @@ public struct Times: Sendable, Hashable {
     let wanted = max(1, Int((share * Double(count)).rounded(.up)))
     var seen = 0
     for (place, number) in counts.sorted(by: { $0.key < $1.key }) {
-      seen += number
+      seen = WholeNumber.sum(seen, number)
       guard seen >= wanted else { continue }
       let (lower, width) = Self.range(place)
       return lower + width / 2
@@ -54,8 +54,9 @@ public struct Times: Sendable, Hashable {
       guard let lower = Int(member.key), 0...WholeNumber.max ~= lower, let number = member.value.int,
         1...(1 << 50) ~= number
       else { continue }
-      counts[Self.place(lower), default: 0] += number
-      count += number
+      let place = Self.place(lower)
+      counts[place] = WholeNumber.sum(counts[place] ?? 0, number)
+      count = WholeNumber.sum(count, number)
     }
   }
 

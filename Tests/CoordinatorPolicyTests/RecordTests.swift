@@ -306,4 +306,24 @@ import Testing
     let text: String
     init(_ text: String) { self.text = text }
   }
+
+  @Test func `numbers as large as a record may have them add up to no more than that`() throws {
+    let most = WholeNumber.max
+    let times = (0..<9000).map { "\"\($0 * 1000)\": \(1 << 50)" }.joined(separator: ", ")
+    let tally = """
+      {"tried": \(most), "succeeded": \(most), "microseconds": \(most), "times_us": {\(times)}, \
+      "recent": [5], "days": {"2026-11-21": [\(1 << 50), 0]}}
+      """
+    let text = """
+      {"actions": \(most), "rewards": \(most), "deliveries": \(most), "lessons": \(most), "all": \(tally), \
+      "paths": {"user": {"count": \(most), "rewards": \(most), "deliveries": \(most), "waited_us": \(most)}}}
+      """
+    let record = try BotRecord(try JSONValue(parsing: Array(text.utf8)))
+    var team = TeamRecord()
+    for number in 0..<9 { team.merge(record, of: try BotName(parsing: "bot\(number)")) }
+    for _ in 0..<9 { team.merge(record, of: coder) }
+    #expect(team.together.all.tried == most && team.together.all.times.count == most)
+    #expect(team.bots[coder]?.actions == most && team.bots[coder]?.paths["user"]?.count == most)
+    #expect(team.together.all.p90Seconds ?? 0 > 0 && record.all.recent.map(\.at) == [5])
+  }
 }
