@@ -34,12 +34,13 @@ extension Coordinator {
   /// What a bot that is gone hadn't begun goes to others; what it had begun has a lease of its own.
   func releaseFromGone(_ now: Int) {
     work(off: \.toRelease, now) { id in
-      guard let task = board.live[id], task.entry.state == .assigned, let bot = task.entry.bot,
-        roster.members[bot]?.takesTasks != true, bot != Self.bot, task.record.assignTo != bot
-      else { return }
-      if let entry = try spool.release(task.entry, reason: "\(bot) is gone", by: Self.bot.description) {
-        try noteMove(entry)
+      guard let task = board.live[id], task.entry.state == .assigned else { return }
+      let bot = task.entry.bot
+      if let bot {
+        guard roster.members[bot]?.takesTasks != true, bot != Self.bot, task.record.assignTo != bot else { return }
       }
+      let reason = bot.map { "\($0) is gone" } ?? "it was given to nobody"
+      if let entry = try spool.release(task.entry, reason: reason, by: Self.bot.description) { try noteMove(entry) }
     }
   }
 

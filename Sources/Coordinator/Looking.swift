@@ -95,6 +95,8 @@ extension Coordinator {
     handMoves.notice(entry, from: from, now: Clock.sinceBoot())
     if entry.state == .blocked { toSettle.insert(entry.id) }
     if entry.state == .assigned, entry.bot == Self.bot { toFinish.insert(entry.id) }
+    // Given to nobody. From where that was done is known of most: those are put back.
+    if entry.state == .assigned, entry.bot == nil, from == nil { toRelease.insert(entry.id) }
     for waiting in board.waiting(for: entry.id, parent: parent) { toSettle.insert(waiting.id) }
     // What was there before this coordinator was isn't news.
     if let before, entry.state.isFinal {

@@ -79,4 +79,23 @@ private struct Lease {
     next.nextListing = 0
     #expect(try stage.turns(next) { try stage.state(first) == .assigned })
   }
+
+  @Test(arguments: [true, false])
+  func `a task that somebody moved to those assigned, with no bot in its name, is pending again`(
+    isWatched: Bool
+  ) throws {
+    let stage = try Stage()
+    let task = try stage.add()
+    if isWatched { #expect(try stage.turns { stage.coordinator.board.state(of: task.id) == .pending }) }
+    #expect(rename("\(stage.path)/\(task.path)", "\(stage.path)/tasks/assigned/\(task.name)") == 0)
+    let coordinator = isWatched ? stage.coordinator : try stage.restarted()
+    #expect(try stage.turns(coordinator) { try stage.spool.findTask(task.id) == task })
+    if isWatched {
+      #expect(try stage.events(.taskMoved).map { $0.text("reason")?.contains("~BOT") } == [true])
+    } else {
+      #expect(try stage.events(.taskReleased).map { $0.text("reason") } == ["it was given to nobody"])
+    }
+    let bot = try stage.bot("coder")
+    #expect(try stage.turns(coordinator) { try stage.spool.findTask(task.id)?.bot == bot })
+  }
 }

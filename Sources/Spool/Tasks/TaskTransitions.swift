@@ -157,9 +157,11 @@ extension Spool {
   @discardableResult
   public func acknowledgeMove(_ entry: TaskEntry, from: TaskEntry?) throws -> TaskEntry? {
     // Within one state only the name was changed: another urgency, another holder.
-    let isAllowed = from.map { $0.state == entry.state || $0.state.event(movingTo: entry.state) != nil } ?? true
+    let isTransition = from.map { $0.state == entry.state || $0.state.event(movingTo: entry.state) != nil } ?? true
+    // Without a bot in its name it would be given to nobody, and stay so.
+    let isNobodys = entry.state == .assigned && entry.bot == nil
     guard try doing("cannot look at \(entry.id)", { try root.status(entry.path) }) != nil else { return nil }
-    guard let from, !isAllowed else {
+    guard let from, !isTransition || isNobodys else {
       note(.taskMoved, entry.id.description) {
         writeEvent(entry, from: from, by: "unknown", reason: "its file was moved", to: &$0)
       }
@@ -171,8 +173,10 @@ extension Spool {
     guard isOurs else { return nil }
     let allowed = from.state.allowed.compactMap { from.state.after($0)?.rawValue }
     let reason =
-      "put back: a task that is \(from.state.rawValue) can't become \(entry.state.rawValue)"
-      + (allowed.isEmpty ? "" : ", only " + Set(allowed).sorted().joined(separator: ", "))
+      isTransition
+      ? "put back: the name of a task that is assigned ends in ~BOT.json"
+      : "put back: a task that is \(from.state.rawValue) can't become \(entry.state.rawValue)"
+        + (allowed.isEmpty ? "" : ", only " + Set(allowed).sorted().joined(separator: ", "))
     note(.taskMoved, entry.id.description) {
       writeEvent(from, from: entry, by: "unknown", reason: reason, to: &$0)
     }
