@@ -39,6 +39,7 @@ struct Board {
     countLoad(entry, 1)
     if entry.state.isFinal {
       unlink(id)
+      children[id] = nil
       ended[id] = entry.state
       return
     }
@@ -66,7 +67,7 @@ struct Board {
     if let parent, live[parent] != nil { children[parent, default: []].insert(id) }
   }
 
-  /// It is there no longer.
+  /// It is there no longer. Should it come back, it has the children that it had.
   mutating func forget(_ id: MessageID) {
     count(state(of: id), -1)
     countLoad(live[id]?.entry, -1)
@@ -80,7 +81,6 @@ struct Board {
       dependents[dependency]?.remove(id)
       if dependents[dependency]?.isEmpty == true { dependents[dependency] = nil }
     }
-    children[id] = nil
     if let record = live[id]?.record, record.awaitsChildren { waitingParents -= 1 }
     live[id] = nil
   }

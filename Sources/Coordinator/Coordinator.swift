@@ -35,6 +35,8 @@ public final class Coordinator {
   var pace = LookPace()
   var poll = PollSet()
 
+  /// Whether it has taken up where things stood: what it finds since is new.
+  private(set) var hasBegun = false
   /// What was found to be no task, and said.
   var unreadable: Set<TaskEntry> = []
   /// Blocked tasks to look at again because something that they wait for was moved.
@@ -217,6 +219,7 @@ public final class Coordinator {
       if let parent = task.record.parent, board.state(of: parent) == .cancelled { toCancel.insert(task.entry.id) }
     }
     toRelease.insert(away, notBefore: now + Self.strandedNanoseconds)
+    hasBegun = true
   }
 
   /// Children that a parent didn't name beforehand, and that have ended, are known by their files alone.

@@ -85,7 +85,7 @@ extension Coordinator {
       try completed(entry, record) ?? before?.entry
       ?? board.ended[entry.id].map { TaskEntry(state: $0, name: entry.name) }
     var parent = (before?.record ?? record)?.parent
-    if before == nil, entry.state.isFinal, outcomes.isCurrent, board.hasWaitingParents {
+    if before == nil, entry.state.isFinal, hasBegun, board.hasWaitingParents {
       parent = try readable(entry)?.parent
       board.addChild(entry.id, of: parent)
     }

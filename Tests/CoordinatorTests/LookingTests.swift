@@ -98,4 +98,33 @@ private struct Lease {
     let bot = try stage.bot("coder")
     #expect(try stage.turns(coordinator) { try stage.spool.findTask(task.id)?.bot == bot })
   }
+
+  /// By a bot that nobody knows.
+  private func complete(_ task: TaskEntry, _ stage: Stage) throws {
+    let started = try #require(try stage.spool.start(task, bot: "coder", worker: nil))
+    #expect(try stage.spool.complete(started, result: nil) != nil)
+  }
+
+  @Test func `a child that begins and ends right after the start counts for the parent that never named it`() throws {
+    let stage = try Stage()
+    let parent = try stage.add("parent") { $0.isJoin = true }
+    let next = try stage.restarted()
+    try complete(try stage.add("child") { $0.parent = parent.id }, stage)
+    #expect(try stage.turns(next) { try stage.state(parent) == .completed })
+  }
+
+  @Test func `a parent that was away for a while still waits for the children that it never named`() throws {
+    let stage = try Stage()
+    let parent = try stage.add("parent") { $0.isJoin = true }
+    let child = try stage.add("child") { $0.parent = parent.id }
+    #expect(try stage.turns { stage.coordinator.board.state(of: child.id) == .pending })
+    let (there, away) = ("\(stage.path)/\(parent.path)", stage.home("away"))
+    #expect(rename(there, away) == 0)
+    stage.coordinator.nextListing = 0
+    #expect(try stage.turns { stage.coordinator.board.state(of: parent.id) == nil })
+    #expect(rename(away, there) == 0)
+    #expect(try stage.turns { stage.coordinator.board.state(of: parent.id) == .blocked })
+    try complete(child, stage)
+    #expect(try stage.turns { try stage.state(parent) == .completed })
+  }
 }
