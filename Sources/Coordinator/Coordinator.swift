@@ -55,8 +55,6 @@ public final class Coordinator {
   var toCancel = Agenda<MessageID>()
   /// Tasks that failed or were cancelled, which somebody may have to hear of.
   var toTell = Agenda<TaskEntry>()
-  /// Those of them that failed, and that nobody but a person waits for.
-  var toEscalate = Agenda<TaskEntry>()
   /// Moves that nobody logged.
   var toAcknowledge = Agenda<HandMoves.Move>()
   /// What ended tasks taught, and isn't written down yet.
@@ -257,7 +255,6 @@ public final class Coordinator {
     assign()
     finishGoals(now)
     work(off: \.toTell, now) { try tellOfEnd($0) }
-    work(off: \.toEscalate, now) { try escalate($0) }
     requests.turn(self)
   }
 
@@ -277,7 +274,7 @@ public final class Coordinator {
     }
     deadline = min(
       deadline, toSettle.nextDue, toAssign.nextDue, toRelease.nextDue, toFinish.nextDue, toCancel.nextDue,
-      toTell.nextDue, toEscalate.nextDue, toAcknowledge.nextDue)
+      toTell.nextDue, toAcknowledge.nextDue)
     do { try poll.wait(until: deadline) } catch { throw SpoolError("cannot wait for events", error) }
     requests.respond(to: poll)
   }

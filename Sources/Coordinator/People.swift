@@ -43,19 +43,20 @@ extension Coordinator {
     // It was moved on, or brought back.
     guard let record = try readable(entry) else { return }
     if let goal = Goal(record) { return try requests.tellOfEnd(goal, record, entry) }
-    if entry.state == .failed, record.assignTo != Self.bot { toEscalate.insert(entry) }
+    if entry.state == .failed, record.assignTo != Self.bot { try escalate(record, entry) }
   }
 
-  /// Tells a person of a failed task. When nobody reads what waits in that inbox already, nothing else waits for it.
-  func escalate(_ entry: TaskEntry) throws {
-    guard try spool.exists(Self.human), let record = try readable(entry) else { return }
+  /// Tells a person of a failed task, whatever waits in that inbox: nothing waits for somebody to read it, and nothing is
+  /// left to be told when a coordinator ends.
+  private func escalate(_ record: TaskRecord, _ entry: TaskEntry) throws {
+    guard try spool.exists(Self.human) else { return }
     var message = Message(content: Escalation.text(record, id: entry.id, attempts: entry.attempt))
     message.from = Self.bot.description
     message.to = [Self.human.description]
     message.type = .error
     message.conversation = record.conversation
     message.idempotencyKey = "escalation \(entry.id) \(entry.attempt)"
-    try spool.send(message)
+    try spool.send(message, evenIfFull: true)
     report(.escalated(task: entry.id.description, title: record.title))
   }
 }
