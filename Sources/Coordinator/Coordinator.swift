@@ -211,13 +211,22 @@ public final class Coordinator {
     var away: [MessageID] = []
     for task in board.live.values {
       if task.entry.state == .blocked { toSettle.insert(task.entry.id) }
-      if task.entry.state == .assigned, let bot = task.entry.bot, roster.members[bot]?.takesTasks != true {
+      if task.entry.state == .assigned, let bot = task.entry.bot, roster.members[bot]?.takesTasks != true,
+        wasGivenByCoordinator(task.entry.id)
+      {
         away.append(task.entry.id)
       }
       if let parent = task.record.parent, board.state(of: parent) == .cancelled { toCancel.insert(task.entry.id) }
     }
     toRelease.insert(away, notBefore: now + Self.strandedNanoseconds)
     hasBegun = true
+  }
+
+  /// Whether a coordinator gave it to the bot that has it. What somebody else gave to a bot that isn't there waits for it.
+  private func wasGivenByCoordinator(_ id: MessageID) -> Bool {
+    // Of which nothing is known goes to others.
+    guard let last = (try? History(spool).lastOfTask(id)) ?? nil else { return true }
+    return last.kind == .taskAssigned && last.text("by") == Self.bot.description
   }
 
   /// Children that a parent didn't name beforehand, and that have ended, are known by their files alone.

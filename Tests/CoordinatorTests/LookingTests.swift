@@ -127,4 +127,18 @@ private struct Lease {
     try complete(child, stage)
     #expect(try stage.turns { try stage.state(parent) == .completed })
   }
+
+  @Test func `what a person gave to a bot that isn't there stays its, and what a coordinator gave goes to others`()
+    throws
+  {
+    let stage = try Stage()
+    try stage.spool.register(Card(name: "alice"))
+    let tasks = try ["human", "coordinator"].map { giver in
+      let task = try stage.add("given by \(giver)")
+      return try #require(try stage.spool.assign(task, to: "alice", by: giver))
+    }
+    let next = try stage.restarted()
+    #expect(try stage.turns(next) { try stage.state(tasks[1]) == .pending })
+    #expect(try stage.spool.findTask(tasks[0].id) == tasks[0])
+  }
 }
