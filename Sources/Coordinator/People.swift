@@ -23,10 +23,12 @@ extension Coordinator {
 
   // MARK: People
 
-  /// Says which tasks no bot that is there can do, each once.
+  /// Says which tasks no bot that is there can do, each once; of very many some in each round.
   func noteStranded() {
     let all = Set(scheduler.stranded)
+    stranded.formIntersection(all)
     for id in all.subtracting(stranded).sorted().prefix(20) {
+      stranded.insert(id)
       guard let task = board.live[id] else { continue }
       let needs = ([task.record.domain].compactMap { $0 } + task.record.requiredSkills.map { "\($0.name):\($0.level)" })
       report(
@@ -34,7 +36,6 @@ extension Coordinator {
           "no bot that takes tasks can do \(id) \(task.record.title.prefix(60))"
             + (needs.isEmpty ? "" : " (\(needs.joined(separator: ", ")))")))
     }
-    stranded = all
   }
 
   /// Who waits for a task that failed or was cancelled hears of it: of a request whoever asked, of any other that failed

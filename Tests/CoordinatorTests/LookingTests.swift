@@ -141,4 +141,19 @@ private struct Lease {
     #expect(try stage.turns(next) { try stage.state(tasks[1]) == .pending })
     #expect(try stage.spool.findTask(tasks[0].id) == tasks[0])
   }
+
+  @Test func `of many tasks that nobody can do each is told of, once`() throws {
+    let stage = try Stage()
+    for number in 0..<50 {
+      _ = try stage.add("\(number)") { $0.requiredSkills = [Card.Skill(name: "flying", level: .expert)] }
+    }
+    func told() -> [String] { stage.problems.filter { $0.contains("flying:expert") } }
+    #expect(
+      try stage.turns {
+        stage.coordinator.nextStranded = 1
+        return told().count >= 50
+      })
+    stage.coordinator.noteStranded()
+    #expect(told().count == 50 && Set(told()).count == 50)
+  }
 }
