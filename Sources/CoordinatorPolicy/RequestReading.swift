@@ -74,7 +74,8 @@ struct RequestReading {
     }
     for match in matches {
       guard case .implication(let index) = match.meaning else { continue }
-      for need in implied(by: vocabulary.implications[index], domains) {
+      // One may name a domain twice.
+      for need in implied(by: vocabulary.implications[index], domains) where !domains.contains(need) {
         domains.append(need)
         let reason = vocabulary.implications[index].reason
         reasons.append("\(vocabulary.domains[need].name): \"\(match.text)\", and \(reason)")
@@ -186,9 +187,7 @@ struct RequestReading {
     guard !implication.onlyWhenMaking || cues[.making] != nil,
       implication.with.isEmpty || implication.with.contains(where: names.contains)
     else { return [] }
-    return implication.needs.compactMap { need in
-      names.contains(need) ? nil : vocabulary.domains.firstIndex { $0.name == need }
-    }
+    return implication.needs.compactMap { need in vocabulary.domains.firstIndex { $0.name == need } }
   }
 
   /// At most four, each once.

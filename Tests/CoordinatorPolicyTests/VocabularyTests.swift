@@ -29,6 +29,15 @@ import Testing
     #expect(RequestAnalysis.analyse("Bitte pru\u{308}fen", vocabulary).domains == ["quality"])
   }
 
+  @Test func `a domain that is implied twice is found once`() throws {
+    let text = """
+      {"domains": [{"name": "code", "things": ["app"]}, {"name": "design", "things": ["layout"]}],
+       "implications": [{"words": ["app"], "needs": ["design", "design", "code"], "reason": "it is seen"}]}
+      """
+    let found = RequestAnalysis.analyse("An app", try Vocabulary(parsing: Array(text.utf8)))
+    #expect(found.domains == ["code", "design"])
+  }
+
   @Test func `all that is wrong in a vocabulary is told, with its line and a cure`() throws {
     let text = """
       {
