@@ -72,9 +72,10 @@ extension Requests {
     if goal.approach == Analysis.Approach.teamDiscussion.rawValue {
       return try discussions.take(entry, record, goal, coordinator)
     }
+    // Before it is started: what keeps it from being read now doesn't cost an attempt.
+    let summary = Summary(request: goal.text, parts: try parts(of: record))
     guard let started = try spool.start(entry, bot: Coordinator.bot, worker: spool.holder) else { return }
     try coordinator.noteMove(started)
-    let summary = Summary(request: goal.text, parts: try spool.children(of: record).map(Self.part))
     var writer = JSONWriter()
     summary.write(to: &writer)
     let ended = try Self.shortening(entry, summary.text, writer.text) { text, result in
@@ -124,6 +125,18 @@ extension Requests {
     let why = record.error.map { ": \($0)" } ?? ""
     let what = entry.state == .cancelled ? "was cancelled" : "failed"
     try answer(goal, record, Message(content: "The request \(what)\(why)"), isComplete: false)
+  }
+
+  /// What came of each step. One whose file can't be read has failed for whoever waits for an answer.
+  private func parts(of record: TaskRecord) throws -> [Summary.Part] {
+    var unreadable: [Summary.Part] = []
+    let children = try spool.children(of: record) { entry, error in
+      let name = entry.id.description
+      unreadable.append(
+        Summary.Part(
+          step: name, title: name, bot: entry.bot?.description, state: .failed, result: nil, problem: error.message))
+    }
+    return children.map(Self.part) + unreadable
   }
 
   private static func part(_ task: StoredTask) -> Summary.Part {

@@ -38,6 +38,27 @@ import Testing
     #expect(try stage.turns { try stage.spool.entries(of: Coordinator.bot).isEmpty })
   }
 
+  @Test func `a request with a part that can't be read is answered with an error`() throws {
+    let stage = try stage()
+    for domain in ["development", "quality"] { try stage.bot("\(domain)-bot", domain: domain, capacity: 9) }
+    let id = try stage.ask("Build a login system with security review")
+    var damaged: TaskEntry?
+    #expect(
+      try stage.turns {
+        try stage.work()
+        // The first that is done, while others aren't.
+        if damaged == nil, let done = try stage.spool.tasks(in: [.completed]).first {
+          damaged = done
+          try Plain.write("\(stage.path)/\(done.path)", "{")
+        }
+        return try !stage.messages(to: "human").isEmpty
+      })
+    let answer = try #require(try stage.messages(to: "human").first)
+    #expect(answer.type == .error && answer.inReplyTo == id.description)
+    #expect(answer.content?.contains(try #require(damaged).path) == true, "\(answer.content ?? "")")
+    #expect(try stage.turns { try stage.spool.findTask(Goal.id(for: id))?.state == .failed })
+  }
+
   @Test(arguments: ["~1", ""])
   func `a request whose coordinator died before its plan was whole is planned to the end, and nothing twice`(
     attempt: String

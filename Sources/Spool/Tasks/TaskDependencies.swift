@@ -183,11 +183,18 @@ extension Spool {
 
   /// The children of a task, those that it names first, in that order, and then by age. Those that nobody named
   /// beforehand are looked for among all that are younger.
-  public func children(of record: TaskRecord) throws -> [StoredTask] {
+  /// - Parameter unreadable: told of each that it names and that can't be read as a task, and why.
+  public func children(
+    of record: TaskRecord, unreadable: (TaskEntry, SpoolError) throws -> Void = { throw $1 }
+  ) throws -> [StoredTask] {
     guard let id = record.id else { return [] }
     var found: [MessageID: StoredTask] = [:]
     let named = try findTasks(Set(record.children))
-    for entry in named.values { found[entry.id] = try task(entry.id) }
+    for entry in named.values {
+      do { found[entry.id] = try task(entry.id) } catch let error as SpoolError where error.code == .badData {
+        try unreadable(entry, error)
+      }
+    }
     if record.children.isEmpty {
       for task in try tasks(addedWith: id, unreadable: { _ in }) where task.record.parent == id {
         found[task.id] = task
