@@ -207,7 +207,7 @@ public final class Coordinator {
     let now = Clock.sinceBoot()
     (nextListing, nextFullListing) = (now + Self.listingNanoseconds, now + Self.fullListingNanoseconds)
     try findEndedChildren()
-    // Whatever ended while nobody coordinated.
+    // What nobody saw to while nobody coordinated: what waits for others, whose bot is away, whose parent was cancelled.
     var away: [MessageID] = []
     for task in board.live.values {
       if task.entry.state == .blocked { toSettle.insert(task.entry.id) }

@@ -316,7 +316,6 @@ final class Requests {
   private func passOn(_ claim: Claim) throws {
     var message = claim.message
     message.to = ["team"]
-    message.context = claim.message.context
     message.conversation = claim.message.conversationKey
     message.from = claim.message.from ?? Coordinator.bot.description
     message.idempotencyKey = "broadcast \(claim.name.id)"

@@ -42,7 +42,6 @@ public struct Scheduler: Sendable {
   struct Pending: Sendable {
     let taskClass: Int
     let key: QueueKey
-    let since: Timestamp
     /// Until when it waits for its time.
     let notBefore: Timestamp?
     /// Those that have failed with it, the last of all at the end.
@@ -94,8 +93,6 @@ public struct Scheduler: Sendable {
     public let bot: BotName
     /// As `BotScore.total`.
     public let score: Double
-    /// Seconds since it was ready and added.
-    public let waitedSeconds: Double
     /// How many were decided together, and how: `.exact` when their total score is the greatest there is.
     public let batchCount: Int
     public let method: AssignmentProblem.Method
@@ -150,9 +147,8 @@ public struct Scheduler: Sendable {
     addedCount += 1
     insert(
       Pending(
-        taskClass: task.taskClass, key: QueueKey(rank: task.key.rank, id: id, number: addedCount), since: task.since,
-        notBefore: task.notBefore,
-        failed: task.failed.filter { $0 != bot }, isReady: task.isReady))
+        taskClass: task.taskClass, key: QueueKey(rank: task.key.rank, id: id, number: addedCount),
+        notBefore: task.notBefore, failed: task.failed.filter { $0 != bot }, isReady: task.isReady))
   }
 
   /// What bots have shown weighs less the older it is.
@@ -315,7 +311,7 @@ public struct Scheduler: Sendable {
     let key = QueueKey(rank: since.microseconds - priority.value * step, id: id, number: addedCount)
     insert(
       Pending(
-        taskClass: place(of: needs), key: key, since: max(since, notBefore ?? since), notBefore: notBefore,
+        taskClass: place(of: needs), key: key, notBefore: notBefore,
         failed: failed.compactMap { placeOfBot[$0] }, isReady: notBefore == nil))
   }
 

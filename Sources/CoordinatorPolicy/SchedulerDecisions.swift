@@ -28,8 +28,8 @@ extension Scheduler {
     return batch.compactMap { decision in
       guard let bot = decision.bot else { return nil }
       return Assignment(
-        task: decision.task.key.id, bot: bots[bot]!.name, score: decision.score,
-        waitedSeconds: max(0, now.seconds(since: decision.task.since)), batchCount: batch.count, method: method)
+        task: decision.task.key.id, bot: bots[bot]!.name, score: decision.score, batchCount: batch.count,
+        method: method)
     }
   }
 

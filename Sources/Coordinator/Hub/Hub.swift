@@ -27,8 +27,7 @@ final class Hub {
   var inHand: [BotName: Int] = [:]
   /// When each bot was asked last, so that of equals all have their turn.
   var askedAt: [BotName: Int] = [:]
-  /// Groups whose turn to look for members hasn't come.
-  /// With when they came; nanoseconds since boot.
+  /// Groups whose turn to look for members hasn't come, with when they came; nanoseconds since boot.
   var queue: [EntryName: Int] = [:]
   /// Groups that were this hub's and are over.
   private var ended: Set<MessageID> = []
@@ -270,12 +269,8 @@ final class Hub {
   /// Goes on from where a group stands.
   func begin(_ group: HubGroup) throws {
     switch group.entry.state {
-    case .forming:
-      // One that is formed again has members already.
-      try ensureTasks(group)
-      try takeStock([group])
-      if groups[group.id] === group { search(group) }
-    case .active:
+    // One that is formed again has members already.
+    case .forming, .active:
       try ensureTasks(group)
       try takeStock([group])
       if groups[group.id] === group { search(group) }
