@@ -153,7 +153,11 @@ public final class Inbox {
   /// What can't be read as a message is taken, and set aside.
   private func isWanted(_ name: EntryName, _ path: String) throws -> Bool {
     guard let wants else { return true }
-    let bytes = try doing("cannot read \(path)") { try spool.root.readFile(path, maximum: Message.bytesMax + 1) }
+    let bytes: [UInt8]?
+    do { bytes = try spool.root.readFile(path, maximum: Message.bytesMax + 1) } catch {
+      guard Self.faultsOfFiles.contains(error.code) else { throw SpoolError("cannot read \(path)", error) }
+      return true
+    }
     guard let bytes, let message = try? Self.message(bytes, name.id), !wants(message) else { return true }
     passedOver.insert(name)
     return false
@@ -336,9 +340,7 @@ public final class Inbox {
   /// - Parameter interruption: a descriptor that ends the wait when it becomes readable.
   /// - Returns: nil when the time is over, or the wait was interrupted.
   public func receive(waiting seconds: Double? = 0, interruption: CInt? = nil) throws -> Claim? {
-    if seconds == 0 {
-      return try ended(with: claim())
-    }
+    if seconds == 0 { return try ended(with: claim()) }
     let isDetached = holder.pid == 0
     let deadline = seconds.map { Clock.sinceBoot() + Int(min($0, 1e9) * 1e9) }
     try watch()

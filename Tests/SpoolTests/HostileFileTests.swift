@@ -166,4 +166,25 @@ import Testing
     let count = try fixture.spool.quarantined().count
     #expect(areAside, "\(count)")
   }
+
+  @Test func `who looks into messages before taking them sets bad files aside, too, and gets to the good ones`() throws
+  {
+    let fixture = try Fixture("coder")
+    for (number, hostile) in Hostile.files.enumerated() {
+      try hostile.make(fixture.home("new"))
+      let name = "0-20261120T234512.345678Z-abcdefabcdef\(1000 + number).json"
+      #expect(rename(fixture.home("new"), fixture.box("inbox") + "/" + name) == 0)
+    }
+    try fixture.send("another's")
+    try fixture.send("wanted")
+    let inbox = try fixture.inbox()
+    inbox.wants = { $0.content == "wanted" }
+    #expect(try inbox.claim()?.message.content == "wanted")
+    // Half a message is waited for.
+    let areAside = try eventually(90) {
+      try inbox.claim() == nil && fixture.spool.quarantined().count == Hostile.files.count
+    }
+    #expect(areAside)
+    #expect(fixture.names("inbox").count == 1 && inbox.hasPassedOver)
+  }
 }
