@@ -82,12 +82,19 @@ extension Spool {
     let key = IdempotencyKey(
       text: key, from: message.from, recipients: recipients.map(\.description), user: sharing?.user)
     let deadline = Clock.sinceBoot() + Int(Self.otherSenderSecondsMax * 1e9)
+    let began = Clock.withSleep()
     while true {
       let isOurs = try doing("cannot keep the idempotency key") {
         try key.take(for: message.id!, by: holder, in: root)
       }
       if isOurs {
-        do { return try send(message, recipients, durability, evenIfFull: evenIfFull, unlessSent: false)! } catch {
+        do {
+          let sent = try send(message, recipients, durability, evenIfFull: evenIfFull) {
+            try self.mayBeTakenOver(message.id!, since: began) && self.hasSent(message.id!)
+          }
+          if let sent { return sent }
+          continue
+        } catch {
           release(key, after: error, message.id!)
           throw error
         }
@@ -106,10 +113,9 @@ extension Spool {
         var taken = message
         taken.id = owner.id
         // Somebody else was first, and the log has it by now.
-        guard let id = try send(taken, recipients, durability, evenIfFull: evenIfFull, unlessSent: true) else {
-          continue
-        }
-        return id
+        let sent = try send(taken, recipients, durability, evenIfFull: evenIfFull) { try self.hasSent(owner.id) }
+        guard let sent else { continue }
+        return sent
       }
       guard Clock.sinceBoot() < deadline else {
         throw SpoolError(
@@ -118,6 +124,15 @@ extension Spool {
       _ = try? Poll.wait([], nanoseconds: 5_000_000)
     }
   }
+
+  /// Whether a sender who was stopped may have been taken for dead by those who can't see it: in half the time, by its own
+  /// clock or by the age that they see, that this takes.
+  private func mayBeTakenOver(_ id: MessageID, since began: Int) -> Bool {
+    max(Double(Clock.withSleep() - began) / 1e9, now().seconds(since: id.time)) > Self.otherSenderSecondsMax
+  }
+
+  /// Whether the log has a message of this user's with that id.
+  func hasSent(_ id: MessageID) throws -> Bool { try History(self).sent(id, by: sharing?.user) != nil }
 
   /// Gives the key back when nothing was sent (no room), so that the next try of this process needn't wait for itself.
   /// Where that isn't certain it stays, and the log decides.

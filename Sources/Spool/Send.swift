@@ -37,13 +37,13 @@ extension Spool {
       return try sendOnce(message, key, recipients, durability ?? settings.durability, evenIfFull: evenIfFull)
     }
     return try send(
-      message, recipients, durability ?? settings.durability, evenIfFull: evenIfFull, unlessSent: false)!
+      message, recipients, durability ?? settings.durability, evenIfFull: evenIfFull)!
   }
 
-  /// Nil when the log has the id already, which is looked for only with `unlessSent`.
+  /// Nil, and nothing is sent, when `isSent` says that somebody else has; it is asked under the lock of the log.
   func send(
     _ message: Message, _ recipients: [BotName], _ durability: Durability, evenIfFull: Bool = false,
-    unlessSent: Bool
+    unless isSent: (() throws -> Bool)? = nil
   ) throws -> MessageID? {
     let parcel = try Parcel(message, recipients, self, evenIfFull: evenIfFull)
     let receipt: LogWriter.Receipt?
@@ -51,7 +51,7 @@ extension Spool {
       receipt = try log.append(
         .messageSent, parcel.subject, time: message.createdAt!, reserving: parcel.line.count + 512,
         isSyncedSoon: durability == .durable,
-        unless: { try unlessSent && History(self).sent(parcel.name.id, by: self.sharing?.user) != nil },
+        unless: isSent,
         data: { parcel.writeLogData(to: &$0) })
     } catch {
       parcel.discard(self)

@@ -262,7 +262,9 @@ mutant("keys: not looked at", "a second send delivers nothing", "IdempotencyTest
        SPOOL + "Send.swift", "    if let key = message.idempotencyKey {", "    if let key = message.idempotencyKey, !MUTANT {")
 mutant("keys: who takes one over doesn't look into the log", "a second send delivers nothing",
        "IdempotencyTests|ContentionTests",
-       SPOOL + "Send.swift", "unless: { try unlessSent && History", "unless: { try unlessSent && !MUTANT && History")
+       SPOOL + "Idempotency.swift", "{ try self.hasSent(owner.id) }", "{ try !MUTANT && self.hasSent(owner.id) }")
+mutant("keys: who was stopped for long doesn't look into the log", "a second send delivers nothing", "IdempotencyTests",
+       SPOOL + "Idempotency.swift", "try self.mayBeTakenOver(message", "try !MUTANT && self.mayBeTakenOver(message")
 mutant("keys: kept after a send that failed", "a second send delivers nothing", "IdempotencyTests|FaultTests.FaultTests",
        SPOOL + "Idempotency.swift", "if try History(self).sent(id) == nil { try root.unlinkIfPresent(key.path) }",
        "if try History(self).sent(id) == nil, !MUTANT { try root.unlinkIfPresent(key.path) }", scenario="key")

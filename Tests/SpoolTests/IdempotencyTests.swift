@@ -135,9 +135,10 @@ import Testing
     message.id = MessageID(time: fixture.spool.now(), random: 1)
     message.createdAt = message.id!.time
     // Both have looked into the log before either wrote.
-    #expect(try fixture.spool.send(message, [coder], .relaxed, unlessSent: true) == message.id)
+    let isSent = { try fixture.spool.hasSent(message.id!) }
+    #expect(try fixture.spool.send(message, [coder], .relaxed, unless: isSent) == message.id)
     #expect(try fixture.drain() == ["once"])
-    #expect(try fixture.spool.send(message, [coder], .relaxed, unlessSent: true) == nil)
+    #expect(try fixture.spool.send(message, [coder], .relaxed, unless: isSent) == nil)
     #expect(try fixture.drain() == [])
     #expect(try fixture.events(.messageSent).count == 1)
     #expect(fixture.names("tmp").isEmpty)
@@ -192,4 +193,30 @@ import Testing
     _ = try send(fixture, "k", to: ["later"])
     #expect(Plain.names("\(fixture.path)/keys").count == 1)
   }
+
+  #if DEBUG
+    @Test func `who was stopped with the key in hand until another host took it over delivers nothing`() throws {
+      let fixture = try Fixture("coder") { $0.leaseSeconds = 1 }
+      let clock = fixture.home("clock")
+      func start(_ host: String, fault: String = "") throws -> Running {
+        try OwnProcess.start(
+          "send", [fixture.path, "once", "k", "coder"],
+          environment: ["SPOOL_HOST": host, "SPOOL_CLOCK_JUMP": clock, "SPOOL_FAULT": fault])
+      }
+      // The first file that it removes is the one that it took the key with.
+      let first = try start("one", fault: "stop-before:unlinkat#1")
+      #expect(eventually { first.isStoppedOrOver })
+      #expect(Plain.names("\(fixture.path)/keys").count == 1)
+      #expect(try fixture.events(.messageSent).isEmpty)
+      try Plain.write(clock, "12")
+      let second = try start("two").wait(seconds: SpoolCommand.secondsMax)
+      #expect(second.isDone, "\(second)")
+      #expect(try fixture.drain() == ["once"])
+      first.kill(SIGCONT)
+      #expect(try first.wait(seconds: SpoolCommand.secondsMax).line == second.line)
+      #expect(try fixture.drain() == [])
+      #expect(try fixture.events(.messageSent).count == 1)
+      #expect(fixture.names("tmp").isEmpty)
+    }
+  #endif
 }
