@@ -80,7 +80,9 @@ struct Recovery {
           isDead = false
         }
       case .messageAckRefused, .messageRequeued:
-        self.attempt = max(self.attempt, attempt)
+        // Put back unseen, it is as it was before that claim.
+        let isUnseen = event.kind == .messageRequeued && attempt == self.attempt - 1
+        self.attempt = isUnseen ? attempt : max(self.attempt, attempt)
         lostAttempt = max(lostAttempt, attempt)
         if let acked = ackedAttempt, acked <= attempt { ackedAttempt = nil }
       case .messageDead:

@@ -331,4 +331,27 @@ import Testing
     print("recovery of 3000 messages: \(took) s")
     #expect(took < 30)
   }
+
+  @Test(arguments: [1, 3])
+  func `what was put back unseen and then moved into done by hand is acked, and doesn't come back`(attempt: Int) throws
+  {
+    let fixture = try Fixture("coder")
+    try fixture.send("x")
+    let inbox = try fixture.inbox()
+    for number in 1...attempt {
+      let claim = try #require(try inbox.claim())
+      #expect(claim.attempt == number)
+      guard number == attempt else {
+        try fixture.spool.nack(claim.bot, claim.name)
+        continue
+      }
+      try fixture.spool.unclaim(claim.bot, claim.name, reason: "could not be shown")
+    }
+    let name = try #require(fixture.names("inbox").first)
+    #expect(rename("\(fixture.box("inbox"))/\(name)", "\(fixture.box("done"))/\(name)") == 0)
+    #expect(try fixture.inbox().claim() == nil)
+    #expect(try fixture.events(.messageAcked).count == 1)
+    #expect(try fixture.rebooted().recovery?.findings.map(\.path) == [])
+    #expect(fixture.names("inbox").isEmpty)
+  }
 }
