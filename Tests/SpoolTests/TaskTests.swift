@@ -322,4 +322,26 @@ import Testing
     #expect(try inbox.next() != nil)
     #expect(inbox.nextWake(isWanted: true, hasInHand: false) - Clock.sinceBoot() < 5_000_000_000)
   }
+
+  @Test(arguments: [true, false])
+  func `a task that can't be read is told once, and taken when it has been mended`(isAssigned: Bool) throws {
+    let fixture = try Fixture("coder")
+    let bot = try fixture.bot()
+    let task = try add(fixture) { if isAssigned { $0.assignTo = bot } }
+    let path = "\(fixture.path)/\(task.path)"
+    let bytes = try Plain.read(path)
+    let inbox = try TaskInbox(fixture.spool, bot, takesPending: true)
+    for damage in ["half of it", "or another half of it"] {
+      try Plain.write(path, damage)
+      for _ in 0..<3 {
+        inbox.ring()
+        #expect(try inbox.next() == nil)
+      }
+      #expect(inbox.takeProblems().count == 1)
+    }
+    try Plain.write(path, bytes)
+    inbox.ring()
+    #expect(try inbox.next()?.entry.id == task.id)
+    #expect(inbox.takeProblems().isEmpty)
+  }
 }

@@ -24,7 +24,12 @@ public final class TaskInbox {
   private var candidates: [TaskEntry] = []
   /// Whether pending ones are for this bot, as far as they were read.
   private var verdicts: [EntryName: Bool] = [:]
-  private var unreadable: Set<EntryName> = []
+  /// Those that couldn't be read, and what their files were then: changed since, they are tried again.
+  private var unreadable: [EntryName: Version] = [:]
+  private struct Version: Equatable {
+    let changed: Int?
+    let size: Int?
+  }
   private var nextDue: Timestamp?
   private var problems: [String] = []
   private var watcher: DirectoryWatcher?
@@ -143,12 +148,26 @@ public final class TaskInbox {
 
   /// The record of a task that is there and can be read.
   private func readable(_ entry: TaskEntry) throws -> TaskRecord? {
-    do { return try spool.record(of: entry) } catch let error as SpoolError
-      where error.code == .badData || error.code == .notPermitted
-    {
-      if unreadable.insert(entry.name).inserted { problems.append(error.description) }
+    // Asked before it is read: should it change meanwhile, it is tried again.
+    let version = version(of: entry)
+    do {
+      let record = try spool.record(of: entry)
+      unreadable[entry.name] = nil
+      return record
+    } catch let error as SpoolError where error.code == .badData || error.code == .notPermitted {
+      if unreadable.updateValue(version, forKey: entry.name) != version { problems.append(error.description) }
       return nil
     }
+  }
+
+  private func version(of entry: TaskEntry) -> Version {
+    let status = (try? spool.root.status(entry.path)) ?? nil
+    return Version(changed: status?.changed, size: status?.size)
+  }
+
+  /// Whether it couldn't be read, and is as it was.
+  private func isUnreadable(_ entry: TaskEntry) -> Bool {
+    unreadable[entry.name].map { $0 == version(of: entry) } ?? false
   }
 
   private func look() throws {
@@ -158,7 +177,7 @@ public final class TaskInbox {
     nextDue = nil
     let assigned = try spool.tasks(in: [.assigned])
     if isOnNetwork { noteFound(assigned) }
-    var found = assigned.filter { $0.bot == bot && !unreadable.contains($0.name) }
+    var found = assigned.filter { $0.bot == bot && !isUnreadable($0) }
     var isComplete = true
     if takesPending || !spool.coordinatorIsUp { isComplete = try lookAtPending(&found) }
     candidates = found.sorted { $1.name < $0.name }
@@ -186,7 +205,7 @@ public final class TaskInbox {
     var reads = 0
     var known: [EntryName: Bool] = [:]
     defer { verdicts = known }
-    for entry in pending where !unreadable.contains(entry.name) {
+    for entry in pending where !isUnreadable(entry) {
       if let due = entry.notBefore, due > now { nextDue = min(nextDue ?? due, due) }
       var isOurs = verdicts[entry.name]
       if isOurs == nil, reads < Self.readsMax {
