@@ -177,7 +177,13 @@ struct DroppedFile {
     var body: [UInt8] = []
     try bytes.withUnsafeBufferPointer { try JSON.minify($0, into: &body) }
     let dropped = String(decoding: name, as: UTF8.self)
-    spool.note(.messageSent, waiting.id.description) { writer in
+    // Stopped for longer than a lease, we may have been taken for dead, and the message be done: it must not begin anew.
+    var isGone = false
+    let isTaken = {
+      isGone = try spool.root.status(passing) == nil
+      return isGone
+    }
+    spool.note(.messageSent, waiting.id.description, unless: isTaken) { writer in
       writer.beginObject()
       writer.member("recipients", [bot.description])
       writer.member("name", waiting.description)
@@ -187,6 +193,7 @@ struct DroppedFile {
       writer.raw(body)
       writer.endObject()
     }
+    if isGone { return .gone }
     do throws(SystemCallError) {
       if try spool.root.renameIfFree(passing, to: Layout.entry(bot, .inbox, waiting)) { return .adopted(waiting) }
     } catch {

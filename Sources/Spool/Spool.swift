@@ -214,8 +214,12 @@ public final class Spool: Sendable {
   public var isRemote: Bool { root.isRemote }
 
   /// Writes what happened, where nobody's yes depends on it: a full disk must not stop receiving.
-  func note(_ kind: LogEvent.Kind, _ subject: String, data: (inout JSONWriter) -> Void) {
-    _ = try? log.append(kind, subject, data: data)
+  /// - Parameter decide: asked under the lock of the log; when it says true, nothing is written.
+  func note(
+    _ kind: LogEvent.Kind, _ subject: String, unless decide: (() throws -> Bool)? = nil,
+    data: (inout JSONWriter) -> Void
+  ) {
+    _ = try? log.append(kind, subject, unless: decide, data: data)
   }
 
   func now() -> Timestamp { Timestamp(microseconds: Clock.wall()) }

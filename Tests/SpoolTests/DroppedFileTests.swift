@@ -345,4 +345,46 @@ import Testing
     #expect(areAll, "\(taken)")
     #expect(fixture.names("inbox").filter { $0.hasPrefix("w") }.count == 150)
   }
+
+  #if DEBUG
+    @Test func `an adopter that was stopped until its message was done doesn't begin that anew in the log`() throws {
+      func start(_ fixture: Fixture, _ fault: String) throws -> Running {
+        try Plain.write(fixture.box("inbox") + "/a.json", #"{"content":"x"}"#)
+        return try OwnProcess.start(
+          "take and ack", [fixture.path, "coder"],
+          environment: ["SPOOL_FAULT_TRACE": fixture.home("trace"), "SPOOL_FAULT": fault])
+      }
+      /// The first that follows after it has taken the file.
+      func nextCall(_ fixture: Fixture) throws -> Int {
+        let calls = try Plain.text(fixture.home("trace")).split(separator: "\n")
+        return try #require(calls.firstIndex(of: "renameat")) + 2
+      }
+      let traced = try Fixture("coder")
+      #expect(try start(traced, "").wait(seconds: SpoolCommand.secondsMax).isDone)
+      var number = try nextCall(traced)
+      for _ in 0..<20 {
+        let fixture = try Fixture("coder")
+        let adopter = try start(fixture, "stop-before:\(number)")
+        #expect(eventually { adopter.isStoppedOrOver })
+        let held = fixture.names("claimed").first.flatMap { EntryName($0) }
+        // On a busy machine it makes more calls before, or fewer.
+        guard let held, held.attempt == 0, try fixture.events(.messageSent).isEmpty else {
+          adopter.kill(SIGCONT)
+          _ = try adopter.wait(seconds: SpoolCommand.secondsMax)
+          number = try nextCall(fixture)
+          continue
+        }
+        // As who takes it for dead.
+        #expect(try fixture.spool.putBackAsDropped(fixture.bot(), held) != nil)
+        #expect(try fixture.drain() == ["x"])
+        adopter.kill(SIGCONT)
+        _ = try adopter.wait(seconds: SpoolCommand.secondsMax)
+        #expect(try fixture.events(.messageSent).count == 1)
+        _ = try fixture.rebooted()
+        #expect(fixture.names("inbox").isEmpty)
+        return
+      }
+      Issue.record("it was never stopped after it had taken the file")
+    }
+  #endif
 }
