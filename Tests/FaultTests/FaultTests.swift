@@ -128,6 +128,17 @@
       #expect(stage.reader.violations(settled: true).isEmpty)
     }
 
+    @Test func `a task whose file can't be closed isn't added`() throws {
+      let stage = try Stage(bots: ["a"])
+      stage.arguments = ["task", "add", "payload"]
+      let outcome = try stage.run(["SPOOL_FAULT": "\(ENOSPC):close#1"])
+      #expect(!outcome.isDone && SpoolMessage.isOneLine(outcome.error), "\(outcome)")
+      #expect(outcome.error.contains("nothing was added"))
+      let reader = stage.reader
+      #expect(reader.added(titled: "payload").isEmpty && reader.tasks(titled: "payload").isEmpty)
+      #expect(Scratch.names("\(stage.path)/tasks/tmp").isEmpty)
+    }
+
     /// Kinds of failure, and the statuses that a command may end with then.
     private struct Fault: CustomStringConvertible {
       let name: String

@@ -59,7 +59,10 @@ extension Spool {
     do {
       try makingTaskDirectories { () throws(SystemCallError) in
         let file = try root.open(temporary, O_WRONLY | O_CREAT | O_EXCL)
-        do throws(SystemCallError) { try file.write(body) } catch {
+        do throws(SystemCallError) {
+          try file.write(body)
+          try file.close()
+        } catch {
           discard(temporary)
           throw error
         }
