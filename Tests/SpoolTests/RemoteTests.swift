@@ -107,4 +107,13 @@ import Testing
     #expect(cures("fuse.sshfs", "user_id=0").count == 1)
     #expect(cures("fuse.glusterfs", "user_id=0").isEmpty)
   }
+
+  @Test func `an agreement is as old as the file system's clock says, whatever this host's does`() throws {
+    let fixture = try Fixture("coder")
+    let clock = fixture.home("clock")
+    let outcome = try OwnProcess.run(
+      "agree, and set the clock forward", [fixture.path, clock],
+      environment: ["SPOOL_STORAGE": "shared", "SPOOL_CLOCK_JUMP": clock])
+    #expect(outcome.line == "1", "\(outcome)")
+  }
 }

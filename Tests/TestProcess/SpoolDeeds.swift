@@ -74,6 +74,14 @@
       try Plain.write("\(spool.path)/bots/\(arguments[1])/claimed/\(held)", message.encoded)
       die()
     },
+    // Tells to how many groups the bot has agreed when an hour seems to have passed.
+    Deed("agree, and set the clock forward") { arguments in
+      let spool = try Spool(at: arguments[0])
+      let bot = try BotName(parsing: "coder")
+      try spool.reserve(bot, for: spool.newIdentifier())
+      try Plain.write(arguments[1], "3600")
+      say("\(try spool.reservations(of: bot).count)")
+    },
     Deed("take fifty as a sequence") { arguments in
       let spool = try Spool(at: arguments[0])
       var count = 0

@@ -33,7 +33,7 @@ extension Spool {
       for group in try root.names(Layout.reservations(bot)).compactMap({ MessageID($0) }) {
         let path = Layout.reservation(bot, group)
         guard let status = try root.status(path) else { continue }
-        if Double(status.age) > Self.reservationSecondsMax * 1e9 {
+        if Double(try ageByRemoteClock(status)) > Self.reservationSecondsMax * 1e9 {
           try root.unlinkIfPresent(path)
         } else {
           groups.insert(group)
