@@ -94,6 +94,12 @@ struct LeaseObservations {
     try problems.removeFirst().rethrow()
   }
 
+  /// Whether it was there as it is now when somebody last looked.
+  func has(_ name: String, modified: Int) -> Bool { seen[name]?.modified == modified }
+
+  /// One that was observed in this round has been settled, and may come anew.
+  mutating func forget(_ name: String) { fresh[name] = nil }
+
   /// Keeps those for which nobody looked in this round.
   mutating func keep(_ wasLeftOut: (String) -> Bool) {
     for (name, entry) in seen where fresh[name] == nil && wasLeftOut(name) { fresh[name] = entry }
@@ -150,8 +156,8 @@ extension Spool {
     let limit = Int(lease * 1e9)
     var changed = try expireClaims(of: bot, &observations, lease: lease, limit, attemptsMax: attemptsMax)
     changed = try settleSends(lookingFrom: bot, &observations, limit) || changed
+    settleDone(bot, &observations, limit)
     observations.endRound()
-    settleDone(bot)
     return changed
   }
 
@@ -180,23 +186,29 @@ extension Spool {
   }
 
   /// What somebody moved into `done/` is acked that way: by a script that has no more than `mv`, or by hand.
-  /// What can't be logged now (a full disk) stays there, as acked as before.
-  func settleDone(_ bot: BotName) {
+  /// What can't be logged now (a full disk) stays there, as acked as before; what can't be removed is logged once.
+  func settleDone(_ bot: BotName, _ observations: inout LeaseObservations, _ limit: Int) {
     for fileName in (try? root.names(Layout.box(bot, .done))) ?? [] {
       // A file that never got its proper name is in no log, and stays here. Another receiver may be at this, too:
       // asking again leaves little time for the two to log the same.
-      guard let name = EntryName(fileName), let log = try? log,
-        (try? root.status(Layout.entry(bot, .done, name))) ?? nil != nil
-      else { continue }
+      guard let name = EntryName(fileName), let log = try? log else { continue }
+      let path = Layout.entry(bot, .done, name)
+      guard let status = (try? root.status(path)) ?? nil else { continue }
+      let seen = "done:\(name)"
       do {
-        try log.append(.messageAcked, name.id.description) { writer in
-          settle(&writer, bot, name)
-          writer.member("by", "mv")
-          writer.endObject()
+        if !observations.has(seen, modified: status.modified) {
+          try log.append(.messageAcked, name.id.description) { writer in
+            settle(&writer, bot, name)
+            writer.member("by", "mv")
+            writer.endObject()
+          }
         }
-        try root.clear(Layout.entry(bot, .done, name))
-        forgetSender(of: name.id, to: bot)
       } catch { return }
+      // What is observed here is in the log.
+      _ = observations.observe(seen, modified: status.modified, now: Clock.sinceBoot(), limit: limit)
+      guard observations.attempt(seen, at: path, { try root.clear(path) }) == true else { continue }
+      observations.forget(seen)
+      forgetSender(of: name.id, to: bot)
     }
   }
 

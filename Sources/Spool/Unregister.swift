@@ -66,7 +66,8 @@ extension Spool {
   // MARK: What is left
 
   private func requireNothingLeft(of bot: BotName) throws {
-    settleDone(bot)
+    var observations = loadObservations(of: bot)
+    settleDone(bot, &observations, leaseNanoseconds)
     let count = try count(bot)
     let tasks = try tasksLeft(of: bot)
     let left = [

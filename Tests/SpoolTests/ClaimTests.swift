@@ -307,4 +307,26 @@ import Testing
     let acked = try fixture.events(.messageAcked)
     #expect(acked.map(\.subject) == [id.description] && acked.first?.text("by") == "mv")
   }
+
+  @Test func `what was moved into done and can't be removed is acked once, and goes when it can`() throws {
+    let fixture = try Fixture("coder")
+    try fixture.send("hello")
+    let name = try #require(fixture.names("inbox").first)
+    unlink("\(fixture.box("inbox"))/\(name)")
+    // Neither to be removed nor to be set aside.
+    mkdir("\(fixture.box("done"))/\(name)", 0o755)
+    let quarantine = "\(fixture.path)/quarantine"
+    #expect(rmdir(quarantine) == 0)
+    try Plain.write(quarantine, "in the way")
+    for _ in 0..<3 { #expect(try fixture.inbox(detached: true).receive() == nil) }
+    #expect(try fixture.events(.messageAcked).count == 1)
+    #expect(unlink(quarantine) == 0 && mkdir(quarantine, 0o755) == 0)
+    #expect(try fixture.inbox(detached: true).receive() == nil)
+    #expect(fixture.names("done").isEmpty)
+    #expect(try fixture.events(.messageAcked).count == 1)
+    // What comes under that name later is another matter.
+    mkdir("\(fixture.box("done"))/\(name)", 0o755)
+    #expect(try fixture.inbox(detached: true).receive() == nil)
+    #expect(try fixture.events(.messageAcked).count == 2)
+  }
 }
