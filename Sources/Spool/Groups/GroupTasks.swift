@@ -75,12 +75,19 @@ extension Spool {
   private func withdrawAnnouncement(_ text: String) throws -> Bool {
     guard text.utf8.count >= 3, try exists(Self.hub) else { return false }
     return try doing("cannot take the announcement back") {
-      let found = try root.names(Layout.box(Self.hub, .inbox)).filter { EntryName($0) != nil && $0.contains(text) }
+      let found = try root.names(Layout.box(Self.hub, .inbox)).filter { $0.contains(text) && isAnnouncement($0) }
       guard found.count == 1 else { return false }
       try root.makeDirectory(Layout.box(Self.hub, .done))
       return try root.renameIfPresent(
         Layout.entry(Self.hub, .inbox, raw: found[0]), to: Layout.entry(Self.hub, .done, raw: found[0]))
     }
+  }
+
+  /// Whether a file in the hub's inbox announces a group, under a proper name.
+  private func isAnnouncement(_ name: String) -> Bool {
+    guard EntryName(name) != nil else { return false }
+    let bytes = try? root.readFile(Layout.entry(Self.hub, .inbox, raw: name), maximum: Message.bytesMax + 1)
+    return (bytes ?? nil).flatMap { try? Message(parsing: $0) }?.type == .taskAnnounce
   }
 
   /// Whether a claimed message may be a bot's own, as far as files tell: written by the user to whom the bot belongs, or
