@@ -344,4 +344,13 @@ import Testing
     #expect(try inbox.next()?.entry.id == task.id)
     #expect(inbox.takeProblems().isEmpty)
   }
+
+  @Test func `a task that waits for somebody's word is added once`() throws {
+    let fixture = try Fixture()
+    var record = TaskRecord(title: "whole")
+    record.id = fixture.spool.newIdentifier()
+    for _ in 0..<2 { try fixture.spool.addTask(record, blockedFor: "its group works on it") }
+    #expect(try fixture.events(.taskAdded).count == 1)
+    #expect(try fixture.spool.findTask(record.id!)?.state == .blocked)
+  }
 }

@@ -8,7 +8,7 @@ extension Spool {
     var record = record
     record.createdAt = record.createdAt ?? now()
     record.blockedReason = reason
-    _ = try add(record, as: .blocked, by: by, durability: .relaxed)
+    _ = try add(record, as: .blocked, by: by, durability: .relaxed, onlyOnce: true)
   }
 
   /// Whether the announcement of a group waits for a hub, or one has it.
