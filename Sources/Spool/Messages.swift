@@ -130,8 +130,8 @@ public struct Messages: AsyncSequence, Sendable {
       if let next = state.withLock({ $0.waiting.isEmpty ? nil : $0.waiting.removeFirst() }) {
         next.resume(returning: claim)
       } else {
-        // Nobody is left to take it: at once back, not after its lease.
-        _ = try? spool.nack(bot, claim.name, reason: "its receiver was cancelled")
+        // Nobody is left to take it: at once back, not after its lease, and as nobody has seen it, at no attempt's cost.
+        _ = try? spool.unclaim(bot, claim.name, reason: "its receiver was cancelled")
       }
     }
 
