@@ -189,4 +189,13 @@ import Testing
     sample.add(mine: 300_000_000, theirs: 300_000_000, nanoseconds: 11_000_000)
     #expect(sample.aheadMicroseconds == -1_500_000, "a slower one changes nothing")
   }
+
+  @Test func `a time that a peer can't mean is none, so that clocks are compared all the same`() throws {
+    let good = try #require(PeerExamination.lastChange(Array("3-a 1\n4-a 1763942400000000\n5-a 17".utf8)))
+    #expect(good.label == "4-a" && good.wall == 1_763_942_400_000_000)
+    for number in ["\(Int.min)", "\(Int.max)", "-1", "soon"] {
+      let bad = try #require(PeerExamination.lastChange(Array("4-a \(number)\n".utf8)))
+      #expect(bad.label == "4-a" && bad.wall == nil)
+    }
+  }
 }

@@ -140,12 +140,18 @@ struct PeerExamination {
         return nil
       }
       guard let bytes = try root.readFile(Layout.temporary(name), maximum: 64 << 10) else { return nil }
-      let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
-      // What follows the last line feed isn't whole yet.
-      guard let words = lines.dropLast().last?.split(separator: " "), words.count == 2 else { return nil }
-      return wanted.contains(String(words[0])) ? (String(words[0]), Int(words[1])) : nil
+      guard let (label, wall) = Self.lastChange(bytes) else { return nil }
+      return wanted.contains(label) ? (label, wall) : nil
     }
     return (found.0, found.1, isOverlooked)
+  }
+
+  /// What the last line says: the label of a change, and when it was made, in microseconds since 1970.
+  static func lastChange(_ bytes: [UInt8]) -> (label: String, wall: Int?)? {
+    let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+    // What follows the last line feed isn't whole yet.
+    guard let words = lines.dropLast().last?.split(separator: " "), words.count == 2 else { return nil }
+    return (String(words[0]), WholeNumber.parse(words[1]))
   }
 
   // MARK: One winner
