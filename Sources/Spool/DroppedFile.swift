@@ -167,7 +167,7 @@ struct DroppedFile {
     guard try spool.root.renameIfPresent(in: Layout.box(bot, .inbox), name, to: passing) else { return .gone }
     let maker = try !spool.isShared ? nil : spool.maker(status, bot, named)
     if spool.isShared {
-      if let own = message.id, try spool.hasHad(own, bot, spool.sharing!.user) {
+      if let own = message.id, try spool.hasHad(own, bot, spool.sharing!.user, from: maker) {
         try spool.quarantine(bot, .claimed, Array(held.description.utf8), reason: "\(BroughtAgain(bot: bot))")
         return .gone
       }

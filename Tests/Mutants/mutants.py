@@ -473,6 +473,8 @@ mutant("users: who sent it is forgotten when it was copied", "a sender is verifi
        "guard !MUTANT, let id, let text = try readLink(Layout.sender(bot, id)) else { return nil }")
 mutant("users: what a bot had is handed out again", "a message brought again is set aside", "SharedAttackTests.*moved on",
        SHARING + "Sender.swift", "if wasElsewhere, try hasHad(", "if wasElsewhere, !MUTANT, try hasHad(")
+mutant("users: what a bot had and the log has forgotten is handed out again", "a message brought again is set aside",
+       "HadMessagesTests", SHARING + "Sender.swift", "guard try hasForgotten(id), try", "guard try hasForgotten(id), !MUTANT, try")
 mutant("users: no copy is made of what was taken", "once it is taken, its sender can't change it", "SharedAttackTests.*in hand",
        SHARING + "Sender.swift", "guard status.owner != sharing.user || wasElsewhere else",
        "guard !MUTANT, status.owner != sharing.user || wasElsewhere else")

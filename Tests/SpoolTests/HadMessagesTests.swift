@@ -16,7 +16,7 @@ import Testing
     let id = try addOldMessages(fixture)
     let sent = try (0..<3).map { try fixture.send("\($0)", to: "coder", "tester") }
     func had(_ id: MessageID, _ bot: String = "coder") throws -> Bool {
-      try fixture.spool.hasHad(id, fixture.bot(bot), geteuid())
+      try fixture.spool.hasHad(id, fixture.bot(bot), geteuid(), from: geteuid())
     }
     let inbox = try Inbox(fixture.reopened(), fixture.bot())
     #expect(try inbox.claim()?.name.id == sent[0])
@@ -52,6 +52,32 @@ import Testing
     #expect(try inbox.claim()?.name.id == sent[0])
     #expect(try had.contains(sent[0], fixture.bot()) == true)
     #expect(try had.contains(sent[1], fixture.bot()) == false)
+  }
+
+  @Test func `what everybody was done with when the log was collected counts as had, and nothing else does`() throws {
+    guard geteuid() == 0 else { return }
+    let fixture = try Fixture("coder", "tester", sharedWith: "\(getegid())")
+    let before = try ["done", "waiting"].map { try fixture.send($0, to: "coder", "tester") }
+    func had(_ id: MessageID, from maker: UInt32? = geteuid()) throws -> Bool {
+      try fixture.spool.hasHad(id, fixture.bot(), geteuid(), from: maker)
+    }
+    #expect(try !had(before[0]) && !had(before[1]))
+    // As a collection would leave it that found only the second unfinished.
+    var forgotten = Forgotten()
+    for host in try LogFiles(root: fixture.spool.root).hosts() {
+      forgotten.read[host] = LogFollower.Position(segment: "99991231T235959.999999Z", offset: 0)
+    }
+    forgotten.until = Timestamp(microseconds: Clock.wall()).advanced(bySeconds: 3600)
+    forgotten.needed = [before[1]]
+    try Plain.write("\(fixture.path)/\(Layout.forgotten)", forgotten.encoded)
+    #expect(chmod("\(fixture.path)/\(Layout.forgotten)", 0o640) == 0)
+    #expect(try had(before[0]) && !had(before[1]))
+    // Logged since, by a host whose clock is behind; others can't say so in the name of its maker.
+    forgotten.read = [:]
+    try Plain.write("\(fixture.path)/\(Layout.forgotten)", forgotten.encoded)
+    let since = try fixture.send("since", to: "coder", "tester")
+    #expect(try !had(since) && had(since, from: 4711) && had(since, from: nil))
+    #expect(try fixture.drain() == ["done", "waiting", "since"])
   }
 
   /// Six thousand that coder had in another year, several blocks of the log; returns the id of each.

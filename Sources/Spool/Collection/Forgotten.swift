@@ -21,13 +21,14 @@ struct Forgotten: Equatable {
 
   /// Nothing, where nothing was ever removed.
   init(in root: Directory) throws(SystemCallError) {
-    guard let file = try Self.open(in: root) else {
-      self.init()
-      return
-    }
+    self.init(parsing: try Self.bytes(in: root))
+  }
+
+  private static func bytes(in root: Directory) throws(SystemCallError) -> [UInt8] {
+    guard let file = try open(in: root) else { return [] }
     let size = try file.status().size
-    guard size <= Self.bytesMax else { throw SystemCallError("read", Layout.forgotten, EFBIG) }
-    self.init(parsing: try file.read(at: 0, count: size))
+    guard size <= bytesMax else { throw SystemCallError("read", Layout.forgotten, EFBIG) }
+    return try file.read(at: 0, count: size)
   }
 
   /// Nil where there is none to be believed. Any user of a shared spool could otherwise say that others' messages are done:
@@ -55,6 +56,12 @@ struct Forgotten: Equatable {
   static func until(in root: Directory) throws(SystemCallError) -> Timestamp? {
     guard let file = try open(in: root) else { return nil }
     return Forgotten(parsing: try file.read(at: 0, count: 256)).until
+  }
+
+  /// Whether something wasn't done then; a look at the text, as there may be a million.
+  static func needs(_ id: MessageID, in root: Directory) throws(SystemCallError) -> Bool {
+    let line = TextSearch("\nneeded \(id)\n")
+    return try bytes(in: root).withUnsafeBufferPointer { line.firstMatch(in: $0, from: 0) != nil }
   }
 
   /// A file of another kind counts as none.

@@ -96,13 +96,21 @@ final class HadMessages {
 
   /// Whether the bot had the message, by all that was logged since that was made. Nothing of it is kept.
   static func search(_ files: LogFiles, of user: UInt32, for id: MessageID, _ bot: BotName) throws -> Bool {
+    try search(files, of: user, for: id) { event, _ in isTaking(event) && event.text("bot") == bot.description }
+  }
+
+  /// Whether the user's processes logged such an event about the message since that was made.
+  static func search(
+    _ files: LogFiles, of user: UInt32?, for id: MessageID, where isMeant: (LogEvent, LogCursor.Position) -> Bool
+  ) throws -> Bool {
     let search = TextSearch("\"subject\":\"\(id)\"")
     var isFound = false
     for segment in try files.segments(since: id.time) where files.user(of: segment.host) == user {
-      try files.readForwards(segment) { lines, _ in
+      try files.readForwards(segment) { lines, offset in
         forEachMatch(of: search, in: lines) { line in
-          guard let event = LogEvent(line: line), isTaking(event), event.subject == id.description else { return true }
-          isFound = event.text("bot") == bot.description
+          guard let event = LogEvent(line: line), event.subject == id.description else { return true }
+          let place = offset + (UnsafeRawPointer(line.baseAddress!) - UnsafeRawPointer(lines.baseAddress!))
+          isFound = isMeant(event, LogCursor.Position(segment: segment, offset: place))
           return !isFound
         }
       }

@@ -133,7 +133,7 @@ extension Spool {
     if status.isCopy(by: sharing.user) { return (message, sender) }
     // One that went to several lies, or lay, where others of them could take it from.
     let wasElsewhere = message.to != [bot.description] || sharing.linksAreLoose
-    if wasElsewhere, try hasHad(held.id, bot, sharing.user) {
+    if wasElsewhere, try hasHad(held.id, bot, sharing.user, from: user) {
       throw BroughtAgain(bot: bot)
     }
     guard status.owner != sharing.user || wasElsewhere else { return (message, sender) }
@@ -192,14 +192,26 @@ extension Spool {
     if sharing != nil { _ = try? root.unlinkIfPresent(Layout.sender(bot, id)) }
   }
 
-  /// Whether the bot ever took the message in hand, by what its own user's processes logged.
-  func hasHad(_ id: MessageID, _ bot: BotName, _ user: UInt32) throws -> Bool {
+  /// Whether the bot ever took the message in hand, by what its own user's processes logged; or may have, as everybody was
+  /// done with it when the log was last collected.
+  /// - Parameter maker: whose the message's file is.
+  func hasHad(_ id: MessageID, _ bot: BotName, _ user: UInt32, from maker: UInt32?) throws -> Bool {
     let files = LogFiles(root: root)
     let known = try hadMessages.withLock { had in
       if had == nil { had = HadMessages(files, of: user) }
       return try had!.contains(id, bot)
     }
     // All of the log may have to be read for it: other messages needn't wait for that.
-    return try known ?? HadMessages.search(files, of: user, for: id, bot)
+    return try (known ?? HadMessages.search(files, of: user, for: id, bot)) || wasForgotten(id, files, from: maker)
+  }
+
+  /// Whether a message is from before the log was last collected, and was nobody's to do then.
+  private func wasForgotten(_ id: MessageID, _ files: LogFiles, from maker: UInt32?) throws -> Bool {
+    guard try hasForgotten(id), try !Forgotten.needs(id, in: root) else { return false }
+    // By a host whose clock is behind it may have been sent since.
+    let forgotten = try Forgotten(in: root)
+    return try !HadMessages.search(files, of: maker, for: id) { event, position in
+      event.kind == .messageSent && !forgotten.covers(id, position, event.time)
+    }
   }
 }
