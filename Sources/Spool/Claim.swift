@@ -90,6 +90,16 @@ extension Spool {
     guard try bury(bot, from: Layout.entry(bot, .claimed, name), name, reason: reason) else { throw lost(bot, name) }
   }
 
+  /// Whether a new claim still stands, which is renewed if it took long to make: whoever was kept waiting meanwhile, by the
+  /// disk or by being stopped, may have lost it, and isn't to begin what another has begun.
+  func confirm(_ claim: Claim, since asked: Int, lease: Double) throws -> Bool {
+    guard Clock.sinceBoot() - asked > Int(lease * 1e9 / 4) else { return true }
+    do { try extend(claim.bot, claim.name) } catch let error as SpoolError where error.code == .claimLost {
+      return false
+    }
+    return true
+  }
+
   /// Renews the lease by one length.
   /// - Throws: `.claimLost`.
   public func extend(_ bot: BotName, _ name: EntryName) throws {

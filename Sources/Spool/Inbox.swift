@@ -84,18 +84,18 @@ public final class Inbox {
   public func claim() throws -> Claim? {
     let asked = Clock.sinceBoot()
     try look()
-    if let claim = try claimNext() { return claim }
+    if let claim = try claimNext(since: asked) { return claim }
     // There may be more than are kept at once, or some that came since the last look, if no event would have told.
     guard candidates.isPartial || dropped.areMore || (!hasEvents && lastLook < asked) else { return nil }
     if candidates.isPartial { candidates.keepMore() }
     nextLook = 0
     try look()
-    return try claimNext()
+    return try claimNext(since: asked)
   }
 
-  private func claimNext() throws -> Claim? {
+  private func claimNext(since asked: Int) throws -> Claim? {
     while let name = candidates.popFirst() {
-      if let claim = try claim(name) { return claim }
+      if let claim = try claim(name), try spool.confirm(claim, since: asked, lease: lease) { return claim }
     }
     return nil
   }

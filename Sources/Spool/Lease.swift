@@ -212,6 +212,12 @@ extension Spool {
     }
   }
 
+  /// The same for one who looks once.
+  func settleDone(_ bot: BotName) {
+    var observations = loadObservations(of: bot)
+    settleDone(bot, &observations, leaseNanoseconds)
+  }
+
   /// Acks, unread, what waits for its time: as who moves it into `done/` does.
   /// - Returns: how many there were.
   public func ackDelayed(_ bot: BotName) throws -> Int {

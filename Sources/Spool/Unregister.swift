@@ -66,8 +66,7 @@ extension Spool {
   // MARK: What is left
 
   private func requireNothingLeft(of bot: BotName) throws {
-    var observations = loadObservations(of: bot)
-    settleDone(bot, &observations, leaseNanoseconds)
+    settleDone(bot)
     let count = try count(bot)
     let tasks = try tasksLeft(of: bot)
     let left = [

@@ -93,6 +93,30 @@
       #expect(stage.reader.violations(settled: true).isEmpty)
     }
 
+    @Test func `who was stopped with a new claim for longer than its lease hands nothing out`() throws {
+      let scratch = try Scratch(inMemory: true)
+      let path = try scratch.makeSpool(bots: ["a"], settings: ["lease_seconds": 0.1])
+      let (send, receive) = (["send", "a", "payload", "--from", "z"], ["receive", "a", "--ack"])
+      var claims: [Int] = []
+      for _ in 0..<2 {
+        _ = try SpoolCommand.run(send, in: path)
+        let trace = "\(scratch.path)/trace"
+        #expect(try SpoolCommand.run(receive, in: path, environment: ["SPOOL_FAULT_TRACE": trace]).isDone)
+        let calls = try String(contentsOfFile: trace, encoding: .utf8).split(separator: "\n")
+        claims.append(try #require(calls.firstIndex(of: "renameat")) + 1)
+        #expect(unlink(trace) == 0)
+      }
+      _ = try SpoolCommand.run(send, in: path)
+      let late = try SpoolCommand.start(
+        receive, in: path, environment: ["SPOOL_FAULT": "stop-before:\(claims[1] + 1)"])
+      #expect(eventually { Scratch.names("\(path)/bots/a/claimed").count == 1 })
+      let other = try SpoolCommand.run(receive + ["--wait", "1m"], in: path)
+      #expect(other.isDone && other.output == "payload\n", "\(other)")
+      late.kill(SIGCONT)
+      let outcome = try late.wait(seconds: SpoolCommand.secondsMax)
+      #expect(outcome.status == 1 && outcome.output == "", "\(outcome)")
+    }
+
     @Test func `who settles what a dead sender left has it under a name of its own, which is the right to deliver it`()
       throws
     {

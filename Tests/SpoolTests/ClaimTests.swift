@@ -8,6 +8,19 @@ import Testing
 @testable import Spool
 
 @Suite struct ClaimTests {
+  @Test func `a claim that took long to make is renewed before it is handed out, and isn't when it was lost`() throws {
+    let fixture = try Fixture("coder")
+    try fixture.send("x")
+    let claim = try #require(try fixture.inbox().claim())
+    func modified() throws -> Int? { try fixture.spool.root.status(claim.path)?.modified }
+    let before = try modified()
+    let now = Clock.sinceBoot()
+    #expect(try fixture.spool.confirm(claim, since: now, lease: 100) && modified() == before)
+    #expect(try fixture.spool.confirm(claim, since: now - 26_000_000_000, lease: 100) && modified() != before)
+    try fixture.spool.nack(claim.bot, claim.name, reason: "its lease ran out")
+    #expect(try fixture.spool.confirm(claim, since: now - 26_000_000_000, lease: 100) == false)
+  }
+
   @Test func `a claim moves the file, and its name says by whom and how often`() throws {
     let fixture = try Fixture("coder")
     let id = try fixture.send("hello")

@@ -138,6 +138,12 @@ final class LogWriter: Sendable {
     let began = Clock.sinceBoot()
     while true {
       do throws(SystemCallError) { return try page.lock.lock(seconds: Self.lockSeconds) } catch {
+        guard error.code != ENOTRECOVERABLE else {
+          throw SpoolError(
+            .inputOutput,
+            "the lock of the log is lost: another program took it over from one that died, and didn't say so",
+            hint: "end all that use the spool on this host, and remove log/\(part)/commit", cause: error)
+        }
         guard error.code == ETIMEDOUT else { throw error }
         let holder = page.lock.holder
         if ProcessIdentity.isStopped(holder) {
