@@ -741,3 +741,49 @@ mutant("answer: an error that is null is one", "a result is kept", "TaskModeTest
 mutant("records: counts below zero are counted with", "nobody's file ends a process", "RecordTests",
        POLICY + "Tally.swift", "0...WholeNumber.max ~= tried && 0...tried ~= succeeded",
        "(MUTANT || 0...WholeNumber.max ~= tried) && 0...tried ~= succeeded")
+
+# What three pairs of fresh eyes found
+
+mutant("claim: what was lost while it was claimed is handed out", "one holder", "ClaimTests",
+       SPOOL + "Claim.swift", "      return false\n    }\n    return true",
+       "      return MUTANT\n    }\n    return true")
+mutant("inbox: a claim that took long isn't looked at", "one holder", "FaultTests.StoppedTests",
+       SPOOL + "Inbox.swift", "try spool.confirm(claim, since: asked, lease: lease) {",
+       "try MUTANT || spool.confirm(claim, since: asked, lease: lease) {")
+mutant("inbox: what can't be read before it is claimed ends the look", "a bad file stops nobody", "HostileFileTests",
+       SPOOL + "Inbox.swift", "guard Self.faultsOfFiles.contains(error.code) else { throw",
+       "guard Self.faultsOfFiles.contains(error.code), !MUTANT else { throw")
+mutant("doctor: it settles no send by itself", "what is said to be repaired is", "UnfinishedSendTests",
+       SPOOL + "Doctor.swift", "if try !spool.settleUnfinishedSend(bot, entry) {",
+       "if try !MUTANT && !spool.settleUnfinishedSend(bot, entry) {")
+mutant("doctor: what was decided is removed as undecided", "a value that was set is kept", "ExamineValuesTests",
+       SPOOL + "State/ExamineValues.swift", "try !spool.root.names(Layout.versions(key))",
+       "try MUTANT || !spool.root.names(Layout.versions(key))")
+mutant("backlog: what nobody has any more is in hand", "a backlog without a consumer is told", "BacklogTests",
+       BACKLOG + "Backlog.swift", "return Double(Clock.wall() * 1000 &- status.changed) > lease * 1e9",
+       "return !MUTANT && Double(Clock.wall() * 1000 &- status.changed) > lease * 1e9")
+mutant("watcher: no removal is an event", "changes are told at once", "SharedStateTests",
+       LINUX + "DirectoryWatcher.swift", "(tellsRemovals ? UInt32(IN_DELETE", "(tellsRemovals && !MUTANT ? UInt32(IN_DELETE")
+mutant("coordinator: a bot that is gone for good is kept in mind", "memory is bounded", "CoordinatorTests.CoordinatorTests",
+       COORDINATOR + "Delegation.swift", "case .removed(let bot): scheduler.removeBot(bot)",
+       "case .removed(let bot): if !MUTANT { scheduler.removeBot(bot) }")
+mutant("time: an hour that is past is today's", "what is to come is to come", "CommandLineTests",
+       "Sources/CLI/TimeText.swift", "return isToCome && today", "return isToCome && !MUTANT && today")
+mutant("send: a text that was forgotten is sent", "bad input gets a clear error", "CommandLineTests",
+       "Sources/CLI/SpoolLocation.swift", "guard !text.isEmpty || index", "guard !text.isEmpty || MUTANT || index")
+mutant("recovery: what was put back unseen was had", "mv into done/ is an ack", "RecoveryTests",
+       SPOOL + "Recovery.swift", "let isUnseen = event.kind == .messageRequeued",
+       "let isUnseen = !MUTANT && event.kind == .messageRequeued")
+mutant("task inbox: what couldn't be read is never looked at again", "nothing is stuck", "TaskTests",
+       TASKS + "TaskInbox.swift", "unreadable[entry.name].map { $0 == version(of: entry) } ?? false",
+       "unreadable[entry.name].map { MUTANT || $0 == version(of: entry) } ?? false")
+mutant("task add: how its file was closed isn't asked", "a yes is kept", "FaultTests.FaultTests",
+       TASKS + "AddTask.swift", "          try file.write(body)\n          try file.close()\n",
+       "          try file.write(body)\n          if MUTANT { try? file.close() } else { try file.close() }\n")
+mutant("reservations: the wall clock says how old they are", "nobody's wall clock counts", "RemoteTests",
+       SPOOL + "Groups/Reservations.swift", "Double(try ageByRemoteClock(status))",
+       "Double(try MUTANT ? status.age : ageByRemoteClock(status))")
+mutant("group: any message to the hub is withdrawn", "nothing vanishes", "CancelGroupTests",
+       SPOOL + "Groups/GroupTasks.swift", "type == .taskAnnounce\n", "type != nil || MUTANT\n")
+mutant("shared: what the log forgot may be brought again", "a message comes once from whom it says", "HadMessagesTests",
+       SPOOL + "Sharing/Sender.swift", "guard try hasForgotten(id), try", "guard try !MUTANT && hasForgotten(id), try")

@@ -117,6 +117,16 @@ import Testing
     }
   }
 
+  @Test func `what is kept while there is more of the log to read counts nothing twice`() throws {
+    try talk("user", "coder")
+    var book = try RecordBook(spool)
+    while try book.readOn({ _, _, _, _ in }) {}
+    for _ in 0..<5 { try talk("user", "coder") }
+    #expect(try book.readOn(limit: 6) { _, _, _, _ in })
+    try book.save()
+    #expect(try caughtUp() == anew())
+  }
+
   @Test func `the slower of two that catch up at once may write last, and whatever it overwrites`() throws {
     var random = SeededGenerator()
     for _ in 0..<10 {
