@@ -103,6 +103,8 @@ enum Layout {
   static let forgottenLock = "log/.gc-lock"
   /// Held by who recovers what is that user's.
   static func recoveryLock(of user: UInt32) -> String { "log/.recovery-lock.\(user)" }
+  /// Held by who makes or removes a bot of that user's.
+  static func botsLock(of user: UInt32) -> String { "log/.bots-lock.\(user)" }
   static func checkpoint(of host: String) -> String { "log/\(host)/checkpoint" }
 
   /// Rung when something was done to a bot's tasks: closing it after writing wakes whoever watches the inbox.

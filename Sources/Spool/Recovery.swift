@@ -123,12 +123,8 @@ struct Recovery {
 
   private static func lock(in root: Directory, as user: uid_t?) throws(SystemCallError) -> Descriptor? {
     guard let user else { return try root.open(Layout.log, O_RDONLY | O_DIRECTORY) }
-    // Where users share the spool each recovers what is his. What others can open they could hold for ever.
-    guard let file = try? root.open(Layout.recoveryLock(of: user), O_RDWR | O_CREAT, mode: Permissions.privateFile)
-    else { return nil }
-    let status = try file.status()
-    guard status.owner == user, status.mode & 0o077 == 0 else { return nil }
-    return file
+    // Where users share the spool each recovers what is his.
+    return try root.openPrivate(Layout.recoveryLock(of: user), of: user)
   }
 
   /// Messages logged less than this long ago by another host may still be on their way to their inboxes.

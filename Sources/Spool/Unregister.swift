@@ -31,16 +31,24 @@ extension Spool {
     guard !root.isRemote else { return try body() }
     let deadline = Clock.sinceBoot() + 2_000_000_000
     while true {
-      let directory = try directory(of: bot)
-      // It may have been removed, and made anew, before the lock was ours.
-      if try directory.tryLock(), try self.directory(of: bot).status().inode == directory.status().inode {
-        return try body()
+      guard let turn = try turn(with: bot) else { return try body() }
+      if try turn.tryLock() {
+        // It may have been removed, and made anew, before the lock was ours.
+        let inode = try directory(of: bot).status().inode
+        if try isShared || inode == turn.status().inode { return try body() }
       }
       guard Clock.sinceBoot() < deadline else {
         throw SpoolError(.tryAgain, "another process is making or removing \(bot)", hint: "try again")
       }
       _ = try Poll.wait([], nanoseconds: 2_000_000)
     }
+  }
+
+  /// What is locked for that: the bot's directory. Where users share the spool, others could hold that for ever, and each
+  /// has one for all of his bots; nil when somebody has taken its place.
+  private func turn(with bot: BotName) throws -> Descriptor? {
+    guard let user = sharing?.user else { return try directory(of: bot) }
+    return try root.openPrivate(Layout.botsLock(of: user), of: user)
   }
 
   private func directory(of bot: BotName) throws -> Descriptor {

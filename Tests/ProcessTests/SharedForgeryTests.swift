@@ -90,6 +90,24 @@ import Testing
     #expect(stage.names("dead", of: .ada).isEmpty)
   }
 
+  @Test func `nobody else keeps a user from removing a bot of his own, and from making it again`() throws {
+    for held in ["bots/ada-bot", "log/.bots-lock.\(User.ada.rawValue)"] {
+      let stage = try SharedStage(bots: held.hasPrefix("bots") ? [.ada] : [])
+      // Where there is nothing yet, eve's file comes first.
+      let script = "[ -e \(held) ] || touch \(held); exec 9<\(held); flock -n 9 && touch tmp/locked; exec sleep 60"
+      let eve = try SpoolCommand.start(
+        program: "/usr/bin/setpriv",
+        ["--reuid", "\(User.eve.rawValue)", "--regid", "\(User.eve.rawValue)", "--groups", "\(SharedStage.group)"]
+          + ["/bin/sh", "-c", "cd \(stage.path); " + script])
+      defer { eve.kill(SIGKILL) }
+      #expect(eventually { Scratch.names("\(stage.path)/tmp").contains("locked") }, "\(held)")
+      for arguments in [["register", "ada-bot"], ["unregister", "ada-bot"], ["register", "ada-bot"]] {
+        let outcome = try stage.run(.ada, arguments)
+        #expect(outcome.isDone, "\(held), \(arguments): \(outcome)")
+      }
+    }
+  }
+
   @Test func `a subscription that another made or brought doesn't make a message one for the bot`() throws {
     let stage = try SharedStage()
     #expect(try stage.run(.eve, ["subscribe", "eve-bot", "t"]).isDone)

@@ -137,8 +137,9 @@ import Testing
     #expect(found.map(\.path) == [entry.path] && found[0].problem.contains("tester, which is no bot"), "\(found)")
   }
 
-  @Test func `of many who remove and make a bot at once, each does all of it or nothing`() throws {
-    let fixture = try Fixture("coder")
+  @Test(arguments: [false, true])
+  func `of many who remove and make a bot at once, each does all of it or nothing`(isShared: Bool) throws {
+    let fixture = try Fixture("coder", sharedWith: isShared ? "\(getegid())" : nil)
     let coder = try fixture.bot()
     let problems = Mutex<[String]>([])
     let removals = Atomic(0)

@@ -1,4 +1,5 @@
 import Glibc
+import Linux
 import SpoolFormat
 
 /// Who may do what in a spool that several users share, by what lies where; `spool-layout.md` has the same as a table.
@@ -55,4 +56,15 @@ enum Permissions {
     "tasks": shownDirectory, "groups": shownDirectory,
     "coordinator": workspace, "state": workspace,
   ]
+}
+
+extension Directory {
+  /// Opens a file to be locked, which is made when it isn't there: what others can open they could hold for ever.
+  /// - Returns: nil when it isn't the user's alone.
+  func openPrivate(_ path: String, of user: uid_t) throws(SystemCallError) -> Descriptor? {
+    guard let file = try? open(path, O_RDWR | O_CREAT, mode: Permissions.privateFile) else { return nil }
+    let status = try file.status()
+    guard status.owner == user, status.mode & 0o077 == 0 else { return nil }
+    return file
+  }
 }
