@@ -183,19 +183,28 @@ extension Spool {
     let children = Set(parent.record.children)
     let submitter = parent.record.text(of: Self.submitterField).flatMap { Holder($0) }
     // Of two who finish it, one changes the parent.
-    if submitter != holder {
-      let me = holder.description
-      guard
-        try change(
-          parent.entry, .block, by: parent.record.createdBy, reason: "its submitting is finished",
-          { $0.setExtra(Self.submitterField, JSONText(string: me)) }) != nil
-      else { return 0 }
-    }
+    if submitter != holder, try !takeUp(parent) { return 0 }
     try settleWhatDiedAdding()
     let missing = children.subtracting(try findTasks(children).keys)
     let plan = WorkflowPlan(workflow, parent.record)
     try addSteps(plan, missing, settings.durability, onlyOnce: true)
     return missing.count
+  }
+
+  /// Says in the parent that this process finishes its submitting.
+  /// - Returns: whether it does; somebody else may have begun since the parent was read.
+  private func takeUp(_ parent: StoredTask) throws -> Bool {
+    struct TakenUp: Error {}
+    let (before, me) = (parent.record.text(of: Self.submitterField), holder.description)
+    do {
+      let changed = try change(
+        parent.entry, .block, by: parent.record.createdBy, reason: "its submitting is finished"
+      ) { record in
+        guard record.text(of: Self.submitterField) == before else { throw TakenUp() }
+        record.setExtra(Self.submitterField, JSONText(string: me))
+      }
+      return changed != nil
+    } catch is TakenUp { return false }
   }
 
   /// What the log has and a dead process left in `tmp/` gets to its place; added once more it would be there twice.
