@@ -11,8 +11,16 @@ struct Leftovers {
     let name: EntryName
   }
 
+  /// Where the files of a message lie.
+  private enum Files {
+    /// One, in an inbox, never claimed: as of most, and there may be a million.
+    case waiting(bot: UInt32, urgency: UInt8)
+    case places([String: [Place]])
+  }
+
   private let root: Directory
-  private var places: [MessageID: [String: [Place]]] = [:]
+  private var bots: [BotName] = []
+  private var files: [MessageID: Files] = [:]
 
   /// - Parameters:
   ///   - isAlone: whether nobody can be moving anything; otherwise nothing counts as left over.
@@ -20,23 +28,46 @@ struct Leftovers {
   init(root: Directory, isAlone: Bool, isOwn: (BotName) -> Bool) throws {
     self.root = root
     guard isAlone else { return }
-    for bot in try root.names(Layout.bots).compactMap({ try? BotName(parsing: $0) }) where isOwn(bot) {
+    bots = try root.names(Layout.bots).compactMap { try? BotName(parsing: $0) }.filter(isOwn)
+    for (number, bot) in bots.enumerated() {
       for box in [Layout.Box.inbox, .claimed, .dead] {
         try root.list(Layout.box(bot, box)) {
-          guard let name = EntryName($0) else { return }
-          places[name.id, default: [:]][bot.description, default: []].append(Place(box: box, name: name))
+          if let name = EntryName($0) { add(Place(box: box, name: name), of: number) }
         }
       }
     }
   }
 
-  func has(_ id: MessageID) -> Bool { places[id] != nil }
+  private mutating func add(_ place: Place, of bot: Int) {
+    let id = place.name.id
+    let urgency = place.name.urgency
+    if files[id] == nil, place.box == .inbox, place.name == EntryName(urgency: urgency, id: id) {
+      files[id] = .waiting(bot: UInt32(bot), urgency: UInt8(urgency))
+    } else {
+      var all = places(of: id)
+      all[bots[bot].description, default: []].append(place)
+      files[id] = .places(all)
+    }
+  }
+
+  private func places(of id: MessageID) -> [String: [Place]] {
+    switch files[id] {
+    case nil: [:]
+    case .waiting(let bot, let urgency):
+      [bots[Int(bot)].description: [Place(box: .inbox, name: EntryName(urgency: Int(urgency), id: id))]]
+    case .places(let all): all
+    }
+  }
+
+  func has(_ id: MessageID) -> Bool { files[id] != nil }
 
   /// Removes every file of a message that is acked, and else all but the one that was there last.
   mutating func clear(
     _ id: MessageID, of text: String, isAcked: Bool, isDead: Bool, mending: Bool, _ report: inout RecoveryReport
   ) throws {
-    guard let bot = try? BotName(parsing: text), let all = places[id]?.removeValue(forKey: text) else { return }
+    var places = places(of: id)
+    guard let bot = try? BotName(parsing: text), let all = places.removeValue(forKey: text) else { return }
+    files[id] = .places(places)
     // A dead letter that the log doesn't know of may as well be handed out again. Of the same attempt, what was claimed
     // was there before it waited again, or was given up.
     func rank(_ place: Place) -> Int {
@@ -58,8 +89,8 @@ struct Leftovers {
 
   /// The same of messages of which the log says no more since its checkpoint.
   mutating func clearRest(mending: Bool, _ report: inout RecoveryReport) throws {
-    for (id, bots) in places {
-      for (bot, all) in bots where all.count > 1 {
+    for id in Array(files.filter { if case .places = $1 { true } else { false } }.keys) {
+      for (bot, all) in places(of: id) where all.count > 1 {
         try clear(id, of: bot, isAcked: false, isDead: false, mending: mending, &report)
       }
     }

@@ -95,6 +95,14 @@
       let spool = try Spool(at: arguments[0])
       try waitForTen(spool, by: arguments[1])
     },
+    // How much memory there is for what a power cut may have left, in bytes.
+    Deed("look for leftovers") { arguments in
+      let root = try Directory(arguments[0])
+      let before = try residentBytes()
+      let leftovers = try Leftovers(root: root, isAlone: true, isOwn: { _ in true })
+      say("\(try residentBytes() - before)")
+      withExtendedLifetime(leftovers) {}
+    },
     // How much memory it took at the most to read a message from a file, in bytes.
     Deed("parse") { arguments in
       let bytes = try Plain.read(arguments[0])
@@ -104,6 +112,12 @@
       withExtendedLifetime(message) {}
     },
   ]
+
+  /// What it has of memory now. A peak may be that of the process which started this one.
+  private func residentBytes() throws -> Int {
+    let pages = try Plain.text("/proc/self/statm").split(separator: " ")
+    return (Int(pages[1]) ?? 0) * sysconf(Int32(_SC_PAGESIZE))
+  }
 
   func peakBytes() -> Int {
     var usage = rusage()
