@@ -24,9 +24,10 @@ public final class TemporaryDirectory: Sendable {
     }
     fchmod(raw, 0o700)
     while let entry = readdir(directory) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) + [0] }
+      let text = Plain.name(of: entry)
+      let name = Array(UnsafeBufferPointer(start: text, count: strlen(text) + 1))
       if name == [46, 0] || name == [46, 46, 0] { continue }
-      removeTree(raw, name.map { CChar(bitPattern: $0) })
+      removeTree(raw, name)
     }
     closedir(directory)
     unlinkat(parent, name, AT_REMOVEDIR)
@@ -79,10 +80,15 @@ public enum Plain {
     defer { closedir(directory) }
     var names: [String] = []
     while let entry = readdir(directory) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+      let name = String(cString: name(of: entry))
       if name != ".", name != ".." { names.append(name) }
     }
     return names.sorted()
+  }
+
+  /// In place: copied as the 256 bytes that it is declared with, it would be read past the end of what readdir(3) gave.
+  static func name(of entry: UnsafeMutablePointer<dirent>) -> UnsafePointer<CChar> {
+    (UnsafeRawPointer(entry) + MemoryLayout<dirent>.offset(of: \.d_name)!).assumingMemoryBound(to: CChar.self)
   }
 
   public static func exists(_ path: String) -> Bool {
