@@ -339,7 +339,7 @@ def what_a_network_file_system_leaves_behind_is_no_message(hosts):
     hosts.b.spool("send", "team", "hello", "--from", "x", ok=None)
     hosts.b.spool("task", "list", ok=(0, 1))
     said = hosts.b.spool("doctor", ok=None)
-    assert "all is well" in said, said
+    assert "all is well" in said or "nothing to repair" in said, said
 
 
 def main(names):
