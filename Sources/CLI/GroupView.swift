@@ -75,7 +75,7 @@ enum GroupView {
     output.line("state     \(group.state.rawValue)")
     output.line("skills    \(names(announcement.skills.map { "\($0.name):\($0.level)" }))")
     output.line("members   \(announcement.sizeMin) to \(announcement.sizeMax)")
-    output.line("deadline  \(announcement.deadline.rfc3339)")
+    output.line("deadline  \(TimeText.local(announcement.deadline))")
     if let from = announcement.from { output.line("from      \(Output.excerpt(from))") }
     if let task = record.task { output.line("task      \(task)") }
     if let error = record.error { output.line("error     \(Output.excerpt(error, 400))") }

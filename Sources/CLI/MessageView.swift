@@ -131,8 +131,10 @@ enum MessageView {
 
   private static func bot(_ event: LogEvent) -> String { Output.excerpt(event.text("bot") ?? "?", 64) }
 
-  /// A whole message, for a person.
-  static func full(_ message: Message, recipients: [String] = [], _ output: Output) -> String {
+  private static let filesMax = 10
+
+  /// A whole message, for a person, and where its files lie.
+  static func full(_ message: Message, recipients: [String] = [], files: [String] = [], _ output: Output) -> String {
     func field(_ name: String, _ value: String?) -> String {
       guard let value, !value.isEmpty else { return "" }
       let label = name + String(repeating: " ", count: max(0, 14 - name.count))
@@ -145,6 +147,8 @@ enum MessageView {
     text +=
       field("sent", message.createdAt.map(TimeText.local)) + field("not before", message.notBefore.map(TimeText.local))
     text += field("expires", message.expiresAt.map(TimeText.local)) + field("key", message.idempotencyKey)
+    for file in files.prefix(filesMax) { text += field("file", file) }
+    if files.count > filesMax { text += field("", "and \(files.count - filesMax) more") }
     text += field("context", message.context?.description) + field("data", message.data?.description)
     for extra in message.extra { text += field(extra.name, extra.value.description) }
     if let content = message.content, !content.isEmpty {

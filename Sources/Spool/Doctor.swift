@@ -289,11 +289,11 @@ public struct Doctor {
     guard isWorthTelling(backlog) else { return nil }
     let bot = backlog.bot
     var parts: [String] = []
-    if let oldest = backlog.oldest {
+    if backlog.oldest != nil {
       let ages = zip(Backlog.ageNames, backlog.byAge).filter { $0.1 > 0 }
         .map { $0.0 == "older" ? "\($0.1) older" : "\($0.1) under \($0.0)" }
       let full = backlog.isFull ? ", and no more may" : ""
-      parts.append("\(backlog.waiting) waiting\(full), since \(oldest.rfc3339) (\(ages.joined(separator: ", ")))")
+      parts.append("\(backlog.waiting) waiting\(full) (\(ages.joined(separator: ", ")))")
     }
     if backlog.lapsed > 0 { parts.append("\(backlog.lapsed) in hand that nobody has any more") }
     let cure =

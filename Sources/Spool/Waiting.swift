@@ -87,7 +87,7 @@ extension Spool {
       hint: "see: spool trace ID")
   }
 
-  /// The message with this id, wherever it is: waiting, claimed, dead, or in the log.
+  /// The message with this id, wherever it is: in the log, waiting, claimed, or dead.
   public func message(_ id: MessageID) throws -> (message: Message, recipients: [String])? {
     if let sent = try History(self).sent(id), let message = sent.message {
       var message = message
@@ -96,24 +96,35 @@ extension Spool {
       return (message, sent.texts("recipients"))
     }
     for bot in try bots() where isOwn(bot) {
-      if let message = try waitingMessage(id, bot) { return (message, [bot.description]) }
+      for (box, name) in try files(of: id, bot) where box != .done {
+        if let message = entry(bot, box, name).message { return (message, [bot.description]) }
+      }
     }
     return nil
   }
 
-  /// Reads names until it has the one, and that file alone.
-  private func waitingMessage(_ id: MessageID, _ bot: BotName) throws -> Message? {
-    for box in [Layout.Box.inbox, .claimed] {
-      var found: String?
+  /// Where the files of a message lie, from the spool's directory on, in the boxes of those bots that this user may look
+  /// into: a path says whether it waits, is claimed, and by whom, is dead, or is done and not yet in the log.
+  /// Cost: all names in these boxes are read.
+  public func files(of id: MessageID, recipients: [String]) throws -> [String] {
+    var paths: [String] = []
+    for recipient in recipients {
+      guard let bot = try? BotName(parsing: recipient), isOwn(bot) else { continue }
+      paths += try files(of: id, bot).map { Layout.entry(bot, $0.box, raw: $0.name) }
+    }
+    return paths
+  }
+
+  private func files(of id: MessageID, _ bot: BotName) throws -> [(box: Layout.Box, name: String)] {
+    var found: [(box: Layout.Box, name: String)] = []
+    for box in [Layout.Box.inbox, .claimed, .dead, .done] {
       _ = try doing("cannot look into the inbox of \(bot)") {
-        try root.scan(Layout.box(bot, box)) { name in
-          if EntryName(name)?.id == id { found = String(decoding: name, as: UTF8.self) }
-          return found == nil
+        try root.list(Layout.box(bot, box)) { name in
+          if EntryName(name)?.id == id { found.append((box, String(decoding: name, as: UTF8.self))) }
         }
       }
-      if let found, let message = entry(bot, box, found).message { return message }
     }
-    return nil
+    return found
   }
 }
 

@@ -787,3 +787,6 @@ mutant("group: any message to the hub is withdrawn", "nothing vanishes", "Cancel
        SPOOL + "Groups/GroupTasks.swift", "type == .taskAnnounce\n", "type != nil || MUTANT\n")
 mutant("shared: what the log forgot may be brought again", "a message comes once from whom it says", "HadMessagesTests",
        SPOOL + "Sharing/Sender.swift", "guard try hasForgotten(id), try", "guard try !MUTANT && hasForgotten(id), try")
+mutant("task inbox: nobody looks for what nobody was told", "nothing is stuck", "TaskTests",
+       TASKS + "TaskInbox.swift", "if Clock.sinceBoot() >= nextOverlooked {",
+       "if !MUTANT, Clock.sinceBoot() >= nextOverlooked {")

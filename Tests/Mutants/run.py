@@ -79,7 +79,7 @@ def make_tree(work, mutants):
             crowded |= late
             content = text.encode()
         wanted[name] = content
-    for module in ["Linux", "SpoolFormat", "Spool", "AgentRuntime", "CoordinatorPolicy", "Coordinator"]:
+    for module in {name.split("/")[1] for name in edited}:
         wanted[f"Sources/{module}/Mutants.swift"] = SWITCH.encode()
     for name, content in wanted.items():
         path = os.path.join(work, name)

@@ -176,6 +176,25 @@ import Testing
     }
   }
 
+  @Test func `show says where the files of a message lie, and when none is left`() throws {
+    let scratch = try Scratch(inMemory: true)
+    let spool = try scratch.makeSpool(bots: ["ada", "bob"])
+    let id = try SpoolCommand.run(["send", "ada,bob", "hello"], in: spool).output.trimmingCharacters(in: .newlines)
+    func files() throws -> [String] {
+      let shown = try SpoolCommand.run(["show", id], in: spool)
+      #expect(shown.isDone && shown.output.contains("\nhello\n"))
+      #expect(shown.error.contains("spool trace") == !shown.output.contains("\nfile "))
+      return shown.output.matches(of: #/(?m)^file +(.+)$/#).map { String($0.1) }
+    }
+    #expect(try files() == ["ada", "bob"].map { "bots/\($0)/inbox/5-\(id).json" })
+    #expect(try SpoolCommand.run(["receive", "ada"], in: spool).isDone)
+    let claimed = try #require(Scratch.names("\(spool)/bots/ada/claimed").first)
+    #expect(try files() == ["bots/ada/claimed/\(claimed)", "bots/bob/inbox/5-\(id).json"])
+    #expect(try SpoolCommand.run(["ack", claimed], in: spool).isDone)
+    #expect(try SpoolCommand.run(["receive", "bob", "--ack"], in: spool).isDone)
+    #expect(try files() == [])
+  }
+
   @Test func `what a program printed for nobody is shown by trace`() throws {
     let scratch = try Scratch(inMemory: true)
     let spool = try scratch.makeSpool(bots: ["coder"])

@@ -163,6 +163,35 @@ import Testing
     #expect(joined.state == .completed && joined.record.result?.description == #"{"one":"1","two":"2"}"#)
   }
 
+  /// As if who ended them had been killed before it saw to what follows.
+  @Test func `a worker sees to what nobody was told, though no coordinator runs, and once more each half minute`()
+    throws
+  {
+    let fixture = try Fixture("coder")
+    let spool = fixture.spool
+    let (one, two) = (try add(fixture, "one"), try add(fixture, "two"))
+    let after = try add(fixture, "after") { $0.dependsOn = [one.id] }
+    let last = try add(fixture, "last") {
+      $0.dependsOn = [after.id, two.id]; $0.onDependencyFailure = .cancel
+    }
+    let all = try add(fixture, "all") {
+      $0.isJoin = true; $0.children = [one.id, two.id]
+    }
+    let inbox = try TaskInbox(spool, fixture.bot())
+    _ = try inbox.takeWarning()
+    #expect(try [after, last, all].allSatisfy { try spool.findTask($0.id)?.state == .blocked })
+    _ = try spool.complete(#require(try spool.start(one, bot: fixture.bot(), worker: nil)), result: nil)
+    _ = try spool.cancel(two, reason: nil, by: "test")
+    #expect(Set(try spool.overlooked()) == Set([after, last, all]))
+    _ = try inbox.takeWarning()
+    #expect(try spool.findTask(after.id)?.state == .blocked)
+    _ = try TaskInbox(spool, fixture.bot()).takeWarning()
+    #expect(try spool.findTask(after.id)?.state == .pending)
+    #expect(try spool.findTask(last.id)?.state == .cancelled)
+    #expect(try spool.findTask(all.id)?.state == .failed)
+    #expect(try spool.overlooked() == [])
+  }
+
   /// As between two of its renames, while it tells how far it is.
   @Test func `a child whose file is being changed is neither forgotten by its join nor by who cancels them all`() throws
   {

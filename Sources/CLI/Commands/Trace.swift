@@ -43,7 +43,11 @@ extension Verb {
     if invocation.isJSON {
       invocation.output.write(message.encoded + [10])
     } else {
-      invocation.output.write(MessageView.full(message, recipients: recipients, invocation.output))
+      let files = try spool.files(of: id, recipients: recipients)
+      invocation.output.write(MessageView.full(message, recipients: recipients, files: files, invocation.output))
+      if files.isEmpty {
+        Output.talk("no file of it is left; what became of it: spool trace \(MessageView.short(id.description))")
+      }
     }
     return .done
   }

@@ -93,8 +93,7 @@ extension Doctor {
     while changed, rounds < (repairing ? TaskRecord.dependenciesMax : 1) {
       changed = false
       rounds += 1
-      for entry in try spool.tasks(in: [.blocked]) {
-        guard let record = try? spool.record(of: entry), try spool.isToBeSettled(record) else { continue }
+      for entry in try spool.overlooked(isThorough: true) {
         report.add(
           entry.path, "was not told what became of those that it waits for", "let go on, or given up, with them")
         if repairing { changed = try spool.settle(entry) != nil || changed }

@@ -90,10 +90,36 @@ extension Spool {
     return try carryOut(verdict, entry, record, childrenCount: known.children.count)
   }
 
+  /// What is blocked and `settle` would move, or give another reason: who ended what it waits for died before it saw to
+  /// that, or did it with `mv`.
+  /// Cost: what is in `blocked/` is read, and all tasks are listed once, where any of it waits for others.
+  /// - Parameter isThorough: also those that wait for children which they don't name: each reads all tasks that are younger.
+  func overlooked(isThorough: Bool = false) throws -> [TaskEntry] {
+    var blocked: [MessageID: StoredTask] = [:]
+    for entry in try tasks(in: [.blocked]) {
+      // One that can't be read stops nobody else.
+      guard let record = try? record(of: entry) else { continue }
+      blocked[entry.id] = StoredTask(entry: entry, record: record)
+    }
+    let others = try findTasks(Set(blocked.values.flatMap { $0.record.dependsOn + $0.record.children }))
+    func standing(_ id: MessageID) -> TaskState? {
+      guard let entry = others[id], entry.state == .blocked else { return others[id]?.state }
+      return blocked[id].map(Self.standingForParent) ?? .blocked
+    }
+    return try blocked.values.filter { task in
+      let record = task.record
+      if record.awaitsChildren, record.children.isEmpty {
+        return isThorough ? isToBeSettled(record, try standings(record)) : false
+      }
+      let dependencies = record.dependsOn.compactMap { id in standing(id).map { (id, $0) } }
+      return isToBeSettled(
+        record, (Dictionary(dependencies) { first, _ in first }, record.children.compactMap(standing)))
+    }.map(\.entry).sorted { $0.name < $1.name }
+  }
+
   /// Whether `settle` would do something with a blocked task.
-  func isToBeSettled(_ record: TaskRecord) throws -> Bool {
+  private func isToBeSettled(_ record: TaskRecord, _ known: Standings) -> Bool {
     if record.blockedReason != nil, record.blockedBy == nil { return false }
-    let known = try standings(record)
     switch TaskDependencies.verdict(record, states: { known.dependencies[$0] }, children: known.children) {
     case .waiting: return record.blockedBy != nil
     case .ready, .joined: return true

@@ -5,8 +5,8 @@ import SpoolFormat
 /// Takes the tasks that were given to a bot, most urgent first, oldest first among equals. Any number of these, in any
 /// number of processes, may work for one bot: each task has one winner. Belongs to one thread.
 ///
-/// Where no coordinator runs it also does, for its own bot, what that would do: what died or failed with this bot is
-/// taken up by it again.
+/// Where no coordinator runs it also does what that would do: what died or failed with this bot is taken up by it again,
+/// and what waited for a task that has ended, and wasn't told, goes on.
 public final class TaskInbox {
   public let spool: Spool
   public let bot: BotName
@@ -46,6 +46,7 @@ public final class TaskInbox {
   private var afterLook = 0
   private var nextCheck = 0
   private var nextLeaseRound = 0
+  private var nextOverlooked = 0
   /// When something last happened to its tasks.
   private var lastActivity = Clock.sinceBoot()
 
@@ -61,6 +62,8 @@ public final class TaskInbox {
   private static let busyNanoseconds = 20_000_000
   /// How often what is in hand is looked at though nobody rang: a person's `mv` doesn't.
   private static let checkNanoseconds = 2_000_000_000
+  /// How often it looks for what nobody told that it can go on; less often where that takes more than a thousandth of it.
+  private static let overlookedNanoseconds = 30_000_000_000
   /// Pending tasks that are read in one look: the worker has leases to renew between two of them.
   private static let readsMax = 2000
 
@@ -141,6 +144,19 @@ public final class TaskInbox {
       } else if entry.state == .pending, ours.contains(entry.id), !spool.coordinatorIsUp {
         try spool.assign(entry, to: bot, by: bot.description)
       }
+    }
+    if Clock.sinceBoot() >= nextOverlooked { try settleOverlooked() }
+  }
+
+  private func settleOverlooked() throws {
+    let began = Clock.sinceBoot()
+    // Should it fail, not at once again.
+    nextOverlooked = began + Self.overlookedNanoseconds
+    guard !spool.coordinatorIsUp else { return }
+    let overlooked = try spool.overlooked()
+    nextOverlooked = began + max(Self.overlookedNanoseconds, 1000 * (Clock.sinceBoot() - began))
+    for entry in overlooked {
+      if let moved = try spool.settle(entry) { try spool.settleDependents(of: moved.id) }
     }
   }
 

@@ -71,7 +71,7 @@ extension Invocation {
 
 extension Spool {
   /// Does what follows from tasks' ends for those that wait for them. That it couldn't is said, and is no failure of
-  /// what was done: whoever next ends a task, or a coordinator, does it.
+  /// what was done: a worker, or a coordinator, does it.
   func settleAndTell(_ entries: [TaskEntry]) {
     if entries.isEmpty || coordinatorIsUp { return }
     do { try settleDependents(of: entries.map(\.id)) } catch {
