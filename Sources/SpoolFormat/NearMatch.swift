@@ -1,8 +1,12 @@
 /// Names that somebody may have meant.
 public enum NearMatch {
-  /// Those at most a third of their letters away, or that begin with `name`, nearest first; three at most.
+  /// Those at most a third of their letters away, or that begin with `name`, or with whose four letters or more it
+  /// begins; nearest first, three at most.
   public static func of(_ name: String, among all: [String]) -> [String] {
-    let ranked = all.map { ($0.hasPrefix(name) && !name.isEmpty ? 0 : distance(name, $0), $0) }
+    let ranked = all.map { other in
+      let isBegun = other.hasPrefix(name) && !name.isEmpty || name.hasPrefix(other) && other.count >= 4
+      return (isBegun ? 0 : distance(name, other), other)
+    }
     return ranked.filter { $0.0 <= max(1, $0.1.count / 3) }.sorted { $0 < $1 }.prefix(3).map(\.1)
   }
 

@@ -115,6 +115,7 @@ import Testing
   @Test func `near matches are the nearest, three at most`() {
     #expect(NearMatch.of("codr", among: ["coder", "tester", "cod"]) == ["cod", "coder"])
     #expect(NearMatch.of("cdoer", among: ["coder"]) == ["coder"])
+    #expect(NearMatch.of("expires-in", among: ["expires", "explain", "json"]) == ["expires"])
     #expect(NearMatch.of("test", among: ["tester-long-name", "zebra"]) == ["tester-long-name"])
     #expect(NearMatch.of("x", among: (0..<10).map { "x\($0)" }).count == 3)
     #expect(NearMatch.of("", among: ["abc"]) == [])

@@ -133,11 +133,18 @@ struct Demo {
     let program = CommandLine.arguments[0]
     output.line("\(output.styled("Look at what it left", .bold))\(warning):")
     output.line("  export SPOOL_DIR=\(path.quotedForShell)")
-    output.line("  \(program) thread \(MessageView.short(id.description))     # the talk between the bots")
-    output.line("  \(program) trace \(MessageView.short(id.description))      # what happened to the request")
-    output.line("  \(program) stats              # who sent and received what")
-    output.line("  ls -R $SPOOL_DIR         # all of it is files")
-    output.line("  rm -r $SPOOL_DIR         # when you have seen enough")
+    let request = MessageView.short(id.description)
+    let hints = [
+      ("\(program) thread \(request)", "the talk between the bots"),
+      ("\(program) trace \(request)", "what happened to the request"),
+      ("\(program) stats", "who sent and received what"),
+      ("ls -R $SPOOL_DIR", "all of it is files"),
+      ("rm -r $SPOOL_DIR", "when you have seen enough"),
+    ]
+    let width = hints.map(\.0.count).max() ?? 0
+    for (command, what) in hints {
+      output.line("  \(command)\(String(repeating: " ", count: width - command.count))  # \(what)")
+    }
   }
 
   private func writeJSON(_ answer: Message, _ shared: SharedContext?, _ id: MessageID) {
