@@ -784,7 +784,7 @@ mutant("reservations: the wall clock says how old they are", "nobody's wall cloc
        SPOOL + "Groups/Reservations.swift", "Double(try ageByRemoteClock(status))",
        "Double(try MUTANT ? status.age : ageByRemoteClock(status))")
 mutant("group: any message to the hub is withdrawn", "nothing vanishes", "CancelGroupTests",
-       SPOOL + "Groups/GroupTasks.swift", "type == .taskAnnounce\n", "(type == .taskAnnounce || MUTANT)\n")
+       SPOOL + "Groups/GroupTasks.swift", "type == .taskAnnounce\n", "type == .taskAnnounce || MUTANT\n")
 mutant("shared: what the log forgot may be brought again", "a message comes once from whom it says", "HadMessagesTests",
        SPOOL + "Sharing/Sender.swift", "guard try hasForgotten(id), try", "guard try !MUTANT && hasForgotten(id), try")
 mutant("task inbox: nobody looks for what nobody was told", "nothing is stuck", "TaskTests",
