@@ -290,11 +290,11 @@ extension Message {
     writer.member("content", ifPresent: content)
     if let data {
       writer.key("data")
-      writer.line(data)
+      writer.raw(data)
     }
     if let context {
       writer.key("context")
-      writer.line(context)
+      writer.raw(context)
     }
     writer.member("conversation", ifPresent: conversation)
     writer.member("in_reply_to", ifPresent: inReplyTo)
@@ -311,7 +311,7 @@ extension Message {
       } else {
         writer.key(field.name)
       }
-      writer.line(field.value)
+      writer.raw(field.value)
     }
     writer.endObject()
   }
@@ -351,18 +351,6 @@ extension Message {
 }
 
 extension JSONWriter {
-  /// A value on one line, whatever line breaks it was written with: messages become lines of the log.
-  mutating func line(_ text: JSONText) {
-    var compact: [UInt8] = []
-    if text.bytes.contains(where: { $0 == 10 || $0 == 13 }),
-      (try? text.bytes.withUnsafeBufferPointer({ try JSON.minify($0, into: &compact) })) != nil
-    {
-      raw(compact)
-    } else {
-      raw(text)
-    }
-  }
-
   /// A moment as RFC 3339 text.
   public mutating func moment(_ value: Timestamp) {
     separate()

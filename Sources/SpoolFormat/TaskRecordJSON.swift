@@ -86,7 +86,7 @@ extension TaskRecord {
     writeOutcome(to: &writer)
     for field in extra {
       writer.key(field.name)
-      writer.line(field.value)
+      writer.raw(field.value)
     }
   }
 
@@ -125,13 +125,13 @@ extension TaskRecord {
     writer.member("max_attempts", attemptsMax)
     if let timeoutSeconds { writer.member("timeout", timeoutSeconds) }
     if retryBackoffSeconds != 1 { writer.member("retry_backoff", retryBackoffSeconds) }
-    writer.member("context", line: context)
+    writer.member("context", ifPresent: context)
   }
 
   private func writeOutcome(to writer: inout JSONWriter) {
     if let progress { writer.member("progress", progress) }
     writer.member("progress_text", ifPresent: progressText)
-    writer.member("result", line: result)
+    writer.member("result", ifPresent: result)
     if let confidence { writer.member("confidence", confidence) }
     if !learnings.isEmpty { writer.member("learnings", learnings) }
     writer.member("error", ifPresent: error)
@@ -269,11 +269,5 @@ extension JSONWriter {
     guard let id else { return }
     key(name)
     identifier(id)
-  }
-
-  mutating func member(_ name: StaticString, line text: JSONText?) {
-    guard let text else { return }
-    key(name)
-    line(text)
   }
 }

@@ -790,3 +790,8 @@ mutant("shared: what the log forgot may be brought again", "a message comes once
 mutant("task inbox: nobody looks for what nobody was told", "nothing is stuck", "TaskTests",
        TASKS + "TaskInbox.swift", "if Clock.sinceBoot() >= nextOverlooked {",
        "if !MUTANT, Clock.sinceBoot() >= nextOverlooked {")
+mutant("log: a page that doesn't fit is believed", "a yes is kept", "RecoveryTests",
+       SPOOL + "Log/LogOpening.swift", "isReady(inBoot: boot, root: directory) && !writer.isAdrift() }",
+       "isReady(inBoot: boot, root: directory) && (MUTANT || !writer.isAdrift()) }")
+mutant("json: a value keeps its line breaks", "nobody's JSON writes the log", "SharedStateTests",
+       "Sources/SpoolFormat/JSON/JSONWriter.swift", "if breaks != 0, (try", "if !MUTANT, breaks != 0, (try")

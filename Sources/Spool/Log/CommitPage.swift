@@ -43,7 +43,7 @@ final class CommitPage: Sendable {
   /// Nanoseconds that company is waited for at most, however slow the disk.
   private static let patienceMax = 2_000_000
 
-  enum State: UInt32 { case none, recovering, ready }
+  enum State: UInt32 { case none, recovering, ready, recoveringCopy }
 
   private let page: SharedPage
   let lock: RobustLock
@@ -119,9 +119,10 @@ final class CommitPage: Sendable {
 
   /// Makes the page anew, with the log ending at `end` bytes of segment `start`. Only under `flock` on its file,
   /// and only when it doesn't belong to this boot and root.
-  func initialize(boot: String, root: Root, start: Timestamp, end: Int) {
-    // Before it belongs to them: whoever finds that it does must not find `ready`, which was said in another boot.
-    state = .recovering
+  func initialize(boot: String, root: Root, start: Timestamp, end: Int, isCopy: Bool) {
+    // Before it belongs to them: whoever finds that it does must not find `ready`, which was said in another boot. From then
+    // on nothing else says that it is a copy.
+    state = isCopy ? .recoveringCopy : .recovering
     atomicMemoryFence(ordering: .releasing)
     lock.initialize()
     word(Offset.segment).pointee.store(1, ordering: .relaxed)
@@ -186,6 +187,13 @@ final class CommitPage: Sendable {
   func advance(_ count: Int) -> UInt64 {
     word(Offset.segmentEnd).pointee.add(UInt64(count), ordering: .releasing)
     return word(Offset.written).pointee.add(UInt64(count), ordering: .sequentiallyConsistent).newValue
+  }
+
+  /// Notes that the last line of the current segment ends elsewhere than it said, and that there is no room.
+  func resume(at end: Int) {
+    roomEnd = 0
+    if end > segmentEnd { _ = advance(end - segmentEnd) }
+    word(Offset.segmentEnd).pointee.store(UInt64(end), ordering: .releasing)
   }
 
   /// Ends the current segment and begins another. In this order: whoever dies in between leaves the lock to one who

@@ -2,8 +2,8 @@ import Glibc
 import Linux
 import SpoolFormat
 
-/// Opens this host's log for writing. The first process to do so after a boot, or in a copy of a spool,
-/// mends the log's end and has the spool recovered; the others wait for it.
+/// Opens this host's log for writing. The first process to do so after a boot, in a copy of a spool, or when the disk
+/// was gone meanwhile, mends the log's end and has the spool recovered; the others wait for it.
 struct LogOpening {
   let root: Directory
   let host: String
@@ -26,14 +26,15 @@ struct LogOpening {
         inode: status.inode, device: root.isRemote ? 0 : status.device)
       let writer = LogWriter(
         root: root, host: host, part: part, process: process, segmentBytesMax: settings.segmentBytesMax, page: page)
-      if page.isReady(inBoot: boot, root: directory) {
+      func isSound() throws -> Bool { try page.isReady(inBoot: boot, root: directory) && !writer.isAdrift() }
+      if try isSound() {
         writer.cutAbandonedRoom()
         return (writer, nil)
       }
 
       try RecoveryTurn.wait(for: file)
       defer { _ = try? file.unlock() }
-      if page.isReady(inBoot: boot, root: directory) { return (writer, nil) }
+      if try isSound() { return (writer, nil) }
       let report = try Recovery.alone(in: root, as: user) { try recover(writer, boot, directory) }
       return (writer, report)
     }
@@ -43,7 +44,7 @@ struct LogOpening {
     let page = writer.page
     let isOurs = page.belongs(toBoot: boot, root: directory)
     let isSameDirectory = page.hasRoot(directory)
-    let isCopy = try page.root.map { $0 != directory } ?? isCopyByOthers(directory)
+    let isCopy = try page.state == .recoveringCopy || page.root.map { $0 != directory } ?? isCopyByOthers(directory)
     // A checkpoint vouches for the files of the directory it was made in, not for those of a copy; and it may name a
     // segment that was begun after the others were copied. First of all: should this die, the page is the copy's already.
     if isCopy {
@@ -52,11 +53,15 @@ struct LogOpening {
     var report = RecoveryReport()
     // Copiers and archivers leave out directories that are empty.
     try root.makeTop()
-    // Asked before the page is made, lest of two that come at once each leave it to the other.
-    let isLive = try isUsedByOthers(boot, directory)
+    // Asked before the page is made, lest of two that come at once each leave it to the other. And who was here before the
+    // page went adrift may be here still.
+    let isLive = try isUsedByOthers(boot, directory) || page.isReady(inBoot: boot, root: directory)
     if !isOurs {
       let tail = try mendTail(&report)
-      page.initialize(boot: boot, root: directory, start: tail.start, end: tail.end)
+      page.initialize(boot: boot, root: directory, start: tail.start, end: tail.end, isCopy: isCopy)
+    } else if try writer.isAdrift() {
+      page.state = .recovering
+      report.tornBytes += try writer.resume()
     }
     try Recovery(root: root, host: host, part: part, user: user, log: writer, settings: settings, isCopy: isCopy)
       .run(fromCheckpoint: isSameDirectory, mending: true, live: isLive, &report)

@@ -139,7 +139,7 @@ extension GroupRecord {
     writer.member("from", ifPresent: announcement.from)
     writer.member("priority", announcement.priority.value)
     announcement.writeMembers(to: &writer)
-    writer.member("context", line: announcement.context)
+    writer.member("context", ifPresent: announcement.context)
     if !parts.isEmpty {
       writer.key("parts")
       writer.beginArray()
@@ -179,8 +179,8 @@ extension GroupRecord.Part {
     writer.member("task", identifier: task)
     writer.member("outcome", outcome.rawValue)
     writer.member("reason", ifPresent: reason)
-    writer.member("result", line: result)
-    writer.member("partial", line: partial)
+    writer.member("result", ifPresent: result)
+    writer.member("partial", ifPresent: partial)
     writer.endObject()
   }
 }

@@ -38,22 +38,24 @@ public struct JSONWriter {
   public mutating func bool(_ b: Bool) { word(b ? "true" : "false") }
   public mutating func null() { word("null") }
 
-  /// Writes a value as it is.
-  public mutating func raw(_ text: JSONText) {
-    separate()
-    bytes.append(contentsOf: text.bytes)
-  }
+  /// Writes a value on one line, else as it is.
+  public mutating func raw(_ text: JSONText) { raw(text.bytes) }
 
-  /// Writes a valid value, which is not checked, as it is.
+  /// Writes a valid value, which is not checked, on one line: it may become part of one of the log, and come from a file
+  /// that somebody wrote with line breaks.
   public mutating func raw(_ value: UnsafeBufferPointer<UInt8>) {
     separate()
+    // Without a way out of the loop the compiler looks at many bytes at a time.
+    var breaks: UInt8 = 0
+    for byte in value { breaks |= byte == 0x0A || byte == 0x0D ? 1 : 0 }
+    if breaks != 0, (try? JSON.minify(value, into: &bytes)) != nil { return }
     bytes.append(contentsOf: value)
   }
 
-  /// Writes a valid value, which is not checked, as it is.
+  /// Writes a valid value, which is not checked, on one line.
   public mutating func raw(_ value: ArraySlice<UInt8>) { value.withUnsafeBufferPointer { raw($0) } }
 
-  /// Writes a valid value, which is not checked, as it is.
+  /// Writes a valid value, which is not checked, on one line.
   public mutating func raw(_ value: [UInt8]) { raw(value[...]) }
 
   private mutating func begin(_ bracket: UInt8) {
