@@ -790,8 +790,10 @@ mutant("shared: what the log forgot may be brought again", "a message comes once
 mutant("task inbox: nobody looks for what nobody was told", "nothing is stuck", "TaskTests",
        TASKS + "TaskInbox.swift", "if Clock.sinceBoot() >= nextOverlooked {",
        "if !MUTANT, Clock.sinceBoot() >= nextOverlooked {")
-mutant("log: a page that doesn't fit is believed", "a yes is kept", "RecoveryTests",
+mutant("log: a page that doesn't fit is believed", "a yes is kept", "LogDriftTests",
        SPOOL + "Log/LogOpening.swift", "isReady(inBoot: boot, root: directory) && !writer.isAdrift() }",
        "isReady(inBoot: boot, root: directory) && (MUTANT || !writer.isAdrift()) }")
 mutant("json: a value keeps its line breaks", "nobody's JSON writes the log", "SharedStateTests",
        "Sources/SpoolFormat/JSON/JSONWriter.swift", "if breaks != 0, (try", "if !MUTANT, breaks != 0, (try")
+mutant("recovery: of a copy only until it is killed", "a copy is a backup", "LogDriftTests",
+       SPOOL + "Log/LogOpening.swift", "page.state == .recoveringCopy ||", "!MUTANT && page.state == .recoveringCopy ||")

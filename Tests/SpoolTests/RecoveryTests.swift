@@ -274,44 +274,6 @@ import Testing
     #expect(try fixture.drain() == ["0", "1", "2", "3"])
   }
 
-  /// As when the disk was gone for a while within one boot: the page is mapped, and written whenever the kernel likes.
-  @Test(arguments: [false, true])
-  func `a log that its page doesn't fit any more is read anew, and not cut`(hasRoom: Bool) throws {
-    let fixture = try Fixture("coder")
-    let writer = try fixture.spool.log
-    let file = try fixture.spool.root.open(Layout.commitPage(of: writer.part), O_RDWR)
-    try fixture.send("first")
-    if hasRoom {
-      try writer.locked { state in
-        try writer.makeRoom(of: LogWriter.roomBytesLeast, in: writer.currentSegment(&state), &state)
-      }
-    }
-    let page = try file.read(at: 0, count: 4096)
-    for content in ["second", "third"] { unlink("\(fixture.box("inbox"))/5-\(try fixture.send(content)).json") }
-    _ = try file.writeOnce(page, at: 0)
-    let spool = try fixture.reopened()
-    #expect(spool.recovery != nil)
-    #expect(try spool.log.page.hasRoom == false)
-    #expect(try fixture.reopened().recovery == nil)
-    #expect(try fixture.drain() == ["first", "second", "third"])
-  }
-
-  @Test func `a log that ends before its page says so goes on from there`() throws {
-    let fixture = try Fixture("coder")
-    let writer = try fixture.spool.log
-    try fixture.send("first")
-    let end = writer.page.segmentEnd
-    try fixture.send("second")
-    try fixture.spool.root.open(Layout.segment(of: writer.part, writer.page.segmentStart), O_WRONLY).truncate(to: end)
-    let spool = try fixture.reopened()
-    #expect(spool.recovery != nil)
-    #expect(try spool.log.page.segmentEnd == end)
-    try fixture.send("third")
-    #expect(try fixture.reopened().recovery == nil)
-    #expect(try fixture.drain() == ["first", "second", "third"])
-    #expect(try fixture.events(.messageSent).count == 2)
-  }
-
   @Test func `a page belongs to one boot and one directory of one device`() throws {
     let home = try TemporaryDirectory()
     let page = try CommitPage(Descriptor.open(home("page"), O_RDWR | O_CREAT))
