@@ -51,7 +51,9 @@ final class Output {
   }
 
   /// Writes what is left; the status is that of the command, unless its output was lost.
-  func finish(_ exit: Exit) -> Exit {
+  /// - Parameter isNeeded: to be told of a reader that has gone, and not killed for it: something is to be done then.
+  func finish(_ exit: Exit, isNeeded: Bool = false) -> Exit {
+    if isNeeded { SignalPipe.ignoreBrokenPipes() }
     flush()
     guard let failure, exit == .done else { return exit }
     Output.talk("spool: cannot write to standard output: \(String(cString: strerror(failure)))")
@@ -60,9 +62,16 @@ final class Output {
 
   /// The same where something was kept: who can't see its id must not believe that it wasn't, and send again.
   func finish(kept id: MessageID) -> Exit {
-    let exit = finish(.done)
+    let exit = finish(.done, isNeeded: true)
     if exit != .done { Output.talk("spool: kept all the same: \(id)") }
     return exit
+  }
+
+  /// How wide the terminal is where standard error goes: 30 at least, 80 where nobody knows.
+  static func columns() -> Int {
+    var size = winsize()
+    guard ioctl(2, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+    return max(30, Int(size.ws_col))
   }
 
   /// A line on standard error.

@@ -14,7 +14,7 @@ final class ProgressBars {
 
   func show(_ tasks: [StoredTask]) {
     guard isShown else { return }
-    let columns = Self.columns()
+    let columns = Output.columns()
     var lines = tasks.prefix(Self.linesMax).map { line($0, columns) }
     if tasks.count > Self.linesMax {
       let rest = tasks.dropFirst(Self.linesMax)
@@ -38,17 +38,14 @@ final class ProgressBars {
     let bot = task.entry.bot.map { "\(task.state == .assigned ? " to" : " by") \($0)" } ?? ""
     let says = task.state == .inProgress ? task.record.progressText.map { ": \($0)" } ?? "" : ""
     let number = String(repeating: " ", count: percent < 10 ? 2 : percent < 100 ? 1 : 0) + "\(percent)%"
-    let name = Output.excerpt(task.record.step ?? task.record.title, 28)
-    let padded = name + String(repeating: " ", count: max(0, 28 - name.count))
-    let rest = Output.excerpt("\(TaskView.name(task.state))\(bot)\(says)", max(12, columns - 48))
     let style = TaskView.style(task.state)
     let bar = TaskView.bar(percent)
+    // No line is longer than the terminal is wide: it would be two, and stay.
+    let room = columns - 1 - bar.count - "  100%  ".count
+    let nameWidth = min(28, room / 2)
+    let name = Output.excerpt(task.record.step ?? task.record.title, nameWidth)
+    let padded = name + String(repeating: " ", count: max(0, nameWidth - name.count))
+    let rest = Output.excerpt("\(TaskView.name(task.state))\(bot)\(says)", room - nameWidth)
     return "\(padded) \(hasColours ? "\u{1b}[\(style.rawValue)m\(bar)\u{1b}[0m" : bar) \(number)  \(rest)"
-  }
-
-  private static func columns() -> Int {
-    var size = winsize()
-    guard ioctl(2, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
-    return Int(size.ws_col)
   }
 }

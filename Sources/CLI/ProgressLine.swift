@@ -8,7 +8,7 @@ final class ProgressLine {
   func show(_ text: String) {
     guard isShown, text != last else { return }
     last = text
-    write(Output.excerpt(text, 100))
+    write(Output.excerpt(text, Output.columns() - 1))
   }
 
   func clear() {

@@ -43,6 +43,15 @@ extension Invocation {
     return String(cString: path)
   }
 
+  /// A name that a message carries.
+  func label(_ option: String) throws -> String? {
+    guard let text = value(option) else { return nil }
+    guard 1...Message.labelBytesMax ~= text.utf8.count else {
+      throw UsageError("\(option) has \(text.utf8.count) bytes, and may have 1 to \(Message.labelBytesMax)")
+    }
+    return text
+  }
+
   /// Who sends: `--from`, else `$SPOOL_BOT`, else the user's name, as far as a bot can have it.
   func sender() throws -> String {
     if let given = value("--from") { return try BotName(parsing: given).description }

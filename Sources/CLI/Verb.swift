@@ -150,8 +150,12 @@ struct Invocation {
     plainCount = operands.count
     program = takesProgram ? rest : []
     // A text that is one operand needs no quotes there.
-    let isOneText = ["|-|--file F", "[TEXT]"].contains { verb.usage.contains($0) }
-    if isOneText, !rest.isEmpty { rest = [rest.joined(separator: " ")] }
+    let words = verb.usage.split(separator: " ")
+    if let place = words.firstIndex(where: { $0.contains("|-|--file") || $0 == "[TEXT]" }) {
+      let named = rest.prefix(max(0, place - operands.count))
+      let text = rest.dropFirst(named.count)
+      rest = named + (text.isEmpty ? [] : [text.joined(separator: " ")])
+    }
     self.operands = takesProgram ? operands : operands + rest
     self.values = values
   }

@@ -10,7 +10,7 @@ import SpoolFormat
 /// killed at any point, the next one carries on.
 public final class Coordinator {
   /// The bot that a coordinator is.
-  public static let bot = try! BotName(parsing: "coordinator")
+  public static let bot = Spool.coordinator
   /// Who is told of what needs a person.
   public static let human = try! BotName(parsing: "human")
 

@@ -298,7 +298,7 @@ public struct Doctor {
     if backlog.lapsed > 0 { parts.append("\(backlog.lapsed) in hand that nobody has any more") }
     let cure =
       if backlog.isAbandoned {
-        "nobody takes them: spool work \(bot) -- PROGRAM, or spool receive \(bot)"
+        "nobody takes them: \(backlog.taker)"
       } else if backlog.consumers == 0 {
         "\(backlog.claimed) in hand, and no worker: spool work \(bot) -- PROGRAM"
       } else {

@@ -26,6 +26,7 @@ extension Spool {
     message.id = MessageID(time: created, random: Random.bits())
     message.createdAt = created
     message.makeCanonical()
+    try requireLabels(message)
     if let due = message.notBefore, let expiry = message.expiresAt, expiry <= due {
       throw SpoolError(
         .badData, "the message would expire at \(expiry.rfc3339), before it is handed out at \(due.rfc3339)",
@@ -38,6 +39,17 @@ extension Spool {
     }
     return try send(
       message, recipients, durability ?? settings.durability, evenIfFull: evenIfFull)!
+  }
+
+  /// What a reader would set aside isn't sent.
+  private func requireLabels(_ message: Message) throws {
+    for (name, label) in [
+      ("sender", message.from), ("conversation", message.conversation), ("message that it answers", message.inReplyTo),
+    ] {
+      guard let label, !(1...Message.labelBytesMax ~= label.utf8.count) else { continue }
+      throw SpoolError(
+        .badData, "the name of the \(name) has \(label.utf8.count) bytes, and may have 1 to \(Message.labelBytesMax)")
+    }
   }
 
   /// Nil, and nothing is sent, when `isSent` says that somebody else has; it is asked under the lock of the log.

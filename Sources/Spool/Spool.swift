@@ -167,9 +167,15 @@ public final class Spool: Sendable {
     }
   }
 
+  /// Whether an error says that there is nothing of that name; any other says nothing of what is there.
+  static func isAbsence(_ code: CInt) -> Bool { [ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG].contains(code) }
+
   private static func readSettings(_ root: Directory) throws -> Settings {
     let bytes: [UInt8]?
     do { bytes = try root.readFile(Layout.settings, maximum: Settings.bytesMax) } catch {
+      guard isAbsence(error.code) || error.code == EFBIG || error.code == EINVAL else {
+        throw SpoolError("cannot read \(root.path)/spool.json", error)
+      }
       throw SpoolError(.notASpool, "cannot read \(root.path)/spool.json: \(error.reason.lowercased())", cause: error)
     }
     guard let bytes else {

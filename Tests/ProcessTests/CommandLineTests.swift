@@ -45,6 +45,46 @@ import Testing
     #expect(try stage.json(id)["blocked_reason"]?.string == "-later-")
   }
 
+  @Test func `what stands behind -- is first of all what is named, and then the text`() throws {
+    let stage = try TaskStage()
+    try stage.done("send", "--", "coder", "-v", "please")
+    #expect(try stage.done("receive", "coder", "--ack") == "-v please")
+    try stage.done("state", "set", "--", "number", "-1")
+    #expect(try stage.done("state", "get", "number") == "-1")
+  }
+
+  @Test func `what can't be a name in a message isn't sent`() throws {
+    let stage = try TaskStage()
+    let long = String(repeating: "x", count: 513)
+    for verb in [["send", "coder"], ["ask"]] {
+      let refused = try stage.run(verb + ["hello", "--conversation", long])
+      #expect(refused.status == 64 && refused.error.contains("513 bytes"), "\(refused)")
+    }
+  }
+
+  /// Killed for it, the command would leave it in hand.
+  @Test(arguments: [["receive", "coder"], ["task", "claim", "--next", "--as", "coder"]])
+  func `what nobody could read is given back`(command: [String]) throws {
+    let stage = try TaskStage()
+    try stage.done("send", "coder", "hello")
+    let task = try stage.add("it")
+    let script = "(sleep 0.2; \"$0\" \"$@\") | (exec <&-; sleep 0.1)"
+    let piped = try SpoolCommand.start(
+      program: "/bin/sh", ["-c", script, try SpoolCommand.path.get()] + command, in: stage.spool)
+    #expect(try piped.wait(seconds: 20).error.contains("cannot write to standard output"))
+    #expect(Scratch.names("\(stage.spool)/bots/coder/claimed").isEmpty)
+    #expect(try stage.state(task) == "pending")
+  }
+
+  @Test func `what waits for a coordinator is not to be taken by a program`() throws {
+    let stage = try TaskStage()
+    try stage.done("announce", "predict", "--skill", "ml")
+    for verb in ["doctor", "status"] {
+      let said = try stage.run([verb]).output
+      #expect(said.contains("spool coordinate") && !said.contains("spool receive hub"), "\(said)")
+    }
+  }
+
   // MARK: Several that are named
 
   @Test func `one that won't do keeps none of the others from being done`() throws {

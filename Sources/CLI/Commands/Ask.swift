@@ -23,7 +23,7 @@ extension Verb {
     var message = Message(content: try invocation.spokenText(operand: 0))
     message.to = [Coordinator.bot.description]
     message.type = .request
-    message.conversation = invocation.value("--conversation")
+    message.conversation = try invocation.label("--conversation")
     message.priority = try invocation.value("--priority").map { try Priority(parsing: $0) }
     let sender = try BotName(parsing: try invocation.sender())
     message.from = sender.description

@@ -27,6 +27,8 @@ extension Verb {
       for entry in entries { write(entry, invocation.output) }
     } else if !entries.isEmpty {
       invocation.output.table(["ID", "STATE", "PRIORITY", "TRY", "AGE", "FROM", "SAYS"], entries.map(row))
+    }
+    if entries.count >= limit {
       let counts = try spool.count(bot)
       let hidden = counts.waiting + counts.claimed - entries.count
       if hidden > 0 {

@@ -15,6 +15,9 @@ extension Verb {
       "0 made, or there already; 69 a later format; 73 there are other things, or no such group; 77 you aren't in it"
   ) { invocation in
     try invocation.expect(atMost: 1)
+    if let named = invocation.operands.first, let other = invocation.value("--spool"), named != other {
+      throw UsageError("\(named.escapedForTerminal()) or --spool \(other.escapedForTerminal()): which of them?")
+    }
     let path = invocation.operands.first ?? invocation.value("--spool") ?? Invocation.environment("SPOOL_DIR") ?? "."
     let lease = try invocation.duration("--lease")
     let attempts = try invocation.number("--attempts", in: 1...EntryName.attemptMax)

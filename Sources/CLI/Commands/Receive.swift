@@ -35,7 +35,7 @@ extension Verb {
     }
     show(claim, spool, invocation, inbox.lease)
     // Shown before it is settled: a message that nobody saw must come again.
-    guard invocation.output.finish(.done) == .done else {
+    guard invocation.output.finish(.done, isNeeded: true) == .done else {
       try spool.unclaim(bot, claim.name, reason: "could not be shown")
       return .inputOutput
     }

@@ -55,7 +55,10 @@ extension Verb {
     if let domain = invocation.value("--domain") { card.domain = domain }
     if let about = invocation.value("--about") { card.description = about }
     if let capacity = try invocation.number("--capacity", in: 1...1000) { card.capacity = capacity }
-    if let lease = try invocation.duration("--lease") { card.leaseSeconds = max(0.1, lease) }
+    if let lease = try invocation.duration("--lease") {
+      if lease < 0.1 { throw UsageError("--lease is at least 100ms") }
+      card.leaseSeconds = lease
+    }
     if let attempts = try invocation.number("--attempts", in: 1...EntryName.attemptMax) { card.attemptsMax = attempts }
     try invocation.readLimits(into: &card.inboxLimits)
     for skill in skills {

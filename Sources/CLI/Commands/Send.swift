@@ -93,21 +93,13 @@ extension Verb {
     var message = Message()
     message.type = try invocation.value("--type").map { try MessageType(parsing: $0) }
     message.priority = try invocation.value("--priority").map { try Priority(parsing: $0) }
-    message.conversation = try label(invocation, "--conversation")
+    message.conversation = try invocation.label("--conversation")
     message.context = try json(invocation, "--context")
     message.data = try json(invocation, "--data")
     message.expiresAt = try invocation.moment("--expires", sign: 1)
     message.notBefore = try invocation.moment("--not-before", sign: 1)
-    message.idempotencyKey = try label(invocation, "--key")
+    message.idempotencyKey = try invocation.label("--key")
     return message
-  }
-
-  private static func label(_ invocation: Invocation, _ name: String) throws -> String? {
-    guard let text = invocation.value(name) else { return nil }
-    guard 1...Message.labelBytesMax ~= text.utf8.count else {
-      throw UsageError("\(name) has \(text.utf8.count) bytes, and may have 1 to \(Message.labelBytesMax)")
-    }
-    return text
   }
 
   private static func json(_ invocation: Invocation, _ name: String) throws -> JSONText? {

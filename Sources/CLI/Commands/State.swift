@@ -111,7 +111,12 @@ extension Verb {
       } catch let error as SpoolError where error.code == .badData { Output.talk("spool: \(error)") }
     }
     if !rows.isEmpty { invocation.output.table(["KEY", "VERSION", "BY", "AT", "VALUE"], rows) }
-    if count == 0 { Output.talk("no shared values yet; set one with: spool state set KEY JSON") }
+    if count == 0 {
+      Output.talk(
+        prefix.isEmpty
+          ? "no shared values yet; set one with: spool state set KEY JSON"
+          : "no shared value's key begins with \(prefix.escapedForTerminal())")
+    }
     return count == 0 ? .nothing : .done
   }
 

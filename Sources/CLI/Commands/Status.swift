@@ -84,7 +84,7 @@ extension Verb {
     if !abandoned.isEmpty {
       let names = abandoned.prefix(8).map(\.bot.description).joined(separator: ", ")
       let more = abandoned.count > 8 ? " and \(abandoned.count - 8) more" : ""
-      let cure = "spool work BOT -- PROGRAM, or spool receive BOT"
+      let cure = abandoned.count == 1 ? abandoned[0].taker : "spool doctor says who would"
       output.line(output.styled("nobody takes the messages of \(names)\(more): \(cure)", .yellow))
     }
   }

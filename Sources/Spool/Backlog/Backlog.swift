@@ -34,6 +34,12 @@ public struct Backlog: Sendable {
   /// Something waits that nobody takes.
   public var isAbandoned: Bool { waiting + lapsed > 0 && consumers == 0 && claimed == lapsed }
 
+  /// The command that takes it.
+  public var taker: String {
+    let isCoordinators = bot == Spool.hub || bot == Spool.coordinator
+    return isCoordinators ? "spool coordinate" : "spool work \(bot) -- PROGRAM, or spool receive \(bot)"
+  }
+
   init(_ bot: BotName) { self.bot = bot }
 
   mutating func add(since: Timestamp, now: Timestamp) {

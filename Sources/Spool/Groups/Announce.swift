@@ -4,6 +4,8 @@ import SpoolFormat
 extension Spool {
   /// The bot that announcements go to: any coordinator that runs takes them from its inbox.
   public static let hub = try! BotName(parsing: "hub")
+  /// Requests go to this bot.
+  public static let coordinator = try! BotName(parsing: "coordinator")
 
   /// Makes the bot `hub`, so that something can be announced before a coordinator runs.
   public func registerHub() throws {
@@ -31,7 +33,7 @@ extension Spool {
     }
     do { try announcement.check(now: now()) } catch { throw SpoolError(.badData, error.description) }
     try registerHub()
-    let team = try bots().filter { $0 != Self.hub && $0.description != "coordinator" }
+    let team = try bots().filter { $0 != Self.hub && $0 != Self.coordinator }
     guard announcement.sizeMin <= team.count else {
       throw SpoolError(
         .badData, "a group of \(announcement.sizeMin) at least, and the team has \(team.count)",

@@ -22,6 +22,12 @@ struct SharedSpool: Sendable {
     do { return try Directory(path) } catch {
       if error.code == EACCES, let status = try? Directory(parent(of: path)).status(name(of: path)), status.isDirectory
       {
+        guard status.mode & S_ISGID != 0, status.mode & 0o070 == 0o070 else {
+          throw SpoolError(
+            .notPermitted,
+            "the spool at \(path) belongs to \(Accounts.shown(user: status.owner)), and is closed to others",
+            hint: "a spool for several users is made with: spool init --shared GROUP DIR", cause: error)
+        }
         let group = Accounts.shown(group: status.group)
         throw SpoolError(
           .notPermitted,
@@ -29,6 +35,7 @@ struct SharedSpool: Sendable {
           hint: "have root add you, usermod -a -G \(group) \(Accounts.shown(user: Accounts.user)), and log in again",
           cause: error)
       }
+      guard Spool.isAbsence(error.code) else { throw SpoolError("cannot open the spool at \(path)", error) }
       let why = error.code == ENOTDIR ? "is not a directory" : error.reason.lowercased()
       throw SpoolError(
         .notASpool, "no spool at \(path): \(why)", hint: "make one with: spool init \(path)", cause: error)

@@ -109,7 +109,7 @@ extension Verb {
 
   private static func show(_ group: StoredGroup?, _ id: MessageID, _ invocation: Invocation) -> Exit {
     guard let group, !group.state.isLive else {
-      Output.talk("spool: it hasn't ended yet; it stands: spool group show \(MessageView.short(id.description))")
+      Output.talk("spool: it hasn't ended yet, and stands: spool group wait \(id)")
       return .nothing
     }
     let isDone = group.record.error == nil

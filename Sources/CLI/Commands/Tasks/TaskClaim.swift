@@ -56,7 +56,7 @@ extension Verb {
       invocation.output.line(entry.name.description)
     }
     // A claim that nobody saw has no lease to end it.
-    guard invocation.output.finish(.done) == .done else {
+    guard invocation.output.finish(.done, isNeeded: true) == .done else {
       try spool.release(entry, reason: "could not be shown", by: bot.description)
       return .inputOutput
     }

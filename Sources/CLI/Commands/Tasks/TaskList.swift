@@ -48,14 +48,10 @@ extension Verb {
         rows.append(row(task, invocation.output))
       }
     }
-    if !invocation.isJSON {
-      if !rows.isEmpty {
-        invocation.output.table(["ID", "STATE", "PRIO", "BOT", "DONE", "AGE", "TITLE"], rows)
-        invocation.output.flush()
-      }
-      if isMore { Output.talk("and more; see: spool task list --limit \(limit * 10)") }
-      try tellRest(spool, choice, isEmpty: shown == 0)
-    }
+    if !rows.isEmpty { invocation.output.table(["ID", "STATE", "PRIO", "BOT", "DONE", "AGE", "TITLE"], rows) }
+    invocation.output.flush()
+    if isMore { Output.talk("and more; see: spool task list --limit \(limit * 10)") }
+    if !invocation.isJSON { try tellRest(spool, choice, isEmpty: shown == 0) }
     return shown == 0 ? .nothing : .done
   }
 
