@@ -19,12 +19,10 @@ public enum VocabularyFile {
 
 /// How the bots that take tasks now would be chosen for a request: for people, who want to know why.
 public struct Ranking {
-  private let spool: Spool
   private var scheduler = Scheduler()
 
   /// Cost: a look at every bot, and at the tasks that live.
   public init(_ spool: Spool) throws {
-    self.spool = spool
     var roster = Roster()
     _ = try roster.refresh(spool)
     var loads: [BotName: Int] = [:]

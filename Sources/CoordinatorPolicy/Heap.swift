@@ -12,7 +12,6 @@ struct Heap<Element: Comparable & Sendable>: Sendable {
 
   var first: Element? { elements.first }
   var count: Int { elements.count }
-  var isEmpty: Bool { elements.isEmpty }
 
   mutating func insert(_ element: Element) {
     var index = elements.count

@@ -25,7 +25,6 @@ import SpoolFormat
 /// bot, once. Memory: some 200 bytes for a task, 9 for a bot and a class.
 public struct Scheduler: Sendable {
   /// Seconds of waiting that are worth a step of priority.
-  public let secondsPerPriority: Double
   private let step: Int
 
   struct Bot: Sendable {
@@ -82,7 +81,6 @@ public struct Scheduler: Sendable {
   static let idleClassesMax = 256
 
   public init(secondsPerPriority: Double = 60) {
-    self.secondsPerPriority = secondsPerPriority
     step = Int(min(max(secondsPerPriority, 0), 1e6) * 1e6)
   }
 
@@ -177,7 +175,6 @@ public struct Scheduler: Sendable {
   public mutating func occupy(_ name: BotName) { update(name) { $0.load += 1 } }
 
   public func load(_ name: BotName) -> Int? { placeOfBot[name].map { bots[$0]!.load } }
-  public func isAlive(_ name: BotName) -> Bool { placeOfBot[name].map { bots[$0]!.isAlive } ?? false }
 
   private mutating func update(_ name: BotName, _ change: (inout Bot) -> Void) {
     guard let place = placeOfBot[name] else { return }

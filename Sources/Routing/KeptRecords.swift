@@ -12,12 +12,3 @@ extension BotRecord {
     return record
   }
 }
-
-extension TeamRecord {
-  /// The same of all bots.
-  public static func kept(in spool: Spool) -> TeamRecord {
-    var team = TeamRecord()
-    for bot in (try? spool.bots()) ?? [] { team.merge(BotRecord.kept(of: bot, in: spool), of: bot) }
-    return team
-  }
-}

@@ -26,8 +26,6 @@ public struct Router {
     book = try RecordBook(spool)
   }
 
-  public var records: TeamRecord { book.team }
-
   /// Looks at how everybody stands now, and reads on in the log. Choices until the next time are made by that.
   /// Cost: a few listings for each bot.
   public mutating func refresh() throws {
@@ -65,14 +63,14 @@ public struct Router {
         reasons.prefix(3).joined(separator: "; ") + (reasons.count > 3 ? "; and \(reasons.count - 3) more" : "")
       throw SpoolError(.tryAgain, "nobody for \(shownAddress(address)) answers now, and nothing was sent: \(shown)")
     }
-    throw nobody(address, scores)
+    throw nobody(address)
   }
 
   private func shownAddress(_ address: RouteAddress) -> String {
     String(address.description.prefix(80)).escapedForTerminal()
   }
 
-  private func nobody(_ address: RouteAddress, _ scores: [RouteScore]) -> SpoolError {
+  private func nobody(_ address: RouteAddress) -> SpoolError {
     let needs = address.needs
     var hint: String?
     let cards = team.candidates.map(\.profile.card)

@@ -118,11 +118,6 @@ public struct TaskRecord: Sendable, Hashable {
 
   public func isOverdue(at now: Timestamp) -> Bool { dueAt.map { $0 < now } ?? false }
 
-  /// Seconds since it was begun, until it ended; nil when it hasn't begun.
-  public func secondsElapsed(at now: Timestamp) -> Double? {
-    startedAt.map { max(0, (completedAt ?? now).seconds(since: $0)) }
-  }
-
   /// Seconds to wait before an attempt is made after `attempt` failed ones: exponential, with a jitter of a quarter
   /// either way so that what failed together doesn't come back together. At most an hour.
   /// - Parameter random: from 0 to 1.

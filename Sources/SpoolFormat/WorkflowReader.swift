@@ -154,7 +154,7 @@ private struct WorkflowReader {
         places[cycle[0]].node, places[cycle[0]].field, "depends_on", "a cycle: \(circle), each waits for the next",
         "take one of these dependencies out")
     }
-    for place in workflow.steps.indices { checkTemplates(place, workflow, graph, names) }
+    for place in workflow.steps.indices { checkTemplates(place, graph, names) }
   }
 
   private mutating func checkDependencies(
@@ -175,7 +175,7 @@ private struct WorkflowReader {
     }
   }
 
-  private mutating func checkTemplates(_ place: Int, _ workflow: Workflow, _ graph: StepGraph, _ names: [String]) {
+  private mutating func checkTemplates(_ place: Int, _ graph: StepGraph, _ names: [String]) {
     let (node, field) = places[place]
     var ancestors: Set<String>?
     for name in ["title", "description", "requirements", "constraints", "context"] {

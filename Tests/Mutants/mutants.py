@@ -747,7 +747,7 @@ mutant("records: counts below zero are counted with", "nobody's file ends a proc
 mutant("claim: what was lost while it was claimed is handed out", "one holder", "ClaimTests",
        SPOOL + "Claim.swift", "      return false\n    }\n    return true",
        "      return MUTANT\n    }\n    return true")
-mutant("inbox: a claim that took long isn't looked at", "one holder", "FaultTests.StoppedTests",
+mutant("inbox: a claim that took long isn't looked at", "one holder", "ClaimTests",
        SPOOL + "Inbox.swift", "try spool.confirm(claim, since: asked, lease: lease) {",
        "try MUTANT || spool.confirm(claim, since: asked, lease: lease) {")
 mutant("inbox: what can't be read before it is claimed ends the look", "a bad file stops nobody", "HostileFileTests",
@@ -785,8 +785,6 @@ mutant("reservations: the wall clock says how old they are", "nobody's wall cloc
        "Double(try MUTANT ? status.age : ageByRemoteClock(status))")
 mutant("group: any message to the hub is withdrawn", "nothing vanishes", "CancelGroupTests",
        SPOOL + "Groups/GroupTasks.swift", "type == .taskAnnounce\n", "type == .taskAnnounce || MUTANT\n")
-mutant("shared: what the log forgot may be brought again", "a message comes once from whom it says", "HadMessagesTests",
-       SPOOL + "Sharing/Sender.swift", "guard try hasForgotten(id), try", "guard try !MUTANT && hasForgotten(id), try")
 mutant("task inbox: nobody looks for what nobody was told", "nothing is stuck", "TaskTests",
        TASKS + "TaskInbox.swift", "if Clock.sinceBoot() >= nextOverlooked {",
        "if !MUTANT, Clock.sinceBoot() >= nextOverlooked {")

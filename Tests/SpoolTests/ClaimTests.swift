@@ -21,6 +21,16 @@ import Testing
     #expect(try fixture.spool.confirm(claim, since: now - 26_000_000_000, lease: 100) == false)
   }
 
+  @Test func `what took long to look at is renewed as well`() throws {
+    let fixture = try Fixture("coder") { $0.leaseSeconds = 0.4 }
+    let path = "\(fixture.box("inbox"))/5-\(try fixture.send("x")).json"
+    func modified(_ path: String) throws -> Int? { try fixture.spool.root.status(path)?.modified }
+    let before = try modified(String(path.dropFirst(fixture.path.count + 1)))
+    let inbox = try fixture.inbox()
+    inbox.wants = { _ in usleep(150_000) == 0 }
+    #expect(try modified(#require(try inbox.claim()).path) != before)
+  }
+
   @Test func `a claim moves the file, and its name says by whom and how often`() throws {
     let fixture = try Fixture("coder")
     let id = try fixture.send("hello")

@@ -168,7 +168,7 @@ import Testing
 
   @Test func `a lock that both hosts have is found, whichever has it of its own`() {
     typealias Trial = PeerVerdict.LockTrial
-    func cure(_ trials: Trial...) -> String? { PeerVerdict.locks(trials, peer: "hostb").cure }
+    func cure(_ trials: Trial...) -> String? { PeerVerdict.locks(trials).cure }
     let good = Trial(holding: .taken, whileHeld: .refused, whenFree: .taken)
     #expect(cure(good, good) == nil)
     #expect(cure(good, Trial(holding: .taken, whileHeld: .taken, whenFree: .taken))?.contains("local_lock") == true)

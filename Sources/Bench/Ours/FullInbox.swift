@@ -92,7 +92,7 @@ final class FullInbox {
   }
 
   /// Messages a second that 4 receivers take together, of so many, their first looks included.
-  func drainRate(_ count: Int, secondsMax: Int) throws -> Double {
+  func drainRate(_ count: Int) throws -> Double {
     let began = nanoseconds()
     let place = service.place
     let bot = bot

@@ -80,13 +80,13 @@ extension Work {
       })
   }
 
-  /// 4 receivers that take from it at once, messages a second; beside the same from an inbox of a fiftieth.
+  /// 4 receivers that take from it at once, messages a second; beside the same from an inbox of a tenth.
   static func fullDrain(_ bench: Bench, _ name: String) -> Work {
     func contender(_ title: String, _ files: Int) -> Contender {
       Contender(title) {
         let inbox = try FullInbox(bench.count(files), in: bench.scratch)
         return Session(
-          measure: { try inbox.drainRate(bench.count(90_000), secondsMax: bench.secondsMax) }, stop: { inbox.end() })
+          measure: { try inbox.drainRate(bench.count(90_000)) }, stop: { inbox.end() })
       }
     }
     return Work(

@@ -36,11 +36,11 @@ extension Verb {
     if let id = invocation.value("--discard") { return try spool.discard(find(id, letters, bot)) ? .done : .nothing }
     if let id = invocation.value("--show") {
       let letter = try find(id, letters, bot)
-      try show(letter, spool, invocation, isWhole: true)
+      try show(letter, spool, invocation)
       return .done
     }
     if invocation.isJSON {
-      for letter in letters { try show(letter, spool, invocation, isWhole: false) }
+      for letter in letters { try show(letter, spool, invocation) }
     } else if !letters.isEmpty {
       let rows = letters.map { letter in
         let message = try? spool.message(of: letter)
@@ -72,7 +72,7 @@ extension Verb {
     throw SpoolError(.badData, "\(shown) stands for \(found.count) dead letters", hint: "give more of the id")
   }
 
-  private static func show(_ letter: DeadLetter, _ spool: Spool, _ invocation: Invocation, isWhole: Bool) throws {
+  private static func show(_ letter: DeadLetter, _ spool: Spool, _ invocation: Invocation) throws {
     let message = try? spool.message(of: letter)
     if invocation.isJSON {
       invocation.output.object { writer in

@@ -149,7 +149,7 @@ extension Hub {
   }
 
   /// What a person did to a group in hand with `mv` is logged and acted on; what no group can do is undone.
-  func respondToHands(_ now: Int) throws {
+  func respondToHands() throws {
     for (id, move) in handMoves {
       handMoves[id] = nil
       guard let group = groups[id], group.entry != move.entry, try spool.findGroup(id) == move.entry else { continue }

@@ -345,7 +345,7 @@ extension Hub {
         if groups[group.id] === group, group.entry.state.isLive, group.queuedUntil == nil { search(group) }
       }
     }
-    attempt { try respondToHands(now) }
+    attempt { try respondToHands() }
     if isListing { attempt { try findOrphans() } }
   }
 

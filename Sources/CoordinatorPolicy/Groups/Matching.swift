@@ -68,7 +68,7 @@ public struct Matching: Sendable, Hashable {
     candidates = all.count
     let union = all.reduce(UInt32(0)) { $0 | $1.covers }
     missing = full & ~union
-    let useful = Self.undominated(all, size, skills: skills)
+    let useful = Self.undominated(all, size)
     kept = useful.count
     var choice: [Candidate]?
     var found = Method.exact(steps: 0)
@@ -97,7 +97,7 @@ public struct Matching: Sendable, Hashable {
 
   /// Without those that cover nothing more than enough others do that come before them. Where the size must be filled
   /// up, as many of a kind are needed as there may be members.
-  private static func undominated(_ all: [Candidate], _ size: ClosedRange<Int>, skills: Int) -> [Candidate] {
+  private static func undominated(_ all: [Candidate], _ size: ClosedRange<Int>) -> [Candidate] {
     let enough = size.lowerBound > 1 ? size.upperBound : 1
     // Of each kind the first ones are found without sorting all of them.
     var kinds: [UInt32: [Candidate]] = [:]

@@ -264,6 +264,6 @@ struct PeerExamination {
         results.append(PeerVerdict.LockTrial(holding: isHeld, whileHeld: whileHeld, whenFree: whenFree))
       }
     }
-    return PeerVerdict.locks(results, peer: peer.host)
+    return PeerVerdict.locks(results)
   }
 }

@@ -176,7 +176,7 @@ enum PeerVerdict {
     let whenFree: LockAnswer
   }
 
-  static func locks(_ trials: [LockTrial], peer: String) -> StorageCheck {
+  static func locks(_ trials: [LockTrial]) -> StorageCheck {
     let name = "locks"
     for trial in trials {
       for answer in [trial.holding, trial.whileHeld, trial.whenFree] {

@@ -93,7 +93,7 @@ extension LogWriter {
   }
 
   /// Makes the segment end with its last line again. With the lock in hand.
-  func cutRoom(_ state: inout State) {
+  func cutRoom() {
     guard page.hasRoom else { return }
     let path = Layout.segment(of: part, page.segmentStart)
     do throws(SystemCallError) {
@@ -107,13 +107,13 @@ extension LogWriter {
   /// On closing: whoever made it last takes it away.
   func leaveRoom() {
     guard pace.withLock({ $0.hasMadeRoom }), page.hasRoom, page.roomMaker == process else { return }
-    _ = try? locked { state in cutRoom(&state) }
+    _ = try? locked { _ in cutRoom() }
   }
 
   /// On opening, and when tidying up: whoever made it was killed, or has stopped sending.
   func cutAbandonedRoom() {
     guard page.hasRoom else { return }
     guard Clock.sinceBoot() - page.roomUsed > Self.roomIdleNanoseconds || !page.roomMaker.isAlive else { return }
-    _ = try? locked { state in cutRoom(&state) }
+    _ = try? locked { _ in cutRoom() }
   }
 }

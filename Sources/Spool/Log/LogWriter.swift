@@ -232,7 +232,7 @@ final class LogWriter: Sendable {
     if let segment = state.segment, segment.number == page.segment, segment.start == page.segmentStart {
       if now - state.checked < Self.checkNanoseconds { return segment }
       state.checked = now
-      if page.hasRoom, now - page.roomUsed > Self.roomIdleNanoseconds { cutRoom(&state) }
+      if page.hasRoom, now - page.roomUsed > Self.roomIdleNanoseconds { cutRoom() }
       if try segment.file.status().links > 0 { return segment }
       return try begin(&state)
     }
@@ -250,7 +250,7 @@ final class LogWriter: Sendable {
 
   /// Opens the next segment. Its name is synced: what is in it is worth no more than that.
   private func begin(_ state: inout State) throws(SystemCallError) -> Segment {
-    cutRoom(&state)
+    cutRoom()
     let segment = try makeSegment()
     let header = page.segmentStart.microseconds > 0 ? writeHeader(segment.file, segment.start) : 0
     do throws(SystemCallError) { try syncNames() } catch {

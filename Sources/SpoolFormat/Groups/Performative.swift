@@ -53,11 +53,6 @@ extension MessageType {
   /// How it ended.
   public static let taskComplete = MessageType(known: "task_complete")
 
-  public static let negotiation: [MessageType] = [
-    .taskAnnounce, .skillQuery, .skillOffer, .groupInvite, .groupAccept, .groupReject, .groupFormed, .taskStart,
-    .taskUpdate, .taskComplete,
-  ]
-
   /// From a hub to a bot; the others go to a hub.
   public var isForMembers: Bool {
     switch self {

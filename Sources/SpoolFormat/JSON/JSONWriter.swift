@@ -246,19 +246,11 @@ extension JSONWriter {
     if let value { member(key, value) }
   }
 
-  public mutating func member(_ key: StaticString, ifPresent value: Bool?) {
-    if let value { member(key, value) }
-  }
-
   public mutating func member(_ key: StaticString, ifPresent value: Double?) {
     if let value { member(key, value) }
   }
 
   public mutating func member(_ key: StaticString, ifPresent value: JSONText?) {
-    if let value { member(key, value) }
-  }
-
-  public mutating func member(_ key: StaticString, ifPresent value: [String]?) {
     if let value { member(key, value) }
   }
 }
