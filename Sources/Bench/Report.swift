@@ -1,3 +1,5 @@
+import SpoolFormat
+
 /// Where and how the figures were made; printed with them.
 struct Setting {
   let fileSystem: String
@@ -9,45 +11,54 @@ struct Setting {
 /// The row for programs: one JSON object, without a newline.
 func jsonRow(_ outcome: Outcome, _ setting: Setting) -> String {
   let work = outcome.work
-  func members(_ contenders: [Contender]) -> String {
-    let found = contenders.compactMap { contender in
-      outcome.medians[contender.name].map { "\(quoted(contender.name)):\(number($0))" }
-    }
-    return "{\(found.joined(separator: ","))}"
+  var writer = JSONWriter()
+  func number(_ name: StaticString, _ value: Double?) {
+    writer.key(name)
+    writer.raw(figure(value))
   }
-  let targets = work.targets.map { target in
+  func medians(_ name: StaticString, _ contenders: [Contender]) {
+    writer.key(name)
+    writer.beginObject()
+    for contender in contenders {
+      guard let median = outcome.medians[contender.name] else { continue }
+      writer.key(contender.name)
+      writer.raw(figure(median))
+    }
+    writer.endObject()
+  }
+  writer.beginObject()
+  writer.member("work", work.name)
+  number("value", outcome.value)
+  writer.member("unit", work.unit)
+  number("floor", outcome.floor)
+  number("ratio", outcome.ratio)
+  medians("peers", work.peers)
+  medians("beside", work.beside)
+  writer.key("targets")
+  writer.beginArray()
+  for target in work.targets {
     let (wording, measured, met) = outcome.verdict(target)
-    return "{\"target\":\(quoted(wording)),\"measured\":\(number(measured)),\"met\":\(met.map { "\($0)" } ?? "null")}"
+    writer.beginObject()
+    writer.member("target", wording)
+    number("measured", measured)
+    writer.key("met")
+    if let met { writer.bool(met) } else { writer.null() }
+    writer.endObject()
   }
-  let fields = [
-    "\"work\":\(quoted(work.name))", "\"value\":\(number(outcome.value))", "\"unit\":\(quoted(work.unit))",
-    "\"floor\":\(number(outcome.floor))", "\"ratio\":\(number(outcome.ratio))", "\"peers\":\(members(work.peers))",
-    "\"beside\":\(members(work.beside))", "\"targets\":[\(targets.joined(separator: ","))]",
-    "\"file_system\":\(quoted(setting.fileSystem))", "\"rounds\":\(setting.rounds)",
-    "\"scale\":\(number(setting.scale))",
-  ]
-  return "{\(fields.joined(separator: ","))}"
+  writer.endArray()
+  writer.member("file_system", setting.fileSystem)
+  writer.member("rounds", setting.rounds)
+  number("scale", setting.scale)
+  writer.endObject()
+  return writer.text.description
 }
 
-private func number(_ value: Double?) -> String {
-  guard let value, value.isFinite else { return "null" }
-  // Figures past the fifth are noise.
-  return value.magnitude >= 10_000 ? "\(Int(value.rounded()))" : decimal(value, places: value.magnitude >= 10 ? 2 : 4)
-}
-
-private func quoted(_ text: String) -> String {
-  var result = "\""
-  for scalar in text.unicodeScalars {
-    switch scalar {
-    case "\"": result += "\\\""
-    case "\\": result += "\\\\"
-    case _ where scalar.value < 0x20:
-      let digits = String(scalar.value, radix: 16)
-      result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-    default: result.unicodeScalars.append(scalar)
-    }
-  }
-  return result + "\""
+/// Figures past the fifth are noise.
+private func figure(_ value: Double?) -> JSONText {
+  guard let value, value.isFinite else { return JSONText(trusted: Array("null".utf8)) }
+  let text =
+    value.magnitude >= 10_000 ? "\(Int(value.rounded()))" : decimal(value, places: value.magnitude >= 10 ? 2 : 4)
+  return JSONText(trusted: Array(text.utf8))
 }
 
 /// The table for people.

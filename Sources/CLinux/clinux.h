@@ -27,6 +27,9 @@ static inline int clinux_openat(int dir, const char *path, int flags, unsigned m
 
 // Glibc's O_PATH needs _GNU_SOURCE; it has this value on every machine that Swift runs on.
 static const int clinux_path_only = 010000000;
+// SEEK_DATA and SEEK_HOLE of lseek(2).
+static const int clinux_seek_data = 3;
+static const int clinux_seek_hole = 4;
 
 // openat2(2), which may refuse to leave the directory or to follow any link. `how` is struct open_how of linux/openat2.h.
 static inline int clinux_openat2(int dir, const char *path, int flags, unsigned mode, unsigned resolve) {

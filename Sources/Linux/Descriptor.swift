@@ -105,8 +105,8 @@ public struct Descriptor: ~Copyable, Sendable {
       }
     }
     var (place, last) = (offset, offset)
-    while place < end, let data = try seek(place, 3), data < end {
-      place = try seek(data, 4) ?? end
+    while place < end, let data = try seek(place, clinux_seek_data), data < end {
+      place = try seek(data, clinux_seek_hole) ?? end
       last = min(place, end)
     }
     return last
@@ -116,7 +116,7 @@ public struct Descriptor: ~Copyable, Sendable {
   public borrowing func dataStart(from offset: Int, before end: Int) throws(SystemCallError) -> Int {
     let raw = raw
     do throws(SystemCallError) {
-      return min(end, Int(try systemCall("lseek", path) { lseek(raw, off_t(offset), 3) }))
+      return min(end, Int(try systemCall("lseek", path) { lseek(raw, off_t(offset), clinux_seek_data) }))
     } catch {
       if error.code == ENXIO { return end }
       throw error

@@ -16,7 +16,7 @@ extension Spool {
   /// Where more than `InboxLimits` allow would wait in any of the inboxes, nothing is sent to anybody.
   /// - Parameter evenIfFull: whatever waits there; for the one answer to a message that is in hand, which would else keep
   ///   its place, and two who answer each other would wait for each other.
-  /// - Throws: `.noSuchBot`, `.badData`, `.tryAgain` (no room, an inbox is full), `.outcomeUnknown`.
+  /// - Throws: `.noSuchBot`, `.notFound` (a team or topic of nobody), `.badData`, `.tryAgain` (no room, an inbox is full), `.outcomeUnknown`.
   @discardableResult
   public func send(_ message: Message, durability: Durability? = nil, evenIfFull: Bool = false) throws -> MessageID {
     let recipients = try recipients(of: message)

@@ -21,7 +21,7 @@ public final class Spool: Sendable {
   let part: String
   let process: ProcessIdentity
   let logAccess: LogAccess
-  /// Whether this process has a directory below `tasks/moving/`.
+  /// Whether this process has a directory below `tasks/moving/` or `groups/moving/`.
   let hasMovingDirectory = Atomic(false)
   /// Whether the file system can swap two files, as far as it is known.
   let exchangesFiles = Atomic(true)

@@ -373,8 +373,8 @@ import Testing
     #expect(Plain.names("\(fixture.path)/keys").contains("long"))
   }
 
-  @Test func `what others log of a bot doesn't make its messages less needed`() throws {
-    guard geteuid() == 0 else { return }
+  @Test(.enabled(if: isRoot, "needs root"))
+  func `what others log of a bot doesn't make its messages less needed`() throws {
     let fixture = try Fixture("coder", sharedWith: "\(getegid())")
     let id = try fixture.send("lost")
     #expect(unlink(fixture.box("inbox") + "/" + fixture.names("inbox")[0]) == 0)

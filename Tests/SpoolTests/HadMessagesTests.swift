@@ -8,10 +8,10 @@ import Testing
 
 /// What a bot of a shared spool had before, whoever of its user's processes took it and however long ago.
 @Suite struct HadMessagesTests {
-  @Test func `what is logged between two questions is known at the second, and what was long before at the first`()
+  @Test(.enabled(if: isRoot, "needs root"))
+  func `what is logged between two questions is known at the second, and what was long before at the first`()
     throws
   {
-    guard geteuid() == 0 else { return }
     let fixture = try Fixture("coder", "tester", sharedWith: "\(getegid())")
     let id = try addOldMessages(fixture)
     let sent = try (0..<3).map { try fixture.send("\($0)", to: "coder", "tester") }
@@ -29,8 +29,8 @@ import Testing
     #expect(try had(sent[2]))
   }
 
-  @Test func `for a message of long ago the log is searched, and no more is kept than there is a place for`() throws {
-    guard geteuid() == 0 else { return }
+  @Test(.enabled(if: isRoot, "needs root"))
+  func `for a message of long ago the log is searched, and no more is kept than there is a place for`() throws {
     let fixture = try Fixture("coder", "tester", sharedWith: "\(getegid())")
     let id = try addOldMessages(fixture)
     let files = LogFiles(root: fixture.spool.root)
@@ -54,8 +54,8 @@ import Testing
     #expect(try had.contains(sent[1], fixture.bot()) == false)
   }
 
-  @Test func `what everybody was done with when the log was collected counts as had, and nothing else does`() throws {
-    guard geteuid() == 0 else { return }
+  @Test(.enabled(if: isRoot, "needs root"))
+  func `what everybody was done with when the log was collected counts as had, and nothing else does`() throws {
     let fixture = try Fixture("coder", "tester", sharedWith: "\(getegid())")
     let before = try ["done", "waiting"].map { try fixture.send($0, to: "coder", "tester") }
     func had(_ id: MessageID, from maker: UInt32? = geteuid()) throws -> Bool {

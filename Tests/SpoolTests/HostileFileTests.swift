@@ -86,7 +86,7 @@ import Testing
           made += 1
         }
       }
-      #expect(eventually { fixture.names("../../quarantine").count == 2 * made })
+      #expect(made > 0 && eventually { fixture.names("../../quarantine").count == 2 * made })
     }
     try receiver.stop()
     #expect(took < 4)
@@ -107,9 +107,10 @@ import Testing
     #expect(sent.message?.extra == claim.message.extra)
   }
 
-  @Test func `a device is not opened`() throws {
+  @Test(.enabled(if: isRoot, "only root makes devices")) func `a device is not opened`() throws {
     let fixture = try Fixture("coder")
-    guard isRoot, mknod(fixture.box("inbox") + "/a.json", S_IFCHR | 0o666, makeDevice(1, 5)) == 0 else { return }
+    // Not even root in a container without that capability.
+    guard mknod(fixture.box("inbox") + "/a.json", S_IFCHR | 0o666, makeDevice(1, 5)) == 0 else { return }
     try fixture.send("good")
     #expect(try fixture.drain() == ["good"])
     #expect(try fixture.spool.quarantined().map(\.reason) == ["a device, where a message should be"])
