@@ -262,17 +262,10 @@ struct EntryRecovery<Entry: FiledEntry> {
   private func body(_ id: MessageID) throws -> [UInt8]? {
     if let position = known[id]?.body, let event = try files.event(at: position) { return Entry.body(event) }
     var newest: (time: Timestamp, body: [UInt8])?
-    let search = TextSearch("\"subject\":\"\(id)\"")
     for segment in try files.segments(since: id.time) {
-      try files.readForwards(segment) { lines, _ in
-        forEachMatch(of: search, in: lines) { line in
-          if let event = LogEvent(line: line), event.subject == id.description, let body = Entry.body(event),
-            newest.map({ $0.time <= event.time }) ?? true
-          {
-            newest = (event.time, body)
-          }
-          return true
-        }
+      try files.forEachEvent(about: [id], in: segment) { event, _ in
+        if let body = Entry.body(event), newest.map({ $0.time <= event.time }) ?? true { newest = (event.time, body) }
+        return true
       }
     }
     return newest?.body

@@ -180,30 +180,20 @@ public struct History: Sendable {
 
   /// Events whose subject is the id. What was logged before it was made is not looked at.
   func forEachEvent(about id: MessageID, _ body: (LogEvent) throws -> Bool) throws {
-    let text = id.description
-    let search = TextSearch("\"subject\":\"\(text)\"")
     // Clocks of other hosts may be behind the one that made the id.
     let earliest = id.time.advanced(bySeconds: -LogFiles.clockSecondsMax)
     try doing("cannot read the log") {
       let beginning = try files.beginning(of: id)
       for host in try files.hosts() {
         let segments = try files.segments(of: host)
-        let user = files.user(of: host)
         let isFirst = beginning?.segment.host == host
         let start = isFirst ? beginning!.segment.start : earliest
         let first = segments.lastIndex { $0.start <= start } ?? 0
         for segment in segments.dropFirst(first) {
-          var goOn = true
           let offset = isFirst && segment == beginning!.segment ? beginning!.offset : 0
-          try files.readForwards(segment, from: offset) { lines, _ in
-            goOn = try forEachMatch(of: search, in: lines) { line in
-              guard var event = LogEvent(line: line), event.subject == text else { return true }
-              event.writtenBy = user
-              return try body(event)
-            }
-            return goOn
+          guard try files.forEachEvent(about: [id], in: segment, from: offset, { event, _ in try body(event) }) else {
+            return
           }
-          if !goOn { return }
         }
       }
     }

@@ -285,31 +285,19 @@ struct Recovery {
     _ ids: Set<MessageID>, _ files: LogFiles, _ outstanding: inout [MessageID: Outstanding],
     _ credibility: inout Credibility
   ) throws {
-    let search = TextSearch("\"subject\":\"")
     let forgotten = try Forgotten(in: root)
     var events: [(id: MessageID, event: LogEvent)] = []
     for segment in try files.segments(since: ids.map(\.time).min()) {
-      let writer = files.user(of: segment.host)
-      try files.readForwards(segment) { lines, offset in
-        forEachMatch(of: search, in: lines) { line in
-          guard let match = search.firstMatch(in: line, from: 0) else { return true }
-          let start = match + 11
-          guard start + MessageID.textCount <= line.count,
-            let id = MessageID(line[start..<start + MessageID.textCount]),
-            ids.contains(id), var event = LogEvent(line: line), event.subject == id.description
-          else { return true }
-          event.writtenBy = writer
-          guard concerns(event, &credibility) else { return true }
-          let place = offset + (UnsafeRawPointer(line.baseAddress!) - UnsafeRawPointer(lines.baseAddress!))
-          let position = LogCursor.Position(segment: segment, offset: place)
-          if forgotten.covers(id, position, event.time) { return true }
-          if event.kind == .messageSent {
-            begin(event, id, position, &outstanding, &credibility)
-          } else {
-            events.append((id, event))
-          }
-          return true
+      try files.forEachEvent(about: ids, in: segment) { event, position in
+        guard let id = MessageID(event.subject), concerns(event, &credibility),
+          !forgotten.covers(id, position, event.time)
+        else { return true }
+        if event.kind == .messageSent {
+          begin(event, id, position, &outstanding, &credibility)
+        } else {
+          events.append((id, event))
         }
+        return true
       }
     }
     for (id, event) in events.sorted(by: { $0.event.time < $1.event.time }) where outstanding[id] != nil {

@@ -157,19 +157,12 @@ extension Recovery {
   /// The bots of whom the log says anything about a message, but that it was sent to them.
   func botsKnown(toHaveHad id: MessageID) throws -> Set<String> {
     var known: Set<String> = []
-    let search = TextSearch("\"subject\":\"\(id)\"")
     let files = LogFiles(root: root)
     var credibility = Credibility(root: root)
     for segment in try files.segments(since: id.time) {
-      let writer = files.user(of: segment.host)
-      try files.readForwards(segment) { lines, _ in
-        forEachMatch(of: search, in: lines) { line in
-          if var event = LogEvent(line: line), event.kind != .messageSent, let bot = event.text("bot") {
-            event.writtenBy = writer
-            if credibility.holds(event) { known.insert(bot) }
-          }
-          return true
-        }
+      try files.forEachEvent(about: [id], in: segment) { event, _ in
+        if event.kind != .messageSent, let bot = event.text("bot"), credibility.holds(event) { known.insert(bot) }
+        return true
       }
     }
     return known

@@ -795,3 +795,6 @@ mutant("json: a value keeps its line breaks", "nobody's JSON writes the log", "S
        "Sources/SpoolFormat/JSON/JSONWriter.swift", "if breaks != 0, (try", "if !MUTANT, breaks != 0, (try")
 mutant("recovery: of a copy only until it is killed", "a copy is a backup", "LogDriftTests",
        SPOOL + "Log/LogOpening.swift", "page.state == .recoveringCopy ||", "!MUTANT && page.state == .recoveringCopy ||")
+mutant("log: a line is about what it quotes", "a message that was sent comes", "UnfinishedSendTests",
+       SPOOL + "Log/EventSearch.swift", "let id = MessageID(event.subject), ids.contains(id)",
+       "let id = MUTANT ? ids.first : MessageID(event.subject), ids.contains(id)")

@@ -53,6 +53,20 @@ import Testing
     #expect(try fixture.drain("a") == [] && fixture.drain("c") == [])
   }
 
+  @Test func `what other lines quote is nothing that the log says of a message`() throws {
+    let fixture = try Fixture("coder")
+    let gone = Holder(host: fixture.spool.host, pid: DeadProcess.pid, start: DeadProcess.start)
+    let left = try leave(fixture, to: ["coder"], by: gone)
+    let id = try #require(EntryName(String(left.split(separator: "/").last!))).id
+    let task = try fixture.spool.addTask(TaskRecord(title: "quotes it"))
+    let started = try #require(try fixture.spool.start(task, bot: fixture.bot(), worker: fixture.spool.holder))
+    let result = JSONText(trusted: Array(#"{"subject":"\#(id)"}"#.utf8))
+    _ = try #require(try fixture.spool.complete(started, result: result))
+    #expect(try fixture.drain() == ["x"])
+    #expect(try fixture.kinds(of: id).first == .messageSent)
+    #expect(try fixture.events(.messageRestored).map(\.subject) == ["\(id)"])
+  }
+
   @Test func `a repair settles all of them, however many there are`() throws {
     let fixture = try Fixture("a", "b")
     let gone = Holder(host: fixture.spool.host, pid: DeadProcess.pid, start: DeadProcess.start)

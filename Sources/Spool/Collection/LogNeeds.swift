@@ -217,18 +217,10 @@ struct LogNeeds {
   func reason(toKeep segment: LogFiles.Segment) throws -> String? {
     if let key = values.first(where: { $0.value.segment == segment })?.key { return "has the value of \(key)" }
     if ids.isEmpty { return nil }
-    let search = TextSearch("\"subject\":\"")
     var found: MessageID?
-    try files.readForwards(segment) { lines, _ in
-      forEachMatch(of: search, in: lines) { line in
-        guard let match = search.firstMatch(in: line, from: 0) else { return true }
-        let start = match + 11
-        guard start + MessageID.textCount <= line.count,
-          let id = MessageID(line[start..<start + MessageID.textCount]), ids.contains(id)
-        else { return true }
-        found = id
-        return false
-      }
+    try files.forEachEvent(about: ids, in: segment) { event, _ in
+      found = MessageID(event.subject)
+      return false
     }
     return found.map { "has lines about \($0), which isn't done" }
   }

@@ -103,18 +103,8 @@ final class HadMessages {
   static func search(
     _ files: LogFiles, of user: UInt32?, for id: MessageID, where isMeant: (LogEvent, LogCursor.Position) -> Bool
   ) throws -> Bool {
-    let search = TextSearch("\"subject\":\"\(id)\"")
-    var isFound = false
     for segment in try files.segments(since: id.time) where files.user(of: segment.host) == user {
-      try files.readForwards(segment) { lines, offset in
-        forEachMatch(of: search, in: lines) { line in
-          guard let event = LogEvent(line: line), event.subject == id.description else { return true }
-          let place = offset + (UnsafeRawPointer(line.baseAddress!) - UnsafeRawPointer(lines.baseAddress!))
-          isFound = isMeant(event, LogCursor.Position(segment: segment, offset: place))
-          return !isFound
-        }
-      }
-      if isFound { return true }
+      if try !files.forEachEvent(about: [id], in: segment, { !isMeant($0, $1) }) { return true }
     }
     return false
   }
