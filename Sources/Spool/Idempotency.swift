@@ -2,8 +2,8 @@ import Glibc
 import Linux
 import SpoolFormat
 
-/// A key under which something is sent once: a file in `keys/` that says which id it stands for, and who took it.
-/// Whether that was sent, the log says.
+/// A key under which something is sent, or submitted, once: a file in `keys/` that says which id it stands for, and who
+/// took it. Whether that was done, the log says.
 struct IdempotencyKey {
   let text: String
   let from: String?
@@ -69,79 +69,95 @@ struct IdempotencyKey {
 }
 
 extension Spool {
-  /// How long another sender with the same key is waited for, who is at it now.
-  private static let otherSenderSecondsMax = 5.0
+  /// How long another process with the same key is waited for, which is at it now.
+  private static let otherSecondsMax = 5.0
 
-  /// Sends a message whose key nobody has used yet; else returns the first one's id.
-  func sendOnce(
-    _ message: Message, _ key: String, _ recipients: [BotName], _ durability: Durability, evenIfFull: Bool
-  ) throws -> MessageID {
-    guard 1...Message.labelBytesMax ~= key.utf8.count else {
+  /// Does what a key stands for, unless somebody has; then the answer is what became of that.
+  /// - Parameters:
+  ///   - id: of what is to be done, if nobody else does it under another.
+  ///   - logged: the event with which something was done; nil when it wasn't.
+  ///   - isAway: whether the owner of the key won't do it any more.
+  ///   - act: does it under an id; nil when the log turns out to have that. Who takes over, or was stopped and may have
+  ///     been taken for dead, must ask under the lock of the log, which lets one be first.
+  ///   - answer: to what was done before; without its event where the log has forgotten that.
+  func withKey<Result>(
+    _ key: IdempotencyKey, for id: MessageID, logged: (MessageID) throws -> LogEvent?,
+    isAway: (IdempotencyKey.Owner) -> Bool, act: (MessageID) throws -> Result?,
+    answer: (MessageID, LogEvent?) throws -> Result
+  ) throws -> Result {
+    guard 1...Message.labelBytesMax ~= key.text.utf8.count else {
       throw SpoolError(.badData, "an idempotency key has 1 to \(Message.labelBytesMax) bytes")
     }
-    let key = IdempotencyKey(
-      text: key, from: message.from, recipients: recipients.map(\.description), user: sharing?.user)
-    let deadline = Clock.sinceBoot() + Int(Self.otherSenderSecondsMax * 1e9)
-    let began = Clock.withSleep()
+    let deadline = Clock.sinceBoot() + Int(Self.otherSecondsMax * 1e9)
     while true {
-      let isOurs = try doing("cannot keep the idempotency key") {
-        try key.take(for: message.id!, by: holder, in: root)
-      }
-      if isOurs {
-        do {
-          let sent = try send(message, recipients, durability, evenIfFull: evenIfFull) {
-            try self.mayBeTakenOver(message.id!, since: began) && self.hasSent(message.id!)
-          }
-          if let sent { return sent }
-          continue
-        } catch {
-          release(key, after: error, message.id!)
+      if try doing("cannot keep the idempotency key", { try key.take(for: id, by: holder, in: root) }) {
+        do { if let done = try act(id) { return done } } catch {
+          release(key, after: error) { try logged(id) != nil }
           throw error
         }
+        continue
       }
       guard let owner = try doing("cannot read the idempotency key", { try key.owner(in: root) }) else { continue }
-      if try hasForgotten(owner.id) { return owner.id }
-      if let sent = try History(self).sent(owner.id, by: sharing?.user) {
-        if durability == .durable { try assure(sent) }
-        return owner.id
-      }
-      // The owner died before the log had it, or is just about to write it. Of two who take over, the lock of
-      // the log lets one be first.
-      // Of one that can't be seen from here nothing is known but how long ago it took the key.
-      let isOld = now().seconds(since: owner.id.time) > max(settings.leaseSeconds, 2 * Self.otherSenderSecondsMax)
-      if owner.holder.map({ isGone($0) || (isOld && !canSee($0)) }) ?? true {
-        var taken = message
-        taken.id = owner.id
-        // Somebody else was first, and the log has it by now.
-        let sent = try send(taken, recipients, durability, evenIfFull: evenIfFull) { try self.hasSent(owner.id) }
-        guard let sent else { continue }
-        return sent
+      if try hasForgotten(owner.id) { return try answer(owner.id, nil) }
+      if let event = try logged(owner.id) { return try answer(owner.id, event) }
+      // The owner died before the log had it, or is just about to write it.
+      if isAway(owner) {
+        if let done = try act(owner.id) { return done }
+        continue
       }
       guard Clock.sinceBoot() < deadline else {
         throw SpoolError(
-          .tryAgain, "another sender is using the idempotency key", hint: "try again when \(owner.holder!) has ended")
+          .tryAgain, "somebody else is using the idempotency key", hint: "try again when \(owner.holder!) has ended")
       }
       _ = try? Poll.wait([], nanoseconds: 5_000_000)
     }
   }
 
+  /// Gives the key back when nothing was done (no room), so that the next try of this process needn't wait for itself.
+  /// Where that isn't certain it stays, and the log decides.
+  private func release(_ key: IdempotencyKey, after error: any Error, unless isLogged: () throws -> Bool) {
+    if let error = error as? SpoolError, error.code == .outcomeUnknown { return }
+    do { if try !isLogged() { try root.unlinkIfPresent(key.path) } } catch {}
+  }
+
+  // MARK: Sending
+
+  /// Sends a message whose key nobody has used yet; else returns the first one's id.
+  func sendOnce(
+    _ message: Message, _ key: String, _ recipients: [BotName], _ durability: Durability, evenIfFull: Bool
+  ) throws -> MessageID {
+    let key = IdempotencyKey(
+      text: key, from: message.from, recipients: recipients.map(\.description), user: sharing?.user)
+    let began = Clock.withSleep()
+    return try withKey(
+      key, for: message.id!, logged: { try History(self).sent($0, by: sharing?.user) },
+      isAway: { owner in
+        // Of one that can't be seen from here nothing is known but how long ago it took the key.
+        let isOld = now().seconds(since: owner.id.time) > max(settings.leaseSeconds, 2 * Self.otherSecondsMax)
+        return owner.holder.map { isGone($0) || (isOld && !canSee($0)) } ?? true
+      },
+      act: { id in
+        let isTakenOver = id != message.id
+        var message = message
+        message.id = id
+        return try send(message, recipients, durability, evenIfFull: evenIfFull) {
+          try (isTakenOver || self.mayBeTakenOver(id, since: began)) && self.hasSent(id)
+        }
+      },
+      answer: { id, sent in
+        if durability == .durable, let sent { try assure(sent) }
+        return id
+      })
+  }
+
   /// Whether a sender who was stopped may have been taken for dead by those who can't see it: in half the time, by its own
   /// clock or by the age that they see, that this takes.
   private func mayBeTakenOver(_ id: MessageID, since began: Int) -> Bool {
-    max(Double(Clock.withSleep() - began) / 1e9, now().seconds(since: id.time)) > Self.otherSenderSecondsMax
+    max(Double(Clock.withSleep() - began) / 1e9, now().seconds(since: id.time)) > Self.otherSecondsMax
   }
 
   /// Whether the log has a message of this user's with that id.
   func hasSent(_ id: MessageID) throws -> Bool { try History(self).sent(id, by: sharing?.user) != nil }
-
-  /// Gives the key back when nothing was sent (no room), so that the next try of this process needn't wait for itself.
-  /// Where that isn't certain it stays, and the log decides.
-  private func release(_ key: IdempotencyKey, after error: any Error, _ id: MessageID) {
-    if let error = error as? SpoolError, error.code == .outcomeUnknown { return }
-    do {
-      if try History(self).sent(id) == nil { try root.unlinkIfPresent(key.path) }
-    } catch {}
-  }
 
   /// The first sender may have died between its line and the sync, and a yes must not rest on that.
   /// - Throws: `.outcomeUnknown` when the disk refused that sync: it says so once, and yes to every other that follows.

@@ -1,11 +1,14 @@
 import Glibc
+import Linux
 import SpoolFormat
+import Synchronization
 import TestSupport
+import TestThreads
 import Testing
 
 @testable import Spool
 
-@Suite struct SubmitWorkflowTests {
+@Suite(.waiting) struct SubmitWorkflowTests {
   @Test func `what a killed submit left out is left to who took that up after it was looked at`() throws {
     let fixture = try Fixture()
     let spool = fixture.spool
@@ -30,5 +33,34 @@ import Testing
     #expect(try spool.finishSubmitting(seen) == 0)
     #expect(try submitter() == "elsewhere.17.17")
     #expect(try spool.findTask(missing.id) == nil)
+  }
+
+  @Test func `who was stopped with the key in hand until another host took it over submits nothing`() throws {
+    let fixture = try Fixture()
+    let spool = fixture.spool
+    let afar = try Spool(at: fixture.path, machine: "afar")
+    let workflow = try Workflow(parsing: Array(#"{"title": "all", "steps": [{"name": "a"}]}"#.utf8))
+    let result = Mutex<Result<Spool.SubmittedWorkflow, any Error>?>(nil)
+    let submit: @Sendable () -> Void = {
+      let submitted = Result { try spool.submit(workflow, Workflow.Origin(), key: "k") }
+      result.withLock { $0 = submitted }
+    }
+    var id: MessageID?
+    try spool.log.locked { _ in
+      try Thread.detach { submit() }
+      #expect(eventually { Plain.names("\(fixture.path)/tasks/tmp").count == 1 })
+      let key = try Plain.text("\(fixture.path)/keys/" + Plain.names("\(fixture.path)/keys")[0])
+      id = MessageID(String(key.prefix(MessageID.textCount)))
+      // All that matters of what the other does: the log has the parent.
+      var parent = TaskRecord(title: "all")
+      parent.id = id
+      #expect(try afar.addOnce(parent) != nil)
+    }
+    #expect(eventually { result.withLock { $0 != nil } })
+    let submitted = try #require(result.withLock { $0 }).get()
+    #expect(submitted.parent == id && !submitted.isNew)
+    #expect(try fixture.events(.taskAdded).count == 1)
+    #expect(try spool.tasks().map(\.id) == [id])
+    #expect(Plain.names("\(fixture.path)/tasks/tmp").isEmpty)
   }
 }

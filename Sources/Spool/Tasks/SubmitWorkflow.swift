@@ -102,48 +102,18 @@ extension Spool {
 
   // MARK: Once
 
-  private static let otherSubmitterSecondsMax = 5.0
-
   private func submitOnce(_ plan: WorkflowPlan, _ text: String, _ durability: Durability) throws -> SubmittedWorkflow {
-    guard 1...Message.labelBytesMax ~= text.utf8.count else {
-      throw SpoolError(.badData, "an idempotency key has 1 to \(Message.labelBytesMax) bytes")
-    }
     // No recipient of a message has such a name.
     let key = IdempotencyKey(text: text, from: plan.parent.createdBy, recipients: ["#workflow"], user: sharing?.user)
-    let deadline = Clock.sinceBoot() + Int(Self.otherSubmitterSecondsMax * 1e9)
-    while true {
-      let isOurs = try doing("cannot keep the idempotency key") {
-        try key.take(for: plan.parent.id!, by: holder, in: root)
-      }
-      if isOurs {
-        do { try submit(plan, durability) } catch {
-          giveBack(key, plan.parent.id!)
-          throw error
-        }
-        return plan.submitted(isNew: true)
-      }
-      guard let owner = try doing("cannot read the idempotency key", { try key.owner(in: root) }) else { continue }
-      if try hasForgotten(owner.id) || History(self).lastOfTask(owner.id) != nil {
-        return try submitted(before: owner.id)
-      }
-      if owner.holder.map({ isAway($0, since: owner.id.time) }) ?? true {
-        let taken = try WorkflowPlan(plan.workflow, plan.origin, parent: owner.id, self)
-        if try submit(taken, durability, onlyOnce: true) { return taken.submitted(isNew: true) }
-        return try submitted(before: owner.id)
-      }
-      guard Clock.sinceBoot() < deadline else {
-        throw SpoolError(
-          .tryAgain, "somebody else is submitting with this key", hint: "try again when \(owner.holder!) has ended")
-      }
-      _ = try? Poll.wait([], nanoseconds: 5_000_000)
-    }
-  }
-
-  /// With nothing in the log the key is free again; where that isn't certain it stays, and the log decides.
-  private func giveBack(_ key: IdempotencyKey, _ id: MessageID) {
-    do {
-      if try History(self).lastOfTask(id) == nil { try root.unlinkIfPresent(key.path) }
-    } catch {}
+    return try withKey(
+      key, for: plan.parent.id!, logged: { try History(self).lastOfTask($0) },
+      isAway: { owner in owner.holder.map { isAway($0, since: owner.id.time) } ?? true },
+      act: { id in
+        let isTakenOver = id != plan.parent.id
+        let plan = isTakenOver ? try WorkflowPlan(plan.workflow, plan.origin, parent: id, self) : plan
+        return try submit(plan, durability, onlyOnce: true) ? plan.submitted(isNew: true) : nil
+      },
+      answer: { id, _ in try submitted(before: id) })
   }
 
   private func submitted(before id: MessageID) throws -> SubmittedWorkflow {
