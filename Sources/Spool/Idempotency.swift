@@ -23,7 +23,38 @@ struct IdempotencyKey {
     return Layout.key(hash(0xcbf2_9ce4_8422_2325) + hash(0x9ae1_6a3b_2f90_404f), of: user)
   }
 
-  /// Who took the key, for which message.
+  init(text: String, from: String?, recipients: [String], user: UInt32?) {
+    self.text = text
+    self.from = from
+    self.recipients = recipients
+    self.user = user
+  }
+
+  /// No recipient of a message has such a name.
+  init(ofWorkflow text: String, by author: String?, user: UInt32?) {
+    self.init(text: text, from: author, recipients: ["#workflow"], user: user)
+  }
+
+  /// Under which a message was sent, or a workflow submitted; nil for one without a key, and for other events.
+  init?(of event: LogEvent, user: UInt32?) {
+    let isTask = event.kind == .taskAdded
+    guard isTask || event.kind == .messageSent else { return nil }
+    let found = event.data.withSlice { data -> (text: String, from: String?)? in
+      // Of other tasks such a field is their author's own.
+      guard let body = data[isTask ? "task" : "message"], !isTask || body["workflow"] != nil,
+        let text = body["idempotency_key"]?.string
+      else { return nil }
+      return (text, body[isTask ? "created_by" : "from"]?.string)
+    }
+    guard let found else { return nil }
+    if isTask {
+      self.init(ofWorkflow: found.text, by: found.from, user: user)
+    } else {
+      self.init(text: found.text, from: found.from, recipients: event.texts("recipients"), user: user)
+    }
+  }
+
+  /// Who took the key, for which message or workflow.
   struct Owner {
     let id: MessageID
     let holder: Holder?

@@ -154,13 +154,13 @@ struct Recovery {
       if event.kind.isOfTask { tasks.apply(event, position) }
       if event.kind.isOfGroup { groups.apply(event, position) }
       if event.kind.isOfState { states.apply(event, position) }
+      if mending, user == nil || event.writtenBy == user { try restoreKey(event) }
       guard !event.kind.isOfTask, !event.kind.isOfGroup, let id = MessageID(event.subject) else { continue }
       guard concerns(event, &credibility) else { continue }
       if event.kind == .messageSent {
         report.messagesLookedAt += 1
         begin(event, id, position, &outstanding, &credibility)
         if ackedBefore.contains(id) { unknown.insert(id) }
-        if mending, user == nil || event.writtenBy == user { try restoreKey(event, id) }
       } else if outstanding[id] != nil {
         apply(event, id, &outstanding)
         // Most messages are done: only the others are kept in memory.
@@ -268,14 +268,9 @@ struct Recovery {
     }
   }
 
-  /// The file of an idempotency key isn't synced: the log says again what was sent under it.
-  private func restoreKey(_ event: LogEvent, _ id: MessageID) throws {
-    let found = event.data.withSlice { data -> (text: String, from: String?)? in
-      guard let message = data["message"], let text = message["idempotency_key"]?.string else { return nil }
-      return (text, message["from"]?.string)
-    }
-    guard let found else { return }
-    let key = IdempotencyKey(text: found.text, from: found.from, recipients: event.texts("recipients"), user: user)
+  /// The file of an idempotency key isn't synced: the log says again what was sent, or submitted, under it.
+  private func restoreKey(_ event: LogEvent) throws {
+    guard let key = IdempotencyKey(of: event, user: user), let id = MessageID(event.subject) else { return }
     if try key.owner(in: root) != nil { return }
     _ = try key.take(for: id, by: Holder(host: host, pid: 0, start: 0), in: root)
   }

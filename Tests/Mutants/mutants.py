@@ -802,3 +802,6 @@ mutant("workflow: who was stopped with its key doesn't look into the log", "a wo
        "SubmitWorkflowTests",
        TASKS + "SubmitWorkflow.swift", "try submit(plan, durability, onlyOnce: true)",
        "try submit(plan, durability, onlyOnce: !MUTANT)")
+mutant("recovery: the keys of workflows are lost", "a workflow is submitted once", "SubmitWorkflowTests",
+       SPOOL + "Idempotency.swift", "let isTask = event.kind == .taskAdded\n",
+       "let isTask = event.kind == .taskAdded && !MUTANT\n")

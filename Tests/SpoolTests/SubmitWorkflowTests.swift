@@ -63,4 +63,35 @@ import Testing
     #expect(try spool.tasks().map(\.id) == [id])
     #expect(Plain.names("\(fixture.path)/tasks/tmp").isEmpty)
   }
+
+  @Test(arguments: ["emptied", "removed"])
+  func `the key of a workflow that was submitted is known after a power cut, however that left its file`(damage: String)
+    throws
+  {
+    let fixture = try Fixture()
+    let file = #"{"title": "all", "steps": [{"name": "a"}]}"#
+    func submit(to spool: Spool, by author: String?) throws -> Spool.SubmittedWorkflow {
+      var origin = Workflow.Origin()
+      origin.createdBy = author
+      return try spool.submit(Workflow(parsing: Array(file.utf8)), origin, key: "k")
+    }
+    let before = try [nil, "ann"].map { try submit(to: fixture.spool, by: $0).parent }
+    for name in Plain.names("\(fixture.path)/keys") {
+      let key = "\(fixture.path)/keys/\(name)"
+      #expect(damage == "removed" ? unlink(key) == 0 : truncate(key, 0) == 0)
+    }
+    let spool = try fixture.rebooted()
+    let after = try [nil, "ann"].map { try submit(to: spool, by: $0) }
+    #expect(after.map(\.parent) == before && after.allSatisfy { !$0.isNew })
+    #expect(try fixture.events(.taskAdded).count == 4)
+  }
+
+  @Test func `a field of an ordinary task that looks like a key is none`() throws {
+    let fixture = try Fixture()
+    var record = TaskRecord(title: "x")
+    record.extra = [Message.Field(name: "idempotency_key", value: JSONText(string: "k"))]
+    try fixture.spool.addTask(record)
+    _ = try fixture.rebooted()
+    #expect(Plain.names("\(fixture.path)/keys").isEmpty)
+  }
 }

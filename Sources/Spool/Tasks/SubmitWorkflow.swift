@@ -8,9 +8,11 @@ import SpoolFormat
 /// all that come after it are there. Of a submit that was killed in between the rest is added by whoever looks, once its
 /// process is gone: see `finishSubmitting`.
 extension Spool {
-  /// Who adds the steps of a parent, and what they are, as fields of its file.
+  /// What the steps of a parent are, and who adds them, as fields of its file.
   private static let workflowField = "workflow"
   private static let submitterField = "submitted_by"
+  /// Under which it was submitted, if there is one: recovery makes that again.
+  fileprivate static let keyField = "idempotency_key"
 
   /// What became of a workflow that was submitted.
   public struct SubmittedWorkflow: Sendable {
@@ -30,7 +32,7 @@ extension Spool {
   ) throws -> SubmittedWorkflow {
     try requireBots(of: workflow)
     let durability = durability ?? settings.durability
-    let plan = try WorkflowPlan(workflow, origin, parent: newIdentifier(), self)
+    let plan = try WorkflowPlan(workflow, origin, key, parent: newIdentifier(), self)
     guard let key else {
       try submit(plan, durability)
       return plan.submitted(isNew: true)
@@ -103,14 +105,13 @@ extension Spool {
   // MARK: Once
 
   private func submitOnce(_ plan: WorkflowPlan, _ text: String, _ durability: Durability) throws -> SubmittedWorkflow {
-    // No recipient of a message has such a name.
-    let key = IdempotencyKey(text: text, from: plan.parent.createdBy, recipients: ["#workflow"], user: sharing?.user)
+    let key = IdempotencyKey(ofWorkflow: text, by: plan.parent.createdBy, user: sharing?.user)
     return try withKey(
       key, for: plan.parent.id!, logged: { try History(self).lastOfTask($0) },
       isAway: { owner in owner.holder.map { isAway($0, since: owner.id.time) } ?? true },
       act: { id in
         let isTakenOver = id != plan.parent.id
-        let plan = isTakenOver ? try WorkflowPlan(plan.workflow, plan.origin, parent: id, self) : plan
+        let plan = isTakenOver ? try WorkflowPlan(plan.workflow, plan.origin, text, parent: id, self) : plan
         return try submit(plan, durability, onlyOnce: true) ? plan.submitted(isNew: true) : nil
       },
       answer: { id, _ in try submitted(before: id) })
@@ -201,7 +202,9 @@ extension Spool {
     let parent: TaskRecord
     let steps: [TaskRecord]
 
-    init(_ workflow: Workflow, _ origin: Workflow.Origin, parent id: MessageID, _ spool: Spool) throws {
+    init(
+      _ workflow: Workflow, _ origin: Workflow.Origin, _ key: String?, parent id: MessageID, _ spool: Spool
+    ) throws {
       let workflow = workflow.sorted
       var origin = origin
       origin.createdAt = origin.createdAt ?? id.time
@@ -215,6 +218,7 @@ extension Spool {
       var parent = workflow.parentRecord(id: id, stepIDs: ids, origin: origin)
       parent.setExtra(Spool.workflowField, JSONText(trusted: workflow.encoded))
       parent.setExtra(Spool.submitterField, JSONText(string: spool.holder.description))
+      if let key { parent.setExtra(Spool.keyField, JSONText(string: key)) }
       self.parent = parent
       steps = workflow.records(ids: ids, parent: id, origin: origin)
       // All that can be wrong is found before there is anything.
