@@ -101,14 +101,17 @@ extension Spool {
     }
   }
 
-  /// Where one is among the states, whatever is on the move.
+  /// Where one is among the states, whatever is on the move. Looked at twice: what moves from a directory that is still to
+  /// come to one that was looked at before would be missed.
   private func standing<Entry: FiledEntry>(_ id: MessageID, _: Entry.Type) throws(SystemCallError) -> Entry? {
-    for state in Entry.State.allCases {
-      var found: Entry?
-      try root.list(Entry.directory(state)) {
-        if let name = EntryName($0, of: Entry.kind), name.id == id { found = Entry(state: state, name: name) }
+    for _ in 0..<2 {
+      for state in Entry.State.allCases {
+        var found: Entry?
+        try root.list(Entry.directory(state)) {
+          if let name = EntryName($0, of: Entry.kind), name.id == id { found = Entry(state: state, name: name) }
+        }
+        if let found { return found }
       }
-      if let found { return found }
     }
     return nil
   }

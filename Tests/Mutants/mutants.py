@@ -805,3 +805,5 @@ mutant("workflow: who was stopped with its key doesn't look into the log", "a wo
 mutant("recovery: the keys of workflows are lost", "a workflow is submitted once", "SubmitWorkflowTests",
        SPOOL + "Idempotency.swift", "let isTask = event.kind == .taskAdded\n",
        "let isTask = event.kind == .taskAdded && !MUTANT\n")
+mutant("moves: where a task stands is looked at once", "a task is there once", "AbandonedMovesTests",
+       SPOOL + "AbandonedMoves.swift", "    for _ in 0..<2 {\n      for state in", "    for _ in 0..<(MUTANT ? 1 : 2) {\n      for state in")

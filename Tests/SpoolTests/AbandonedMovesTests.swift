@@ -275,5 +275,39 @@ import Testing
       let full = try expire("\(ENOSPC):\(write)")
       #expect(full.said == "pending" && full.record?.failures.isEmpty == true)
     }
+
+    @Test func `a task that goes on while what a dead process left of it is settled isn't there twice`() throws {
+      /// What is there in the end. While the process that settles it has stopped, the task is given back.
+      func settle(_ fault: String) throws -> (calls: [String], left: [String]) {
+        let fixture = try Fixture("coder")
+        let task = try started(fixture)
+        let directory = Layout.tasksMoving(by: dead(fixture))
+        try fixture.spool.root.makeDirectory(directory)
+        let bytes = try Plain.read("\(fixture.path)/\(task.path)")
+        try Plain.write("\(fixture.path)/\(directory)/\(TaskMove(.old, task).fileName)", bytes)
+        let trace = fixture.home("trace")
+        let running = try OwnProcess.start(
+          "expire tasks", [fixture.path, trace], environment: ["SPOOL_FAULT_TRACE": trace, "SPOOL_FAULT": fault])
+        if !fault.isEmpty {
+          #expect(eventually { running.isStoppedOrOver })
+          try fixture.spool.root.rename(task.path, to: Spool.entry(after: .release, task).path)
+          running.kill(SIGCONT)
+        }
+        #expect(try running.wait(seconds: SpoolCommand.secondsMax).isDone)
+        let left = try fixture.spool.tasks().map(\.path) + moving(fixture)
+        return (try Plain.text(trace).split(separator: "\n").map(String.init), left)
+      }
+      let traced = try settle("")
+      #expect(traced.left.count == 1 && traced.left[0].hasPrefix("tasks/in_progress/"), "\(traced.left)")
+      let opened = try #require(traced.calls.firstIndex(of: "opened"))
+      let removed = try #require(traced.calls[opened...].firstIndex(of: "unlinkat"))
+      let first = traced.calls[..<opened].count { $0 == "openat" } + 1
+      let last = traced.calls[..<removed].count { $0 == "openat" }
+      #expect(last - first > 3)
+      for number in first...last {
+        let left = try settle("stop-before:openat#\(number)").left
+        #expect(left.count == 1 && left[0].hasPrefix("tasks/pending/"), "stopped before \(number): \(left)")
+      }
+    }
   #endif
 }
