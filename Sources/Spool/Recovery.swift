@@ -105,10 +105,34 @@ struct Recovery {
     /// Where users share the spool: whose it was.
     let sender: UInt32?
     var copies: [String: Copy]
-    /// Bots that had to do with it though it wasn't sent to them: somebody moved it there.
-    var strays: Set<String> = []
+    /// Of what was sent to one: who had it last. It is one file, that somebody may have moved to another bot.
+    var lastBot: String?
 
-    var isDone: Bool { copies.allSatisfy { $0.value.ackedAttempt != nil } }
+    var isDone: Bool {
+      lastBot == nil
+        ? copies.allSatisfy { $0.value.ackedAttempt != nil } : copies.contains { $0.value.ackedAttempt != nil }
+    }
+
+    /// What is still to be done, and by whom.
+    var due: [String: Copy] {
+      isDone ? [:] : copies.filter { lastBot == nil ? $0.value.ackedAttempt == nil : $0.key == lastBot }
+    }
+
+    mutating func apply(_ event: LogEvent) {
+      guard let bot = event.text("bot") else { return }
+      let isMovable = lastBot != nil
+      switch event.kind {
+      case .messageDiscarded, .messageQuarantined:
+        copies[bot] = nil
+        if isMovable { (copies, lastBot) = ([:], nil) }
+      case .messageClaimed, .messageRequeued, .messageDead, .messageRevived, .messageRestored:
+        if isMovable { lastBot = bot }
+        fallthrough
+      default:
+        // An ack may come late, from whom it was moved away.
+        if isMovable || copies[bot] != nil { copies[bot, default: Copy()].apply(event) }
+      }
+    }
   }
 
   /// Calls `body` while nobody else of this machine recovers the spool: of two hosts that are one machine (containers, say)
@@ -162,7 +186,7 @@ struct Recovery {
         begin(event, id, position, &outstanding, &credibility)
         if ackedBefore.contains(id) { unknown.insert(id) }
       } else if outstanding[id] != nil {
-        apply(event, id, &outstanding)
+        outstanding[id]!.apply(event)
         // Most messages are done: only the others are kept in memory.
         if outstanding[id]!.isDone, leftovers?.has(id) != true { outstanding[id] = nil }
       } else if event.kind == .messageAcked {
@@ -191,7 +215,8 @@ struct Recovery {
     for (id, message) in outstanding {
       for (bot, copy) in message.copies {
         try leftovers?.clear(
-          id, of: bot, isAcked: copy.ackedAttempt != nil, isDead: copy.isDead, mending: mending, &report)
+          id, of: bot, isAcked: message.isDone || copy.ackedAttempt != nil, isDead: copy.isDead, mending: mending,
+          &report)
       }
     }
     try leftovers?.clearRest(mending: mending, &report)
@@ -201,7 +226,7 @@ struct Recovery {
       guard event.kind != .messageSent, !event.kind.isOfTask, !event.kind.isOfGroup,
         let id = MessageID(event.subject), outstanding[id] != nil, concerns(event, &credibility)
       else { continue }
-      apply(event, id, &outstanding)
+      outstanding[id]!.apply(event)
     }
     try mend(outstanding, places, files, mending: mending, &report)
     // Where users share the spool, others of them may be at work on these already.
@@ -253,19 +278,10 @@ struct Recovery {
     if let user { recipients = recipients.filter { credibility.owner(of: $0) == user } }
     let copies = Dictionary(recipients.map { ($0, Copy(isInFlight: isInFlight)) }) { first, _ in first }
     let name = event.text("name").flatMap { EntryName($0) } ?? EntryName(urgency: Priority.normal.urgency, id: id)
+    // Whoever sees messages of all users can't tell who may have moved them.
+    let only = copies.count == 1 && (user != nil || !root.isShared) ? copies.first?.key : nil
     outstanding[id] = Outstanding(
-      position: position, time: event.time, name: name, sender: sender, copies: copies)
-  }
-
-  func apply(_ event: LogEvent, _ id: MessageID, _ outstanding: inout [MessageID: Outstanding]) {
-    guard let bot = event.text("bot") else { return }
-    if event.kind == .messageDiscarded || event.kind == .messageQuarantined {
-      outstanding[id]?.copies[bot] = nil
-    } else if outstanding[id]?.copies[bot] != nil {
-      outstanding[id]?.copies[bot]?.apply(event)
-    } else {
-      outstanding[id]?.strays.insert(bot)
-    }
+      position: position, time: event.time, name: name, sender: sender, copies: copies, lastBot: only)
   }
 
   /// The file of an idempotency key isn't synced: the log says again what was sent, or submitted, under it.
@@ -296,7 +312,7 @@ struct Recovery {
       }
     }
     for (id, event) in events.sorted(by: { $0.event.time < $1.event.time }) where outstanding[id] != nil {
-      apply(event, id, &outstanding)
+      outstanding[id]!.apply(event)
     }
   }
 }

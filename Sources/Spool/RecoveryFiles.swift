@@ -15,12 +15,10 @@ extension Recovery {
     _ report: inout RecoveryReport
   ) throws {
     for (id, message) in outstanding.sorted(by: { $0.key < $1.key }) {
-      let wasMoved =
-        message.copies.count == 1
-        && (!message.strays.isEmpty || places.contains { message.copies[$0.key] == nil && $0.value[id] != nil })
-      for (bot, copy) in message.copies.sorted(by: { $0.key < $1.key }) where copy.ackedAttempt == nil {
+      for (bot, copy) in message.due.sorted(by: { $0.key < $1.key }) {
         guard let name = try? BotName(parsing: bot), let there = places[bot] else { continue }
-        if there[id] == nil, wasMoved { continue }
+        // Moved by hand, and the log doesn't know yet.
+        if there[id] == nil, message.lastBot != nil, places.contains(where: { $0.value[id] != nil }) { continue }
         try mend(id, message, copy, name, there[id], files, mending: mending, &report)
       }
     }

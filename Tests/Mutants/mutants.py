@@ -807,3 +807,7 @@ mutant("recovery: the keys of workflows are lost", "a workflow is submitted once
        "let isTask = event.kind == .taskAdded && !MUTANT\n")
 mutant("moves: where a task stands is looked at once", "a task is there once", "AbandonedMovesTests",
        SPOOL + "AbandonedMoves.swift", "    for _ in 0..<2 {\n      for state in", "    for _ in 0..<(MUTANT ? 1 : 2) {\n      for state in")
+mutant("recovery: what was moved by hand stays with whom it was sent to", "what is in hand comes back", "MovedMessageTests",
+       SPOOL + "Recovery.swift", "if isMovable { lastBot = bot }", "if isMovable, !MUTANT { lastBot = bot }")
+mutant("recovery: who was moved a message can't settle it", "what nobody needs is collected", "MovedMessageTests",
+       SPOOL + "Recovery.swift", "if isMovable || copies[bot] != nil {", "if isMovable && !MUTANT || copies[bot] != nil {")

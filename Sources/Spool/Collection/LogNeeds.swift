@@ -159,7 +159,7 @@ struct LogNeeds {
           recovery.begin(event, id, position, &outstanding, &credibility)
         }
       } else if outstanding[id] != nil {
-        recovery.apply(event, id, &outstanding)
+        outstanding[id]!.apply(event)
         if outstanding[id]!.isDone { outstanding[id] = nil }
       } else if event.kind == .messageAcked {
         ackedBefore.insert(id)
@@ -192,8 +192,7 @@ struct LogNeeds {
       known[bot] = isGone
       return isGone
     }
-    return Set(
-      outstanding.filter { $0.value.copies.allSatisfy { $0.value.ackedAttempt != nil || isGone($0.key) } }.keys)
+    return Set(outstanding.filter { $0.value.due.keys.allSatisfy(isGone) }.keys)
   }
 
   /// Whether the files say without the log that a key has no value any more, for as long as there are older lines of it.
