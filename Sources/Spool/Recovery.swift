@@ -59,8 +59,12 @@ struct Recovery {
     var lostAttempt = 0
     var isDead = false
     var deadReason: String?
+    /// The attempts of which a claim was logged.
+    private var claimed: Set<Int> = []
     /// It may still be on its way, and nobody has said that it came.
     var isInFlight = false
+
+    init(isInFlight: Bool = false) { self.isInFlight = isInFlight }
 
     /// An ack counts unless something else was logged for the same or a later attempt. A move by hand is one whatever was
     /// logged for the same attempt before: there was a file under that name to be moved.
@@ -69,8 +73,11 @@ struct Recovery {
       isInFlight = false
       switch event.kind {
       case .messageClaimed:
-        // Put back by hand, or by one that died before it said so: its attempts count from none again.
-        if isDead, attempt <= lostAttempt { self = Copy() }
+        // Put back by hand, or by one that died before it said so: its attempts count from none again. Of one that wasn't
+        // dead only a second claim for the same tells that: a first one may have been logged late.
+        let isAgain = isDead || (ackedAttempt == nil && claimed.contains(attempt))
+        if isAgain, attempt <= lostAttempt { self = Copy() }
+        claimed.insert(attempt)
         self.attempt = max(self.attempt, attempt)
         if let acked = ackedAttempt, acked < attempt { ackedAttempt = nil }
       case .messageAcked:

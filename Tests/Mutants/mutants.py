@@ -811,3 +811,6 @@ mutant("recovery: what was moved by hand stays with whom it was sent to", "what 
        SPOOL + "Recovery.swift", "if isMovable { lastBot = bot }", "if isMovable, !MUTANT { lastBot = bot }")
 mutant("recovery: who was moved a message can't settle it", "what nobody needs is collected", "MovedMessageTests",
        SPOOL + "Recovery.swift", "if isMovable || copies[bot] != nil {", "if isMovable && !MUTANT || copies[bot] != nil {")
+mutant("recovery: an attempt that a hand took from its name counts on", "acked is done", "SpoolTests.RecoveryTests",
+       SPOOL + "Recovery.swift", "(ackedAttempt == nil && claimed.contains(attempt))",
+       "(!MUTANT && ackedAttempt == nil && claimed.contains(attempt))")

@@ -120,6 +120,10 @@ import Testing
     // Put back from `dead/` by hand.
     (["claimed 5", "dead 5", "claimed 1", "acked 1"], false), (["claimed 1", "dead 1", "claimed 1", "acked 1"], false),
     (["claimed 5", "dead 5", "acked 0 mv"], false), (["claimed 5", "dead 5", "claimed 1"], true),
+    // Put back by hand without its attempt, and not: that claim was logged late.
+    (["claimed 1", "requeued 1", "claimed 2", "requeued 2", "claimed 1", "acked 1"], false),
+    (["claimed 1", "requeued 1", "claimed 2", "requeued 2", "claimed 1"], true),
+    (["requeued 1", "claimed 2", "claimed 1", "acked 2", "acked 1", "ack_refused 1"], false),
   ])
   func `an ack counts unless something else was logged for the same or a later attempt`(
     events: [String], isRestored: Bool
