@@ -814,3 +814,6 @@ mutant("recovery: who was moved a message can't settle it", "what nobody needs i
 mutant("recovery: an attempt that a hand took from its name counts on", "acked is done", "SpoolTests.RecoveryTests",
        SPOOL + "Recovery.swift", "(ackedAttempt == nil && claimed.contains(attempt))",
        "(!MUTANT && ackedAttempt == nil && claimed.contains(attempt))")
+mutant("children: each is looked for among all tasks", "a task of many parts is shown at once", "TaskCommandTests",
+       TASKS + "TaskDependencies.swift", "do { found[entry.id] = try task(entry) }",
+       "do { found[entry.id] = try MUTANT ? task(entry.id) : task(entry) }")

@@ -1,4 +1,5 @@
 import Glibc
+import Spool
 import SpoolFormat
 import TestSupport
 import TestThreads
@@ -323,5 +324,25 @@ import Testing
     #expect(SpoolMessage.isOneLine(outcome.error), "\(arguments): \(outcome)")
     #expect(outcome.error.utf8.allSatisfy { $0 == 10 || $0 >= 32 }, "\(arguments): \(outcome)")
     #expect(Scratch.listing(stage.spool) == before, "\(arguments) changed something")
+  }
+
+  @Test
+  func `all tasks are listed as often for a parent of twenty children, and twenty dependencies, as for one of two`()
+    throws
+  {
+    let stage = try TaskStage()
+    let spool = try Spool(at: stage.spool)
+    func listings(_ count: Int) throws -> Int {
+      let others = try (0..<count).map { try spool.addTask(TaskRecord(title: "part \($0)")).id }
+      var parent = TaskRecord(title: "all")
+      (parent.waitsForChildren, parent.children, parent.dependsOn) = (true, others, others)
+      let trace = "\(stage.scratch.path)/trace \(count)"
+      let shown = try SpoolCommand.run(
+        ["task", "show", "\(spool.addTask(parent).id)"], in: stage.spool, environment: ["SPOOL_FAULT_TRACE": trace])
+      #expect(shown.isDone && shown.output.contains("part 1"), "\(shown)")
+      return Scratch.text(trace).split(separator: "\n").count { $0 == "getdents64" }
+    }
+    let few = try listings(2)
+    #expect(try few > 0 && listings(20) == few)
   }
 }

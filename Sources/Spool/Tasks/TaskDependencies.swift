@@ -217,7 +217,7 @@ extension Spool {
     var found: [MessageID: StoredTask] = [:]
     let named = try findTasks(Set(record.children))
     for entry in named.values {
-      do { found[entry.id] = try task(entry.id) } catch let error as SpoolError where error.code == .badData {
+      do { found[entry.id] = try task(entry) } catch let error as SpoolError where error.code == .badData {
         try unreadable(entry, error)
       }
     }

@@ -198,6 +198,12 @@ extension Spool {
     return nil
   }
 
+  /// A task that was found, and what it says. Only one that has moved on since is looked for again.
+  public func task(_ found: TaskEntry) throws -> StoredTask? {
+    if let record = try record(of: found) { return StoredTask(entry: found, record: record) }
+    return try task(found.id)
+  }
+
   /// The tasks that are not older than another, by age, each as it stood when it was read. What moves meanwhile is not
   /// missed. Those that follow from one request are as old as it, to the microsecond.
   /// - Parameter unreadable: told why one couldn't be read, which is left out.

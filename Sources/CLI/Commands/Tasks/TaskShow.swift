@@ -134,7 +134,11 @@ private struct TaskPage {
       "\(TaskView.short(task.id))  \(TaskView.name(task.state))  \(Output.excerpt(task.record.title, 60))"
     }
     if let parent = record.parent { field("part of", try spool.task(parent).map(line) ?? "\(parent), which is gone") }
-    for id in record.dependsOn { field("depends on", try spool.task(id).map(line) ?? "\(id), which is gone") }
+    let dependencies = try spool.findTasks(Set(record.dependsOn))
+    for id in record.dependsOn {
+      let task = try dependencies[id].flatMap { try spool.task($0) }
+      field("depends on", task.map(line) ?? "\(id), which is gone")
+    }
     for child in try spool.children(of: record) { field("part", line(child)) }
   }
 }
