@@ -129,7 +129,7 @@ public final class Coordinator {
     defer { saveOutcomes(.max) }
     var beatsAt = 0
     while true {
-      if stopRequests.take() > 0 { return }
+      if stopRequests.take() > 0 { return stepDown() }
       let now = Clock.sinceBoot()
       guard try leadership.hold() else { return report(.replaced) }
       if now >= beatsAt {
@@ -138,9 +138,15 @@ public final class Coordinator {
         guard spool.isThere(at: spool.path) else { throw SpoolError(.notASpool, "the spool \(spool.path) is gone") }
       }
       turn(now)
-      if options.stopsWhenIdle, isIdle { return }
+      if options.stopsWhenIdle, isIdle { return stepDown() }
       try sleep(until: beatsAt)
     }
+  }
+
+  /// Whoever ended a task while this one led left what follows to it; from now on they see to that themselves.
+  private func stepDown() {
+    leadership.end()
+    attempt { if !spool.coordinatorIsUp { try spool.settleOverlooked() } }
   }
 
   /// False when it was told to stop meanwhile.

@@ -817,3 +817,14 @@ mutant("recovery: an attempt that a hand took from its name counts on", "acked i
 mutant("children: each is looked for among all tasks", "a task of many parts is shown at once", "TaskCommandTests",
        TASKS + "TaskDependencies.swift", "do { found[entry.id] = try task(entry) }",
        "do { found[entry.id] = try MUTANT ? task(entry.id) : task(entry) }")
+mutant("task add: what ended meanwhile isn't looked for", "nothing is stuck", "TaskDependencyTests",
+       TASKS + "AddTask.swift", "guard state == .blocked, !record.dependsOn.isEmpty else",
+       "guard state == .blocked, !MUTANT, !record.dependsOn.isEmpty else")
+mutant("settle: what ended while the file was changed isn't looked for", "nothing is stuck", "TaskDependencyTests",
+       TASKS + "TaskDependencies.swift", "guard let moved, moved.state == .blocked else",
+       "guard let moved, moved.state == .blocked, !MUTANT else")
+mutant("workflow: a parent isn't told of steps that were added late", "nothing is stuck", "TaskDependencyTests",
+       TASKS + "SubmitWorkflow.swift", "try settleDependents(of: Array(children))",
+       "if !MUTANT { try settleDependents(of: Array(children)) }")
+mutant("coordinator: what ended while it led is forgotten with it", "nothing is stuck", "CoordinateTests",
+       COORDINATOR + "Coordinator.swift", "if !spool.coordinatorIsUp { try", "if !MUTANT, !spool.coordinatorIsUp { try")

@@ -1,5 +1,6 @@
 import Glibc
 import Spool
+import SpoolFormat
 import TestSupport
 import TestThreads
 import Testing
@@ -31,5 +32,31 @@ import Testing
     let outcome = try second.wait(seconds: 20)
     #expect(outcome.isDone, "\(outcome)")
     #expect(leaders(path) == ["\(term + 1)~afar.1.1"])
+  }
+
+  /// It is told to stop before it has looked at what a worker, who leaves that to it, has ended.
+  @Test func `what ended while a coordinator led isn't forgotten when it is told to stop`() throws {
+    let scratch = try Scratch(inMemory: true)
+    let path = try scratch.makeSpool(bots: ["coder"])
+    let spool = try Spool(at: path)
+    let bot = try BotName(parsing: "coder")
+    let coordinator = try SpoolCommand.start(["coordinate"], in: path)
+    try #require(eventually { spool.coordinatorIsUp })
+    let started = try spool.start(spool.addTask(TaskRecord(title: "first")), bot: bot, worker: nil)
+    let first = try #require(started)
+    var record = TaskRecord(title: "after")
+    record.dependsOn = [first.id]
+    let after = try spool.addTask(record)
+    #expect(after.state == .blocked)
+    coordinator.kill(SIGSTOP)
+    try #require(eventually { coordinator.isStoppedOrOver })
+    let ended = try #require(try spool.complete(first, result: nil))
+    try spool.settleAfter(ended)
+    #expect(try spool.findTask(after.id)?.state == .blocked)
+    coordinator.kill(SIGTERM)
+    coordinator.kill(SIGCONT)
+    let outcome = try coordinator.wait(seconds: 20)
+    #expect(outcome.isDone, "\(outcome)")
+    #expect(try spool.findTask(after.id)?.state == .pending)
   }
 }

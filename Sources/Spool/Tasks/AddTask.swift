@@ -23,7 +23,10 @@ extension Spool {
     record.id = id
     if let bot = record.assignTo { try require(bot) }
     let state = try firstState(&record, others)
-    return try add(record, as: state, by: by, durability: durability ?? settings.durability)!
+    let entry = try add(record, as: state, by: by, durability: durability ?? settings.durability)!
+    guard state == .blocked, !record.dependsOn.isEmpty else { return entry }
+    // Whoever ended what it waits for before it was there didn't find it. It is added whatever comes of this.
+    return (try? settle(entry)) ?? entry
   }
 
   /// Adds a task whose first state is known.

@@ -159,6 +159,8 @@ extension Spool {
     let missing = children.subtracting(try findTasks(children).keys)
     let plan = WorkflowPlan(workflow, parent.record)
     try addSteps(plan, missing, settings.durability, onlyOnce: true)
+    // The parent was nowhere for a moment, and a step that was added late may have ended at once.
+    try settleDependents(of: Array(children))
     return missing.count
   }
 

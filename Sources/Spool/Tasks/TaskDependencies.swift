@@ -87,7 +87,18 @@ extension Spool {
     if record.blockedReason != nil, record.blockedBy == nil { return nil }
     let known = try standings?(record) ?? self.standings(record)
     let verdict = TaskDependencies.verdict(record, states: { known.dependencies[$0] }, children: known.children)
-    return try carryOut(verdict, entry, record, childrenCount: known.children.count)
+    let moved = try carryOut(verdict, entry, record, childrenCount: known.children.count)
+    guard let moved, moved.state == .blocked else { return moved }
+    // It was nowhere for a moment: whoever then ended what it waits for didn't find it.
+    return try settle(moved, standings: standings) ?? moved
+  }
+
+  /// Lets go on what nobody was told of: see `overlooked`.
+  public func settleOverlooked() throws { try settle(overlooked()) }
+
+  /// Settles each of these, and then what waits for it.
+  func settle(_ entries: [TaskEntry]) throws {
+    for entry in entries { if let moved = try settle(entry) { try settleDependents(of: moved.id) } }
   }
 
   /// What is blocked and `settle` would move, or give another reason: who ended what it waits for died before it saw to

@@ -155,9 +155,7 @@ public final class TaskInbox {
     guard !spool.coordinatorIsUp else { return }
     let overlooked = try spool.overlooked()
     nextOverlooked = began + max(Self.overlookedNanoseconds, 1000 * (Clock.sinceBoot() - began))
-    for entry in overlooked {
-      if let moved = try spool.settle(entry) { try spool.settleDependents(of: moved.id) }
-    }
+    try spool.settle(overlooked)
   }
 
   // MARK: Looking

@@ -1,0 +1,76 @@
+import SpoolFormat
+import TestSupport
+import Testing
+
+@testable import Spool
+
+/// What waits for what ends at that moment.
+@Suite struct TaskDependencyTests {
+  private func add(_ fixture: Fixture, _ title: String, _ edit: (inout TaskRecord) -> Void = { _ in }) throws
+    -> TaskEntry
+  {
+    var record = TaskRecord(title: title)
+    edit(&record)
+    return try fixture.spool.addTask(record, by: "test")
+  }
+
+  private func end(_ fixture: Fixture, _ entry: TaskEntry, _ ok: Bool = true) throws {
+    let spool = fixture.spool
+    let started = try #require(try spool.start(entry, bot: fixture.bot(), worker: nil))
+    _ = ok ? try spool.complete(started, result: nil) : try spool.fail(started, error: "broken", isRetryable: false)
+    try spool.settleDependents(of: entry.id)
+  }
+
+  @Test func `a task begins though what it depends on ended while it was being added`() throws {
+    let fixture = try Fixture("coder")
+    let first = try add(fixture, "first")
+    try end(fixture, first)
+    var record = TaskRecord(title: "after")
+    record.dependsOn = [first.id]
+    // As whoever added it saw it.
+    let after = try fixture.spool.addTask(record, by: "test", knowing: [first.id: .inProgress])
+    #expect(after.state == .pending)
+    #expect(try fixture.spool.findTask(after.id) == after)
+  }
+
+  @Test func `a task begins though what it depends on ended while its file was being changed`() throws {
+    let fixture = try Fixture("coder")
+    let spool = fixture.spool
+    let first = try add(fixture, "first")
+    let after = try add(fixture, "after") { $0.dependsOn = [first.id] }
+    try end(fixture, first, false)
+    #expect(try spool.task(after.id)?.record.blockedBy == first.id)
+    let failed = try #require(try spool.findTask(first.id))
+    try end(fixture, try #require(try spool.retry(failed)), false)
+    // Tried again, as one who settles it sees; completed when he has changed its file.
+    var looks = 0
+    let moved = try spool.settle(#require(try spool.findTask(after.id))) { _ in
+      looks += 1
+      return ([first.id: looks == 1 ? .inProgress : .completed], [])
+    }
+    #expect(moved?.state == .pending && looks == 2)
+    #expect(try spool.findTask(after.id)?.state == .pending)
+  }
+
+  /// As of a submit that was killed before it added the last step.
+  @Test func `a workflow ends though a step of it was added after what that waits for had failed`() throws {
+    let fixture = try Fixture("coder")
+    let spool = fixture.spool
+    let file = """
+      {"title": "all", "steps": [{"name": "a"}, {"name": "b", "depends_on": ["a"], "on_dependency_failure": "cancel"}]}
+      """
+    let workflow = try Workflow(parsing: Array(file.utf8)).sorted
+    let ids = [spool.newIdentifier(), spool.newIdentifier()]
+    var parent = workflow.parentRecord(id: spool.newIdentifier(), stepIDs: ids, origin: Workflow.Origin())
+    parent.extra.append(Message.Field(name: "workflow", value: JSONText(trusted: workflow.encoded)))
+    let submitter = JSONText(string: DeadProcess.holder(on: spool.host))
+    parent.extra.append(Message.Field(name: "submitted_by", value: submitter))
+    let whole = try spool.addTask(parent)
+    let step = workflow.records(ids: ids, parent: whole.id, origin: Workflow.Origin())[0]
+    try end(fixture, try spool.addTask(step), false)
+    #expect(try spool.findTask(whole.id)?.state == .blocked)
+    #expect(try spool.finishSubmitting(#require(try spool.task(whole.id))) == 1)
+    #expect(try spool.findTask(ids[1])?.state == .cancelled)
+    #expect(try spool.findTask(whole.id)?.state == .failed)
+  }
+}
