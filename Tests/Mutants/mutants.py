@@ -828,3 +828,6 @@ mutant("workflow: a parent isn't told of steps that were added late", "nothing i
        "if !MUTANT { try settleDependents(of: Array(children)) }")
 mutant("coordinator: what ended while it led is forgotten with it", "nothing is stuck", "CoordinateTests",
        COORDINATOR + "Coordinator.swift", "if !spool.coordinatorIsUp { try", "if !MUTANT, !spool.coordinatorIsUp { try")
+mutant("settle: one that can't be settled stops the others", "a bad file stops nobody", "TaskDependencyTests",
+       TASKS + "TaskDependencies.swift", "if try settle(entry) != nil { moved.insert(entry.id) } } catch {",
+       "if try settle(entry) != nil { moved.insert(entry.id) } } catch {\n          if MUTANT { throw error }")

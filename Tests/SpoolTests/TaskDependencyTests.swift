@@ -73,4 +73,24 @@ import Testing
     #expect(try spool.findTask(ids[1])?.state == .cancelled)
     #expect(try spool.findTask(whole.id)?.state == .failed)
   }
+
+  @Test(arguments: [false, true]) func `a child that can't be read stops nobody else's going on`(isLate: Bool) throws {
+    let fixture = try Fixture("coder")
+    let spool = fixture.spool
+    let (first, spoilt) = (try add(fixture, "first"), try add(fixture, "spoilt"))
+    let all = try add(fixture, "all") {
+      $0.dependsOn = [first.id]; $0.children = [spoilt.id]; $0.waitsForChildren = true;
+      $0.priority = Priority(value: 9)!
+    }
+    let after = try add(fixture, "after") { $0.dependsOn = [first.id] }
+    #expect(after.state == .blocked && all.state == .blocked)
+    let ended = try #require(try spool.cancel(spoilt, reason: nil, by: "test"))
+    try Plain.write("\(fixture.path)/\(ended.path)", "no task")
+    let started = try #require(try spool.start(first, bot: fixture.bot(), worker: nil))
+    let completed = try #require(try spool.complete(started, result: nil))
+    let problem = code { _ = try isLate ? spool.settleOverlooked() : spool.settleAfter(completed) }
+    #expect(problem == .badData)
+    #expect(try spool.findTask(after.id)?.state == .pending)
+    #expect(try spool.findTask(all.id)?.state == .blocked)
+  }
 }

@@ -56,9 +56,11 @@ extension Spool {
   public func settleDependents(of id: MessageID) throws { try settleDependents(of: [id]) }
 
   /// The same for several, which reads what is in `blocked/` once for all of them.
+  /// - Throws: why the first couldn't be settled, when all others are.
   public func settleDependents(of ids: [MessageID]) throws {
     var open = Set(ids)
     var seen: Set<MessageID> = []
+    var problem: (any Error)?
     while !open.isEmpty {
       seen.formUnion(open)
       let found = try findTasks(open)
@@ -68,10 +70,11 @@ extension Spool {
         // One that can't be read stops nobody else.
         guard let record = try? record(of: entry) else { continue }
         guard parents.contains(entry.id) || record.dependsOn.contains(where: open.contains) else { continue }
-        if try settle(entry) != nil { moved.insert(entry.id) }
+        do { if try settle(entry) != nil { moved.insert(entry.id) } } catch { problem = problem ?? error }
       }
       open = moved.subtracting(seen)
     }
+    if let problem { throw problem }
   }
 
   /// Where those stand that a task waits for. Of one that can't go on because of another that failed: `failed`.
@@ -97,8 +100,15 @@ extension Spool {
   public func settleOverlooked() throws { try settle(overlooked()) }
 
   /// Settles each of these, and then what waits for it.
+  /// - Throws: why the first couldn't be settled, when all others are.
   func settle(_ entries: [TaskEntry]) throws {
-    for entry in entries { if let moved = try settle(entry) { try settleDependents(of: moved.id) } }
+    var problem: (any Error)?
+    for entry in entries {
+      do { if let moved = try settle(entry) { try settleDependents(of: moved.id) } } catch {
+        problem = problem ?? error
+      }
+    }
+    if let problem { throw problem }
   }
 
   /// What is blocked and `settle` would move, or give another reason: who ended what it waits for died before it saw to
