@@ -19,7 +19,8 @@ extension Spool {
   }
 
   /// Sends a request and waits for its answer: the first message in the sender's inbox whose `in_reply_to` is the
-  /// request's id. Others are left where they are. The answer is acked.
+  /// request's id. Others are left where they are. The answer is acked; one that somebody else took out of the inbox is
+  /// an answer, too, and stays theirs.
   /// - Parameters:
   ///   - seconds: how long to wait at most.
   ///   - meanwhile: called with the request's id once a second at least while nothing has come.
@@ -45,16 +46,22 @@ extension Spool {
     let deadline = Clock.sinceBoot() + Int(min(seconds, 1e9) * 1e9)
     // Where users share the spool, somebody else may be first with an answer in the other's name.
     let asked = isShared ? try Set(recipients(of: message).map(\.description)) : nil
+    // Where the log can't be read the inbox alone tells.
+    var logged = try? LoggedAnswers(self, to: sender, from: asked)
     let id = try send(message)
-    let wanted = id.description
     let pace = LookPace()
     var seen: Set<String> = []
     while true {
-      if let answer = try takeAnswer(to: wanted, sender, asked, &seen, settling) { return (id, answer) }
+      if let answer = try takeAnswer(to: id.description, sender, asked, &seen, settling) { return (id, answer) }
+      if let answer = (try? logged?.taken(to: id)) ?? nil {
+        try settling(answer)
+        return (id, answer)
+      }
       let now = Clock.sinceBoot()
       if now >= deadline { return (id, nil) }
       meanwhile(id)
-      let step = root.isRemote ? pace.interval(now: now) : watcher.mechanism == .inotify ? 1_000_000_000 : 100_000_000
+      let isSoon = watcher.mechanism != .inotify || logged?.isExpected(at: self.now()) ?? false
+      let step = root.isRemote ? pace.interval(now: now) : isSoon ? 100_000_000 : 1_000_000_000
       try doing("cannot wait for an answer") {
         _ = try Poll.wait([watcher.descriptor].compactMap { $0 }, nanoseconds: min(deadline - now, step))
         _ = try watcher.takeChanges()
@@ -62,7 +69,7 @@ extension Spool {
     }
   }
 
-  /// Each waiting file is read once, one at a time, unless it is not complete yet.
+  /// Each waiting file is read once, one at a time, unless it is not complete yet, or its time hasn't come.
   private func takeAnswer(
     to id: String, _ bot: BotName, _ asked: Set<String>?, _ seen: inout Set<String>,
     _ settling: (Message) throws -> Void
@@ -74,10 +81,13 @@ extension Spool {
     }
     let names = try doing("cannot look into the inbox of \(bot)") { try root.names(Layout.box(bot, .inbox)) }
     for fileName in names where !seen.contains(fileName) && fileName.hasSuffix(".json") && !fileName.hasPrefix(".") {
+      let moment = now()
+      if let due = EntryName(fileName)?.notBefore, due > moment { continue }
       let entry = entry(bot, .inbox, fileName)
+      if let due = entry.message?.notBefore, due > moment { continue }
       if entry.message != nil { seen.insert(fileName) }
-      guard var message = entry.message, isAnswer(message, entry.sender),
-        var held = try entry.name ?? adopt(entry.fileName, bot)
+      guard var message = entry.message, message.expiresAt.map({ $0 > moment }) ?? true,
+        isAnswer(message, entry.sender), var held = try entry.name ?? adopt(entry.fileName, bot)
       else { continue }
       let waiting = held
       message.id = held.id
@@ -103,7 +113,9 @@ extension Spool {
       }
       note(.messageClaimed, held.id.description) { writer in
         settle(&writer, bot, held)
-        writer.member("waited_us", max(0, now().microseconds - held.id.time.microseconds))
+        // As of what an inbox claims.
+        let due = max(message.notBefore ?? held.id.time, held.id.time)
+        writer.member("waited_us", max(0, now().microseconds - due.microseconds))
         writer.endObject()
       }
       do { try settling(message) } catch {

@@ -831,3 +831,14 @@ mutant("coordinator: what ended while it led is forgotten with it", "nothing is 
 mutant("settle: one that can't be settled stops the others", "a bad file stops nobody", "TaskDependencyTests",
        TASKS + "TaskDependencies.swift", "if try settle(entry) != nil { moved.insert(entry.id) } } catch {",
        "if try settle(entry) != nil { moved.insert(entry.id) } } catch {\n          if MUTANT { throw error }")
+mutant("request: an answer that somebody else took is none", "an answer gets to who asked", "ConversationTests",
+       SPOOL + "Conversation.swift", "if let answer = (try? logged?.taken(to: id)) ?? nil {",
+       "if !MUTANT, let answer = (try? logged?.taken(to: id)) ?? nil {")
+mutant("request: an answer is handed out before its time", "what is to come is to come", "ConversationTests",
+       SPOOL + "Conversation.swift", "if let due = EntryName(fileName)?.notBefore, due > moment { continue }",
+       "if let due = EntryName(fileName)?.notBefore, due > moment, !MUTANT { continue }",
+       SPOOL + "Conversation.swift", "if let due = entry.message?.notBefore, due > moment { continue }",
+       "if let due = entry.message?.notBefore, due > moment, !MUTANT { continue }")
+mutant("request: an answer is handed out after its time", "what is over is over", "ConversationTests",
+       SPOOL + "Conversation.swift", "guard var message = entry.message, message.expiresAt.map({ $0 > moment }) ?? true,",
+       "guard var message = entry.message, message.expiresAt.map({ $0 > moment || MUTANT }) ?? true,")

@@ -112,6 +112,52 @@ import Testing
     #expect(code { _ = try fixture.spool.request(message, waiting: 0) } == .noSuchBot)
   }
 
+  @Test func `an answer that a worker of the one who asked took is an answer all the same`() throws {
+    let fixture = try Fixture("coder", "ann")
+    let (coder, worker) = (try fixture.inbox(), try fixture.inbox("ann"))
+    var message = Message(content: "question")
+    message.to = ["coder"]
+    message.from = "ann"
+    var shown: [String?] = []
+    // Taken before who asked looks again, and not settled yet.
+    func answer() throws {
+      guard let claim = try coder.claim() else { return }
+      try fixture.spool.send(fixture.spool.reply(to: claim.message, from: "coder", Message(content: "taken")))
+      _ = try #require(try worker.claim())
+    }
+    let result = try fixture.spool.request(
+      message, waiting: 20, meanwhile: { _ in #expect(throws: Never.self) { try answer() } },
+      settling: { shown.append($0.content) })
+    #expect(result.answer?.content == "taken" && shown == ["taken"])
+    #expect(result.answer?.from == "coder" && result.answer?.id != nil)
+    // It stays whose it is.
+    #expect(fixture.names("claimed", of: "ann").count == 1 && fixture.names("inbox", of: "ann").isEmpty)
+  }
+
+  @Test func `an answer is handed out neither before its time nor after it`() throws {
+    let fixture = try Fixture("coder", "ann")
+    let spool = fixture.spool
+    try answer(fixture, count: 1) { spool, claim in
+      func send(_ content: String, _ change: (inout Message) -> Void) throws {
+        var reply = try spool.reply(to: claim.message, from: "coder", Message(content: content))
+        change(&reply)
+        try spool.send(reply)
+      }
+      try send("over") { $0.expiresAt = spool.now().advanced(bySeconds: -1) }
+      try send("later") { $0.notBefore = spool.now().advanced(bySeconds: 0.4) }
+    }
+    var message = Message(content: "question")
+    message.to = ["coder"]
+    message.from = "ann"
+    let result = try spool.request(message, waiting: 20)
+    #expect(result.answer?.content == "later")
+    #expect(try #require(result.answer?.notBefore) <= spool.now())
+    let claimed = try #require(try fixture.events(.messageClaimed).last)
+    #expect(claimed.subject == result.answer?.id?.description)
+    #expect(try #require(claimed.number("waited_us")) < 10_000_000)
+    #expect(fixture.names("inbox", of: "ann").count == 1)
+  }
+
   @Test func `near matches are the nearest, three at most`() {
     #expect(NearMatch.of("codr", among: ["coder", "tester", "cod"]) == ["cod", "coder"])
     #expect(NearMatch.of("cdoer", among: ["coder"]) == ["coder"])
