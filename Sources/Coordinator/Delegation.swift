@@ -46,10 +46,16 @@ extension Coordinator {
 
   // MARK: Time
 
+  /// A worker ends its program by itself when the time is over, which may take it some seconds, and fails the task with
+  /// its backoff. What it hasn't ended then is taken from it.
+  static let workerSecondsMax = 5.0
+
   /// Takes tasks from those that have had them for longer than the task allows.
   func expireLate(_ now: Int) {
     for task in board.live.values where task.entry.state == .inProgress {
-      guard let timeout = task.record.timeoutSeconds, now - task.since >= Int(timeout * 1e9) else { continue }
+      guard let timeout = task.record.timeoutSeconds else { continue }
+      let limit = timeout + (task.entry.worker == nil ? 0 : Self.workerSecondsMax)
+      guard now - task.since >= Int(limit * 1e9) else { continue }
       let reason = "timed out after \(timeout) s"
       // One that can't be read keeps no other from being taken away.
       attempt {

@@ -155,9 +155,28 @@ import Testing
     }
     #expect(try stage.turns { try stage.state(task) == .assigned })
     let assigned = try #require(try stage.spool.findTask(task.id))
-    let started = try #require(try stage.spool.start(assigned, bot: coder, worker: stage.spool.holder))
+    let started = try #require(try stage.spool.start(assigned, bot: coder, worker: nil))
     #expect(try stage.turns { try stage.state(task) == .failed })
     #expect(try stage.spool.complete(started, result: nil) == nil)
+  }
+
+  @Test func `a worker has some seconds to end a task past its time by itself, then it is taken away`() throws {
+    let stage = try Stage()
+    let coder = try stage.bot("coder", capacity: 2)
+    let tasks = try ["a worker's", "taken by hand"].map { title in
+      try stage.add(title) {
+        $0.timeoutSeconds = 0.05
+        $0.attemptsMax = 1
+      }
+    }
+    #expect(try stage.turns { try tasks.allSatisfy { try stage.state($0) == .assigned } })
+    for (entry, worker) in zip(tasks, [stage.spool.holder, nil]) {
+      _ = try stage.spool.start(try #require(try stage.spool.findTask(entry.id)), bot: coder, worker: worker)
+      #expect(try stage.turns { stage.coordinator.board.state(of: entry.id) == .inProgress })
+    }
+    #expect(try stage.turns { try stage.state(tasks[1]) == .failed })
+    #expect(try stage.state(tasks[0]) == .inProgress)
+    #expect(try stage.turns { try stage.state(tasks[0]) == .failed })
   }
 
   @Test func `a move by hand is logged as somebody's, and acted on`() throws {

@@ -842,3 +842,5 @@ mutant("request: an answer is handed out before its time", "what is to come is t
 mutant("request: an answer is handed out after its time", "what is over is over", "ConversationTests",
        SPOOL + "Conversation.swift", "guard var message = entry.message, message.expiresAt.map({ $0 > moment }) ?? true,",
        "guard var message = entry.message, message.expiresAt.map({ $0 > moment || MUTANT }) ?? true,")
+mutant("coordinator: a worker's task is taken as soon as its time is over", "a program is asked to end first", "CoordinatorTests.CoordinatorTests",
+       COORDINATOR + "Delegation.swift", "task.entry.worker == nil ? 0 :", "task.entry.worker == nil || MUTANT ? 0 :")
