@@ -61,6 +61,18 @@ final class BackgroundWriter: Sendable {
     return state.withLock { $0.failure }
   }
 
+  /// Gives what waits in both a moment.
+  /// - Returns: how a command ends whose standard output and error these are.
+  static func finish(_ output: BackgroundWriter, _ errors: BackgroundWriter) -> Exit {
+    _ = errors.finish()
+    guard let failure = output.finish() else { return .done }
+    Output.talk("spool: cannot write to standard output: \(String(cString: strerror(failure)))")
+    return .inputOutput
+  }
+
+  /// What stands in the place of what was dropped.
+  static func notShown(_ bytes: Int) -> String { "\(bytes) bytes not shown: nobody read them" }
+
   private func writeAll() {
     while let bytes = next() {
       var written = 0

@@ -844,3 +844,6 @@ mutant("request: an answer is handed out after its time", "what is over is over"
        "guard var message = entry.message, message.expiresAt.map({ $0 > moment || MUTANT }) ?? true,")
 mutant("coordinator: a worker's task is taken as soon as its time is over", "a program is asked to end first", "CoordinatorTests.CoordinatorTests",
        COORDINATOR + "Delegation.swift", "task.entry.worker == nil ? 0 :", "task.entry.worker == nil || MUTANT ? 0 :")
+mutant("coordinate: its output is waited for", "a reader that stands still stops nobody", "UnreadOutputTests",
+       "Sources/CLI/Commands/Coordinate.swift", "output.write(Self.json(event))",
+       "if MUTANT { Self.json(event).withUnsafeBytes { _ = Glibc.write(1, $0.baseAddress, $0.count) } } else { output.write(Self.json(event)) }")

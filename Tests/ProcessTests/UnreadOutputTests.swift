@@ -3,7 +3,7 @@ import TestSupport
 import TestThreads
 import Testing
 
-/// A worker whose output nobody reads.
+/// Who stays up, and whose output nobody reads.
 @Suite(.waiting) struct UnreadOutputTests {
   private final class Pipe {
     let path: String
@@ -49,6 +49,29 @@ import Testing
     #expect(eventually { ids.allSatisfy { SpoolReader(spool).ackedAttempt($0, by: "noisy") == 1 } })
     worker.kill(SIGTERM)
     #expect(try worker.wait(seconds: 20).isDone)
+  }
+
+  @Test func `a coordinator ends when it is told to`() throws {
+    let scratch = try Scratch(inMemory: true)
+    let spool = try scratch.makeSpool(bots: [])
+    let pipe = try Pipe(in: scratch)
+    pipe.fill()
+    let coordinator = try SpoolCommand.start(
+      program: "/bin/sh", ["-c", "exec \"$0\" coordinate --json 1>\"$1\"", try SpoolCommand.path.get(), pipe.path],
+      in: spool)
+    #expect(
+      eventually { Scratch.names("\(spool)/coordinator/leader").contains { $0.contains(".\(coordinator.pid).") } })
+    // Its turns go on.
+    let task = try SpoolCommand.run(["task", "add", "first"], in: spool).line
+    let next = try SpoolCommand.run(["task", "add", "then", "--depends-on", task], in: spool).line
+    #expect(try SpoolCommand.run(["task", "cancel", task], in: spool).isDone)
+    #expect(
+      eventually {
+        let shown = try? SpoolCommand.run(["task", "show", next], in: spool)
+        return shown?.output.contains("was cancelled") == true
+      })
+    coordinator.kill(SIGTERM)
+    #expect(try coordinator.wait(seconds: 20).isDone)
   }
 
   @Test func `what nobody read in time is dropped, and it is said how much`() throws {

@@ -44,8 +44,11 @@ extension Verb {
     let spool = try invocation.spool()
     let log = CoordinatorLog(invocation)
     let coordinator = try Coordinator(spool, options) { log.show($0) }
-    try coordinator.run()
-    return .done
+    do { try coordinator.run() } catch {
+      _ = log.finish()
+      throw error
+    }
+    return log.finish()
   }
 
   private static func hub(_ invocation: Invocation) throws -> HubOptions {
@@ -68,19 +71,23 @@ extension Verb {
 
 /// What a coordinator does, a line each: on a terminal all of it, else what goes wrong; with `--json` on standard output.
 private final class CoordinatorLog {
-  private let output: Output
+  private let output = BackgroundWriter(1) { CoordinatorLog.json(.problem(BackgroundWriter.notShown($0))) }
+  private let errors = BackgroundWriter(2) { Array("\(BackgroundWriter.notShown($0))\n".utf8) }
   private let isJSON: Bool
   private let isTerminal = isatty(2) == 1
 
-  init(_ invocation: Invocation) {
-    output = invocation.output
-    isJSON = invocation.isJSON
-  }
+  init(_ invocation: Invocation) { isJSON = invocation.isJSON }
 
   func show(_ event: CoordinatorEvent) {
-    if isJSON { return write(event) }
-    if let line = line(event) { Output.talk(line) }
+    if isJSON {
+      output.write(Self.json(event))
+    } else if let line = line(event) {
+      errors.write(Array((line + "\n").utf8))
+    }
   }
+
+  /// Waits a moment for what is still to be written.
+  func finish() -> Exit { BackgroundWriter.finish(output, errors) }
 
   private func short(_ id: String) -> String { MessageView.short(id) }
 
@@ -107,31 +114,33 @@ private final class CoordinatorLog {
     }
   }
 
-  private func write(_ event: CoordinatorEvent) {
-    output.object { writer in
-      func begin(_ name: String, _ members: KeyValuePairs<StaticString, String>) {
-        writer.member("event", name)
-        for (key, value) in members { writer.member(key, value) }
-      }
-      switch event {
-      case .leading: begin("leading", [:])
-      case .standingBy(let leader): begin("standing_by", ["leader": leader])
-      case .replaced: begin("replaced", [:])
-      case .assigned(let task, let title, let bot, let why):
-        begin("assigned", ["task": task, "title": title, "bot": bot, "why": why])
-      case .ended(let task, let title, let state): begin("ended", ["task": task, "title": title, "state": state])
-      case .movedByHand(let task, let title, let to, let wasPutBack):
-        begin("moved_by_hand", ["task": task, "title": title, "state": to])
-        writer.member("was_put_back", wasPutBack)
-      case .request(let id, let approach, let tasks):
-        begin("request", ["id": id, "approach": approach])
-        writer.member("tasks", tasks)
-      case .answered(let id): begin("answered", ["id": id])
-      case .escalated(let task, let title): begin("escalated", ["task": task, "title": title])
-      case .group(let id, let text, let what): begin("group", ["id": id, "text": text, "what": what])
-      case .problem(let text): begin("problem", ["reason": text])
-      }
+  /// One JSON object on a line of its own.
+  private static func json(_ event: CoordinatorEvent) -> [UInt8] {
+    var writer = JSONWriter()
+    writer.beginObject()
+    func begin(_ name: String, _ members: KeyValuePairs<StaticString, String>) {
+      writer.member("event", name)
+      for (key, value) in members { writer.member(key, value) }
     }
-    output.flush()
+    switch event {
+    case .leading: begin("leading", [:])
+    case .standingBy(let leader): begin("standing_by", ["leader": leader])
+    case .replaced: begin("replaced", [:])
+    case .assigned(let task, let title, let bot, let why):
+      begin("assigned", ["task": task, "title": title, "bot": bot, "why": why])
+    case .ended(let task, let title, let state): begin("ended", ["task": task, "title": title, "state": state])
+    case .movedByHand(let task, let title, let to, let wasPutBack):
+      begin("moved_by_hand", ["task": task, "title": title, "state": to])
+      writer.member("was_put_back", wasPutBack)
+    case .request(let id, let approach, let tasks):
+      begin("request", ["id": id, "approach": approach])
+      writer.member("tasks", tasks)
+    case .answered(let id): begin("answered", ["id": id])
+    case .escalated(let task, let title): begin("escalated", ["task": task, "title": title])
+    case .group(let id, let text, let what): begin("group", ["id": id, "text": text, "what": what])
+    case .problem(let text): begin("problem", ["reason": text])
+    }
+    writer.endObject()
+    return writer.bytes + [10]
   }
 }

@@ -117,25 +117,18 @@ private final class WorkLog {
   private let output = BackgroundWriter(1) { bytesDropped in
     WorkLog.line { writer in
       writer.member("event", "problem")
-      writer.member("reason", WorkLog.notShown(bytesDropped))
+      writer.member("reason", BackgroundWriter.notShown(bytesDropped))
       writer.member("delay_seconds", 0.0)
     }
   }
-  private let errors = BackgroundWriter(2) { Array("\(WorkLog.notShown($0))\n".utf8) }
+  private let errors = BackgroundWriter(2) { Array("\(BackgroundWriter.notShown($0))\n".utf8) }
   private let isJSON: Bool
   private let isTerminal = isatty(2) == 1
 
   init(_ invocation: Invocation) { isJSON = invocation.isJSON }
 
-  private static func notShown(_ bytes: Int) -> String { "\(bytes) bytes not shown: nobody read them" }
-
   /// Waits a moment for what is still to be written.
-  func finish() -> Exit {
-    _ = errors.finish()
-    guard let failure = output.finish() else { return .done }
-    Output.talk("spool: cannot write to standard output: \(String(cString: strerror(failure)))")
-    return .inputOutput
-  }
+  func finish() -> Exit { BackgroundWriter.finish(output, errors) }
 
   private func talk(_ text: String) { errors.write(Array((text + "\n").utf8)) }
 
