@@ -70,7 +70,7 @@ public final class Worker {
       throw SpoolError("cannot find the spool", error)
     }
     do {
-      stopRequests = try SignalPipe(catching: options.catchesSignals ? [SIGTERM, SIGINT] : [])
+      stopRequests = try SignalPipe(catching: options.catchesSignals ? SignalPipe.stopSignals : [])
     } catch { throw SpoolError("cannot catch signals", error) }
     SignalPipe.ignoreBrokenPipes()
     self.spool = spool

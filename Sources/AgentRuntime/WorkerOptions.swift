@@ -17,7 +17,7 @@ public struct WorkerOptions: Sendable {
   public var messagesMax: Int?
   /// What the program prints goes back to the sender; else it is kept in the log, with the ack.
   public var repliesToSender = true
-  /// SIGTERM and SIGINT stop the worker. For a process that does nothing else.
+  /// SIGTERM, SIGINT and SIGHUP stop the worker. For a process that does nothing else.
   public var catchesSignals = false
   /// How long a message waits after a failure that isn't final.
   public var backoff = Backoff()

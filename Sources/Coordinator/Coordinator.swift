@@ -96,7 +96,7 @@ public final class Coordinator {
     watcher = try TaskWatcher(spool)
     requests = try Requests(spool, options)
     hub = try options.hub.map { try Hub(spool, $0, report: report) }
-    do { stopRequests = try SignalPipe(catching: options.catchesSignals ? [SIGTERM, SIGINT] : []) } catch {
+    do { stopRequests = try SignalPipe(catching: options.catchesSignals ? SignalPipe.stopSignals : []) } catch {
       throw SpoolError("cannot catch signals", error)
     }
     SignalPipe.ignoreBrokenPipes()

@@ -11,7 +11,7 @@ public struct CoordinatorOptions: Sendable {
   public var programSeconds = 120.0
   /// Seconds that a discussion is open.
   public var discussionSeconds = 30.0
-  /// SIGTERM and SIGINT stop it. For a process that does nothing else.
+  /// SIGTERM, SIGINT and SIGHUP stop it. For a process that does nothing else.
   public var catchesSignals = false
   /// Ends when there is nothing to do any more: for tests.
   public var stopsWhenIdle = false

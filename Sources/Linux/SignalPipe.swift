@@ -7,6 +7,9 @@ public final class SignalPipe: Sendable {
   private let pipe: Pipe
   private let signals: [CInt]
 
+  /// What asks a process that stays up to stop; SIGHUP comes when its terminal is closed.
+  public static let stopSignals = [SIGTERM, SIGINT, SIGHUP]
+
   /// Catches these signals for as long as it lives. A process has one such pipe at a time that catches any; a signal
   /// that the process was started to ignore stays ignored (nohup, `&` in a script). C: sigaction(2).
   public init(catching signals: [CInt] = []) throws(SystemCallError) {

@@ -36,12 +36,14 @@ import Testing
     return nil
   }
 
-  @Test func `SIGTERM finishes what is in hand, and leaves nothing claimed and nobody present`() throws {
+  /// SIGHUP comes when the terminal is closed that it runs in.
+  @Test(arguments: [SIGTERM, SIGHUP])
+  func `a signal finishes what is in hand, and leaves nothing claimed and nobody present`(signal: CInt) throws {
     let team = try Team()
     for number in 1...2 { try team.ask("\(number)") }
     let worker = try start(team, script: "touch $DIR/begun; while [ ! -e $DIR/go ]; do sleep 0.02; done; echo done")
     try require("it has begun") { team.text(of: "begun") != nil }
-    kill(worker.pid, SIGTERM)
+    kill(worker.pid, signal)
     try require("it says that it is finishing") { team.text(of: "talk")?.contains("finishing 1 in hand") == true }
     #expect(try team.counts().claimed == 1)
     try team.write("", to: "go")

@@ -847,3 +847,5 @@ mutant("coordinator: a worker's task is taken as soon as its time is over", "a p
 mutant("coordinate: its output is waited for", "a reader that stands still stops nobody", "UnreadOutputTests",
        "Sources/CLI/Commands/Coordinate.swift", "output.write(Self.json(event))",
        "if MUTANT { Self.json(event).withUnsafeBytes { _ = Glibc.write(1, $0.baseAddress, $0.count) } } else { output.write(Self.json(event)) }")
+mutant("signals: a closed terminal kills", "what is in hand is finished or put back", "WorkCommandTests|CoordinateTests",
+       LINUX + "SignalPipe.swift", "stopSignals = [SIGTERM, SIGINT, SIGHUP]", "stopSignals = [SIGTERM, SIGINT] + (MUTANT ? [] : [SIGHUP])")

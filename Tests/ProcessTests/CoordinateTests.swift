@@ -35,7 +35,8 @@ import Testing
   }
 
   /// It is told to stop before it has looked at what a worker, who leaves that to it, has ended.
-  @Test func `what ended while a coordinator led isn't forgotten when it is told to stop`() throws {
+  @Test(arguments: [SIGTERM, SIGHUP])
+  func `what ended while a coordinator led isn't forgotten when it is told to stop`(signal: CInt) throws {
     let scratch = try Scratch(inMemory: true)
     let path = try scratch.makeSpool(bots: ["coder"])
     let spool = try Spool(at: path)
@@ -53,7 +54,7 @@ import Testing
     let ended = try #require(try spool.complete(first, result: nil))
     try spool.settleAfter(ended)
     #expect(try spool.findTask(after.id)?.state == .blocked)
-    coordinator.kill(SIGTERM)
+    coordinator.kill(signal)
     coordinator.kill(SIGCONT)
     let outcome = try coordinator.wait(seconds: 20)
     #expect(outcome.isDone, "\(outcome)")

@@ -1,5 +1,6 @@
 import AgentRuntime
 import Glibc
+import Linux
 import Spool
 import SpoolFormat
 
@@ -53,8 +54,9 @@ extension Verb {
       {"group", "text", "skills", "deadline", "load", "capacity", "offer" or "refuse" …} and prints {"offer":
       {"skills":["swift:expert"],"price":1,"seconds":60}} or {"refuse":"why"}.
 
-      SIGTERM finishes what is in hand; a second one kills it and puts it back. When the worker is killed with -9 its
-      program dies with it, and what that had started does not: it may still run when the next worker begins anew.
+      SIGTERM (or Ctrl-C, or SIGHUP, when its terminal is closed) finishes what is in hand; a second one kills it and
+      puts it back. When the worker is killed with -9 its program dies with it, and what that had started does not: it
+      may still run when the next worker begins anew.
       """
   ) { invocation in
     try invocation.expect(atMost: 1)
@@ -97,7 +99,7 @@ extension Verb {
       log.end(try worker.run())
       withExtendedLifetime(worker) {
         // One more request to stop, now that it has stopped, must not make its end look like a failure.
-        for number in [SIGTERM, SIGINT] { signal(number, SIG_IGN) }
+        for number in SignalPipe.stopSignals { signal(number, SIG_IGN) }
       }
     } catch let error as SpoolError where error.code == .notFound {
       _ = log.finish()
