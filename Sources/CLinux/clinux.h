@@ -233,8 +233,9 @@ static inline void clinux_signal_release(int number) {
   if (sigaction(number, 0, &present) == 0 && present.sa_handler == clinux_signal_handler) signal(number, SIG_DFL);
 }
 
-// Starts a program in a process group of its own that dies with the calling thread. Its descriptor 3 is `third`, unless
-// that is -1. Returns the child's pid, or -1 with errno from vfork or execvpe.
+// Starts a program that dies with the calling thread, in a session of its own, and so in a process group of its own, and
+// without a terminal: one that read from it in the background would be stopped, and never end. Its descriptor 3 is
+// `third`, unless that is -1. Returns the child's pid, or -1 with errno from vfork or execvpe.
 static inline int clinux_spawn(char *const argv[], char *const envp[], int in, int out, int err, int third) {
   volatile int failure = 0;
   sigset_t all, old;
@@ -246,7 +247,7 @@ static inline int clinux_spawn(char *const argv[], char *const envp[], int in, i
     for (int number = 1; number < 32; number++) signal(number, SIG_DFL);
     sigset_t none;
     sigemptyset(&none);
-    setpgid(0, 0);
+    setsid();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(127);
     // Where it is 3 already it must lose its close-on-exec, which dup2 would leave.

@@ -112,7 +112,7 @@ struct PIDNamespace: Sendable {
   }
 }
 
-/// A program that was started in a process group of its own, and dies when its parent does.
+/// A program that was started in a session and process group of its own, without a terminal, and dies when its parent does.
 public struct ChildProcess: ~Copyable, Sendable {
   public let pid: pid_t
   /// Becomes readable when the process ends. C: pidfd_open(2).

@@ -36,6 +36,16 @@ import Testing
     #expect(!identity.isAlive)
   }
 
+  /// In the session of a terminal, and in the background of it, it would be stopped as soon as it read from there.
+  @Test func `a program is in a session and a process group of its own, which a signal reaches`() throws {
+    let child = try start("sleep 1000")
+    let fields = try Plain.text("/proc/\(child.pid)/stat").split(separator: ")").last!.split(separator: " ")
+    // The process group, the session, and the terminal.
+    #expect(fields[2...4].map { String($0) } == ["\(child.pid)", "\(child.pid)", "0"])
+    child.signalGroup(SIGKILL)
+    #expect(try child.reap(waiting: true) == .killed(signal: 9))
+  }
+
   @Test func `of a process in another PID namespace nobody says that it is gone`() {
     let current = ProcessIdentity.current()
     #expect(current.isVisible)
