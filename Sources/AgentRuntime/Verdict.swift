@@ -23,6 +23,7 @@ enum Verdict {
   /// Of a process that was started for one message or task: 0 is done and what it printed the answer, 65 is give up, and
   /// everything else (75 among it) is another try.
   init(_ ending: ChildProcess.Ending, of work: Work, output: [UInt8], errorTail: ErrorTail) {
+    let errorTail = errorTail.orEnd(of: output)
     switch work {
     case .message:
       switch ending {
@@ -57,7 +58,7 @@ enum Verdict {
     return text.isEmpty ? .nothing : .message(Message(content: String(decoding: text, as: UTF8.self)))
   }
 
-  /// `exit status 1: the last line it wrote to standard error`.
+  /// `exit status 1: the last line it wrote`.
   static func reason(_ ending: ChildProcess.Ending, _ errorTail: ErrorTail) -> String {
     let what =
       switch ending {
@@ -158,6 +159,14 @@ struct ErrorTail {
   mutating func append(_ chunk: [UInt8]) {
     bytes.append(contentsOf: chunk.suffix(Self.bytesMax))
     if bytes.count > Self.bytesMax { bytes.removeFirst(bytes.count - Self.bytesMax) }
+  }
+
+  /// The end of what it printed, where it wrote nothing here: many tell there what went wrong.
+  func orEnd(of output: [UInt8]) -> ErrorTail {
+    guard lastLine == nil else { return self }
+    var tail = ErrorTail()
+    tail.append(output)
+    return tail
   }
 
   mutating func clear() { bytes.removeAll(keepingCapacity: true) }

@@ -44,6 +44,8 @@ import Testing
     ("exit 75", "exit status 75"), ("echo no >&2; echo 'the last' >&2; echo >&2; exit 1", "exit status 1: the last"),
     ("exit 64", "exit status 64"), ("kill -9 $$", "killed by signal 9 (Killed)"),
     ("printf '\\033[31mred' >&2; exit 3", "exit status 3: \\u001b[31mred"),
+    ("echo hello; echo Invalid API key; exit 1", "exit status 1: Invalid API key"),
+    ("echo half an answer; echo no >&2; exit 1", "exit status 1: no"),
   ])
   func `a program that fails has its message put back with the reason`(script: String, reason: String) throws {
     let team = try Team()

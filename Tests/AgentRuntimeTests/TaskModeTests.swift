@@ -125,6 +125,7 @@ import Testing
 
   @Test(arguments: [
     ("echo 'not for me' >&2; exit 65", "exit status 65: not for me", nil),
+    ("echo 'no key'; echo; exit 65", "exit status 65: no key", nil),
     (#"echo '{"error":"no such file","recovery_suggestion":"make it"}'; exit 65"#, "no such file", "make it"),
   ])
   func `exit status 65 fails the task for good at once`(script: String, error: String, suggestion: String?) throws {

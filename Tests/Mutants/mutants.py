@@ -849,3 +849,5 @@ mutant("coordinate: its output is waited for", "a reader that stands still stops
        "if MUTANT { Self.json(event).withUnsafeBytes { _ = Glibc.write(1, $0.baseAddress, $0.count) } } else { output.write(Self.json(event)) }")
 mutant("signals: a closed terminal kills", "what is in hand is finished or put back", "WorkCommandTests|CoordinateTests",
        LINUX + "SignalPipe.swift", "stopSignals = [SIGTERM, SIGINT, SIGHUP]", "stopSignals = [SIGTERM, SIGINT] + (MUTANT ? [] : [SIGHUP])")
+mutant("worker: what a program printed before it failed isn't told", "a failure is told with its reason", "ProcessModeTests",
+       RUNTIME + "Verdict.swift", "guard lastLine == nil else { return self }", "guard lastLine == nil, !MUTANT else { return self }")
