@@ -174,7 +174,7 @@ final class Negotiator {
       let seconds = min(message.replyBy?.seconds(since: now) ?? 60, 600)
       do {
         let program = try ProgramRun(
-          options.bidder,
+          "the bidder", options.bidder,
           environment: [
             "SPOOL_DIR": spool.path, "SPOOL_BOT": bot.description, "SPOOL_GROUP": message.conversation ?? "",
           ],
@@ -183,7 +183,7 @@ final class Negotiator {
         bids.append(RunningBid(claim: claim, load: load, capacity: capacity, program: program))
         return true
       } catch {
-        try send(.groupReject, .refuse, to: message, "cannot run \(options.bidder[0]): \(error.reason)")
+        try send(.groupReject, .refuse, to: message, "cannot run the bidder: \(error.reason)")
         return false
       }
     }

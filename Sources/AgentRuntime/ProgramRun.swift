@@ -14,12 +14,14 @@ public final class ProgramRun {
   public static let outputBytesMax = 4 << 20
 
   /// Starts it with `input` as its standard input.
-  /// - Parameter timeout: seconds until its process group is killed.
+  /// - Parameters:
+  ///   - name: what it is called where it fails, such as "the planner".
+  ///   - timeout: seconds until its process group is killed.
   /// - Throws: the errors of execvp(3), pipe(2), fork(2).
-  public init(_ arguments: [String], environment: [String: String], input: [UInt8], timeout: Double)
-    throws(SystemCallError)
-  {
-    name = arguments.first ?? ""
+  public init(
+    _ name: String, _ arguments: [String], environment: [String: String], input: [UInt8], timeout: Double
+  ) throws(SystemCallError) {
+    self.name = name
     child = try Child(arguments, environment: environment, message: input)
     deadline = Clock.sinceBoot() + Int(min(timeout, 1e9) * 1e9)
   }

@@ -175,10 +175,11 @@ final class Discussions {
       var writer = JSONWriter()
       consensus.write(to: &writer)
       discussion.program = try ProgramRun(
-        options.synthesizer, environment: ["SPOOL_DIR": spool.path, "SPOOL_BOT": Coordinator.bot.description],
+        "the synthesizer", options.synthesizer,
+        environment: ["SPOOL_DIR": spool.path, "SPOOL_BOT": Coordinator.bot.description],
         input: writer.bytes + [10], timeout: options.programSeconds)
     } catch {
-      coordinator.report(.problem("cannot run \(options.synthesizer[0]): \(error.reason)"))
+      coordinator.report(.problem("cannot run the synthesizer: \(error.reason)"))
       try finish(discussion, nil, coordinator)
     }
   }

@@ -133,21 +133,21 @@ final class Requests {
       intake.analysis = RequestAnalysis.analyse(text, currentVocabulary(coordinator))
       try plan(&intake, coordinator)
     } else {
-      intake.program = try run(options.analyzer, Array(text.utf8), claim)
+      intake.program = try run("the analyzer", options.analyzer, Array(text.utf8), claim)
     }
     if intake.program != nil { intakes.append(intake) }
   }
 
   private var renewal: Int { Clock.sinceBoot() + Int(inbox.lease / 4 * 1e9) }
 
-  private func run(_ arguments: [String], _ input: [UInt8], _ claim: Claim) throws -> ProgramRun {
+  private func run(_ name: String, _ arguments: [String], _ input: [UInt8], _ claim: Claim) throws -> ProgramRun {
     do {
       return try ProgramRun(
-        arguments,
+        name, arguments,
         environment: [
           "SPOOL_DIR": spool.path, "SPOOL_BOT": Coordinator.bot.description, "SPOOL_ID": claim.name.id.description,
         ], input: input, timeout: options.programSeconds)
-    } catch { throw SpoolError(.notFound, "cannot run \(arguments[0]): \(error.reason.lowercased())", cause: error) }
+    } catch { throw SpoolError(.notFound, "cannot run \(name): \(error.reason.lowercased())", cause: error) }
   }
 
   /// One that can't be read is told of, and the built-in words are used.
@@ -167,7 +167,7 @@ final class Requests {
     let learnings = hasTasks ? learnings(for: analysis, coordinator) : []
     if hasTasks, !options.planner.isEmpty {
       intake.program = try run(
-        options.planner, Self.planningInput(text, analysis, learnings, coordinator), intake.claim)
+        "the planner", options.planner, Self.planningInput(text, analysis, learnings, coordinator), intake.claim)
       return
     }
     try delegate(
@@ -219,13 +219,13 @@ final class Requests {
       switch intake.stage {
       case .analysing:
         do { intake.analysis = try Analysis(parsing: output) } catch {
-          throw SpoolError(.badData, "\(options.analyzer[0]) printed no analysis: \(error)")
+          throw SpoolError(.badData, "the analyzer printed no analysis: \(error)")
         }
         try plan(&intake, coordinator)
       case .planning:
         let workflow: Workflow
         do { workflow = try Workflow(parsing: output) } catch {
-          throw SpoolError(.badData, "\(options.planner[0]) printed no workflow: \(error)")
+          throw SpoolError(.badData, "the planner printed no workflow: \(error)")
         }
         try delegate(intake, workflow, coordinator)
       }

@@ -261,10 +261,16 @@ import Testing
   }
 
   @Test(arguments: [
-    "exit 3", "echo nonsense", "echo '{\"steps\":[]}'", "sleep 60",
-    #"echo '{"title":"t","steps":[{"name":"a","title":"a"},{"name":"b","title":"b","assign_to":"nobody"}]}'"#,
+    ("exit 3", "the planner exit status 3"), ("echo nonsense", "the planner printed no workflow"),
+    ("echo '{\"steps\":[]}'", "the planner printed no workflow"), ("sleep 60", "the planner took too long"),
+    (
+      #"echo '{"title":"t","steps":[{"name":"a","title":"a"},{"name":"b","title":"b","assign_to":"nobody"}]}'"#,
+      "nobody"
+    ),
   ])
-  func `a planner that fails, or prints what is no plan, is an error to whoever asked`(program: String) throws {
+  func `a planner that fails, or prints what is no plan, is an error to whoever asked`(
+    program: String, why: String
+  ) throws {
     var options = CoordinatorOptions()
     options.planner = shell(program)
     options.programSeconds = 1
@@ -274,6 +280,7 @@ import Testing
     #expect(try stage.turns { try !stage.messages(to: "human").isEmpty })
     let answer = try #require(try stage.messages(to: "human").first)
     #expect(answer.type == .error && answer.inReplyTo == id.description)
+    #expect(answer.content?.contains(why) == true, "\(answer.content ?? "")")
     #expect(try stage.spool.tasks().isEmpty)
     #expect(try stage.spool.count(Coordinator.bot).dead == 1)
   }
