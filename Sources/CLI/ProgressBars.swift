@@ -4,7 +4,7 @@ import SpoolFormat
 
 /// Bars that show how far tasks are, redrawn in place on standard error; on anything but a terminal nothing at all.
 final class ProgressBars {
-  private let isShown = isatty(2) == 1
+  let isShown = isatty(2) == 1
   private let hasColours = getenv("NO_COLOR").map { $0.pointee == 0 } ?? true
   private var linesDrawn = 0
   private var last: [String] = []

@@ -851,3 +851,5 @@ mutant("signals: a closed terminal kills", "what is in hand is finished or put b
        LINUX + "SignalPipe.swift", "stopSignals = [SIGTERM, SIGINT, SIGHUP]", "stopSignals = [SIGTERM, SIGINT] + (MUTANT ? [] : [SIGHUP])")
 mutant("worker: what a program printed before it failed isn't told", "a failure is told with its reason", "ProcessModeTests",
        RUNTIME + "Verdict.swift", "guard lastLine == nil else { return self }", "guard lastLine == nil, !MUTANT else { return self }")
+mutant("task wait: what has ended is read again and again", "who waits costs next to nothing", "TaskDependencyTests",
+       TASKS + "TaskWaiting.swift", "if let stored = known[id], stored.state.isFinal,", "if let stored = known[id], !MUTANT, stored.state.isFinal,")

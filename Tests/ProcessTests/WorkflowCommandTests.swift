@@ -47,6 +47,15 @@ import Testing
     #expect(page.contains("Release 1.0  completed  4 of 4 completed") && page.contains("██████████ 100%"), "\(page)")
   }
 
+  @Test func `who waits for a workflow without a terminal reads none of its steps`() throws {
+    let stage = try TaskStage()
+    let id = try submit(stage)
+    for name in stage.names("pending") { try Scratch.write("no task", to: "\(stage.spool)/tasks/pending/\(name)") }
+    try stage.done("task", "cancel", id)
+    let waited = try stage.run(["workflow", "wait", id])
+    #expect(waited.status == 2 && waited.error.contains("cancelled"), "\(waited)")
+  }
+
   @Test func `whoever claims a step by hand reads what its templates stand for`() throws {
     let stage = try TaskStage()
     _ = try submit(stage)

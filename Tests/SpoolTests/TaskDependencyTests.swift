@@ -93,4 +93,22 @@ import Testing
     #expect(try spool.findTask(after.id)?.state == .pending)
     #expect(try spool.findTask(all.id)?.state == .blocked)
   }
+
+  @Test func `who waits for tasks reads those that have ended once`() throws {
+    let fixture = try Fixture("coder")
+    let spool = fixture.spool
+    let (one, two) = (try add(fixture, "one"), try add(fixture, "two"))
+    try end(fixture, one)
+    let ended = try #require(try spool.findTask(one.id))
+    var looks = 0
+    let tasks = try spool.waitForTasks([one.id, two.id], seconds: 20) { _ in
+      looks += 1
+      guard looks == 1 else { return }
+      #expect(throws: Never.self) {
+        try Plain.write("\(fixture.path)/\(ended.path)", "no task")
+        try end(fixture, two)
+      }
+    }
+    #expect(tasks.map(\.state) == [.completed, .completed] && looks == 2)
+  }
 }

@@ -36,6 +36,8 @@ extension Spool {
       let looked = Clock.sinceBoot()
       let found = try findTasks(wanted)
       for id in ids + others {
+        // What has ended stays as it is, or gets another name.
+        if let stored = known[id], stored.state.isFinal, stored.entry == found[id] { continue }
         guard let entry = found[id], let record = try record(of: entry) else {
           // Between two states: it is there again in a moment.
           guard let stored = try task(id) else {

@@ -163,10 +163,11 @@ extension Verb {
     let timeout = try invocation.duration("--timeout")
     let spool = try invocation.taskSpool()
     let parent = try parent(part, spool)
-    let steps =
-      try parent.record.children.isEmpty
-      ? spool.children(of: parent.record).map(\.id) : parent.record.children
     let bars = ProgressBars()
+    // Reading them costs more than all else.
+    let steps =
+      try !bars.isShown
+      ? [] : parent.record.children.isEmpty ? spool.children(of: parent.record).map(\.id) : parent.record.children
     let tasks = try spool.waitForTasks([parent.id], watching: steps, seconds: timeout) {
       bars.show(Array($0.dropFirst()))
     }
