@@ -7,6 +7,7 @@ import SpoolFormat
 struct IdempotencyKey {
   let text: String
   let from: String?
+  /// As the sender named them: who belongs to a team or a topic, or is the best for something, changes.
   let recipients: [String]
   /// Who uses it, where users share the spool: what one has sent once is nothing to another.
   let user: UInt32?
@@ -23,35 +24,35 @@ struct IdempotencyKey {
     return Layout.key(hash(0xcbf2_9ce4_8422_2325) + hash(0x9ae1_6a3b_2f90_404f), of: user)
   }
 
-  init(text: String, from: String?, recipients: [String], user: UInt32?) {
+  /// - Parameter askedFor: the address by which the recipients were chosen.
+  init(text: String, from: String?, to recipients: [String], askedFor: String?, user: UInt32?) {
     self.text = text
     self.from = from
-    self.recipients = recipients
+    self.recipients = askedFor.map { [$0] } ?? Set(recipients).sorted()
     self.user = user
   }
 
   /// No recipient of a message has such a name.
   init(ofWorkflow text: String, by author: String?, user: UInt32?) {
-    self.init(text: text, from: author, recipients: ["#workflow"], user: user)
+    self.init(text: text, from: author, to: ["#workflow"], askedFor: nil, user: user)
   }
 
   /// Under which a message was sent, or a workflow submitted; nil for one without a key, and for other events.
   init?(of event: LogEvent, user: UInt32?) {
     let isTask = event.kind == .taskAdded
     guard isTask || event.kind == .messageSent else { return nil }
-    let found = event.data.withSlice { data -> (text: String, from: String?)? in
+    let key = event.data.withSlice { data -> IdempotencyKey? in
       // Of other tasks such a field is their author's own.
       guard let body = data[isTask ? "task" : "message"], !isTask || body["workflow"] != nil,
         let text = body["idempotency_key"]?.string
       else { return nil }
-      return (text, body[isTask ? "created_by" : "from"]?.string)
+      if isTask { return IdempotencyKey(ofWorkflow: text, by: body["created_by"]?.string, user: user) }
+      return IdempotencyKey(
+        text: text, from: body["from"]?.string, to: event.message?.to ?? [], askedFor: body["asked_for"]?.string,
+        user: user)
     }
-    guard let found else { return nil }
-    if isTask {
-      self.init(ofWorkflow: found.text, by: found.from, user: user)
-    } else {
-      self.init(text: found.text, from: found.from, recipients: event.texts("recipients"), user: user)
-    }
+    guard let key else { return nil }
+    self = key
   }
 
   /// Who took the key, for which message or workflow.
@@ -157,8 +158,9 @@ extension Spool {
   func sendOnce(
     _ message: Message, _ key: String, _ recipients: [BotName], _ durability: Durability, evenIfFull: Bool
   ) throws -> MessageID {
+    let askedFor = message.extra.first { $0.name == "asked_for" }?.value.value.string
     let key = IdempotencyKey(
-      text: key, from: message.from, recipients: recipients.map(\.description), user: sharing?.user)
+      text: key, from: message.from, to: message.to, askedFor: askedFor, user: sharing?.user)
     let began = Clock.withSleep()
     return try withKey(
       key, for: message.id!, logged: { try History(self).sent($0, by: sharing?.user) },

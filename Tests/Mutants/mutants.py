@@ -853,3 +853,6 @@ mutant("worker: what a program printed before it failed isn't told", "a failure 
        RUNTIME + "Verdict.swift", "guard lastLine == nil else { return self }", "guard lastLine == nil, !MUTANT else { return self }")
 mutant("task wait: what has ended is read again and again", "who waits costs next to nothing", "TaskDependencyTests",
        TASKS + "TaskWaiting.swift", "if let stored = known[id], stored.state.isFinal,", "if let stored = known[id], !MUTANT, stored.state.isFinal,")
+mutant("key: it stands for the bots that were chosen", "a key sends once", "IdempotencyTests",
+       SPOOL + "Idempotency.swift", "self.recipients = askedFor.map { [$0] } ??",
+       "self.recipients = askedFor.flatMap { MUTANT ? nil : [$0] } ??")

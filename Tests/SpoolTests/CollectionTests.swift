@@ -232,7 +232,7 @@ import Testing
     try fill(fixture, segments: 2)
     // Its sender died before the log had the message.
     let id = fixture.spool.newIdentifier()
-    let key = IdempotencyKey(text: "k", from: nil, recipients: ["coder"], user: nil)
+    let key = IdempotencyKey(text: "k", from: nil, to: ["coder"], askedFor: nil, user: nil)
     let gone = Holder(host: fixture.spool.host, pid: DeadProcess.pid, start: DeadProcess.start)
     #expect(try key.take(for: id, by: gone, in: fixture.spool.root))
     try fill(fixture, segments: 5)

@@ -37,6 +37,32 @@ import Testing
     #expect(try fixture.events(.messageSent).count == 1)
   }
 
+  @Test func `who belongs to a team, or is the best for something, may change between two sends with a key`() throws {
+    let fixture = try Fixture("coder", "b")
+    let spool = fixture.spool
+    func ask(_ bot: String) throws -> MessageID {
+      var message = Message(content: "once")
+      message.to = [bot]
+      message.extra = [Message.Field(name: "asked_for", value: JSONText(string: "any:development"))]
+      message.idempotencyKey = "any"
+      return try spool.send(message)
+    }
+    let ids = [try send(fixture, "team", to: ["team"], from: "b"), try ask("coder")]
+    try spool.register(Card(name: BotName(parsing: "c")))
+    #expect(try [send(fixture, "team", to: ["team"], from: "b"), ask("b")] == ids)
+    // As a power cut may leave them.
+    for name in Plain.names("\(fixture.path)/keys") { unlink("\(fixture.path)/keys/\(name)") }
+    try shell("cp -a spool copy", in: fixture.home.path)
+    let copy = try Spool(at: fixture.home("copy"))
+    #expect(Plain.names("\(copy.path)/keys").count == 2)
+    var message = Message(content: "once")
+    message.to = ["team"]
+    message.from = "b"
+    message.idempotencyKey = "team"
+    #expect(try copy.send(message) == ids[0])
+    #expect(fixture.names("inbox", of: "c").isEmpty && fixture.names("inbox", of: "b").isEmpty)
+  }
+
   @Test func `another key, sender or recipient is another message`() throws {
     let fixture = try Fixture("coder", "b")
     let ids = [

@@ -66,7 +66,7 @@
       message.id = spool.newIdentifier()
       message.to = ["coder"]
       message.idempotencyKey = "k"
-      let key = IdempotencyKey(text: "k", from: nil, recipients: ["coder"], user: nil)
+      let key = IdempotencyKey(text: "k", from: nil, to: ["coder"], askedFor: nil, user: nil)
       try require(key.take(for: message.id!, by: spool.holder, in: spool.root), "the key is new")
       let parcel = try Parcel(message, [BotName(parsing: "coder")], spool)
       let receipt = try spool.log.append(.messageSent, parcel.subject) { parcel.writeLogData(to: &$0) }!
