@@ -270,8 +270,10 @@ import Testing
     let ids = try ["write", "test"].map { try stage.add($0) }
     let early = try stage.run(["task", "wait", ids[0], "--timeout", "10ms"])
     #expect(early.status == 1 && early.output.isEmpty, "\(early)")
+    #expect(early.error.contains("nobody takes tasks now"), "\(early)")
+    try stage.done("task", "claim", ids[0], "--as", "coder")
     let waiting = try SpoolCommand.start(["task", "wait", ids[0], "--timeout", "1m"], in: stage.spool)
-    try stage.finish(ids[0], "two\nlines")
+    try stage.done("task", "complete", ids[0], "two\nlines", "--as", "coder")
     let done = try waiting.wait(seconds: SpoolCommand.secondsMax)
     #expect(done.isDone && done.output == "two\nlines\n" && done.error.isEmpty, "\(done)")
     try stage.done("task", "cancel", ids[1])

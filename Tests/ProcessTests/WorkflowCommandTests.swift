@@ -39,7 +39,8 @@ import Testing
       try stage.done("task", "complete", claim, "\(step) done")
     }
     let done = try waiting.wait(seconds: SpoolCommand.secondsMax)
-    #expect(done.isDone && done.error.isEmpty, "\(done)")
+    // Nobody may have had it in hand yet.
+    #expect(done.isDone && (done.error.isEmpty || done.error.hasPrefix("nobody takes tasks now")), "\(done)")
     let result = try JSONValue(parsing: Array(done.output.utf8)).object
     #expect(result?.map(\.key) == ["design", "build", "docs", "test"])
     #expect(result?["test"]?.string == "test done")

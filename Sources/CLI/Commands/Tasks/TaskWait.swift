@@ -18,17 +18,32 @@ extension Verb {
     guard !invocation.operands.isEmpty else { throw UsageError("ID is missing") }
     let timeout = try invocation.duration("--timeout")
     let spool = try invocation.taskSpool()
+    var isOpen = false
     var ids: [MessageID] = []
     for part in invocation.operands {
-      let id = try spool.task(named: part).id
-      if !ids.contains(id) { ids.append(id) }
+      let entry = try spool.task(named: part)
+      if !ids.contains(entry.id) { ids.append(entry.id) }
+      if !entry.state.isFinal { isOpen = true }
     }
+    if isOpen { tellIfNobodyWorks(spool) }
     let bars = ProgressBars()
     let tasks = try spool.waitForTasks(ids, seconds: timeout) { bars.show($0) }
     bars.finish()
     for task in tasks where invocation.isJSON { invocation.output.object { TaskView.write(task, to: &$0) } }
     if !invocation.isJSON { tell(tasks, invocation.output) }
     return exit(tasks)
+  }
+
+  /// Says so when nobody is there who would do what is waited for; a hand may, all the same.
+  static func tellIfNobodyWorks(_ spool: Spool) {
+    var presences = PresenceObservations()
+    // Who can't be looked at may well be there.
+    let isAnybody =
+      try? spool.coordinatorIsUp || !spool.tasks(in: [.inProgress]).isEmpty
+      || spool.bots().contains { try presences.living($0, in: spool).contains { $0.takes == .tasks } }
+    if isAnybody == false {
+      Output.talk("nobody takes tasks now: start a worker (spool work BOT --tasks) or a coordinator (spool coordinate)")
+    }
   }
 
   static func exit(_ tasks: [StoredTask]) -> Exit {

@@ -163,6 +163,7 @@ extension Verb {
     let timeout = try invocation.duration("--timeout")
     let spool = try invocation.taskSpool()
     let parent = try parent(part, spool)
+    if !parent.state.isFinal { tellIfNobodyWorks(spool) }
     let bars = ProgressBars()
     // Reading them costs more than all else.
     let steps =
