@@ -388,4 +388,22 @@ import Testing
       #expect(told.count == 1 && told[0].hasSuffix(#"no \u001b[2Jnetwork"#), "\(worked)")
     }
   }
+
+  @Test func `a request that gets no answer in time says whether somebody has it in hand`() throws {
+    let scratch = try Scratch(inMemory: true)
+    let spool = try scratch.makeSpool(bots: ["coder", "ann"])
+    func asked(_ seconds: String) throws -> SpoolCommand.Outcome {
+      try SpoolCommand.run(["request", "coder", "hi", "--from", "ann", "--wait", seconds], in: spool)
+    }
+    let early = try asked("10ms")
+    #expect(early.status == 1 && early.error.contains("it waits still"), "\(early)")
+    #expect(early.error.contains("come to the inbox of who asked"), "\(early)")
+    #expect(try SpoolCommand.run(["receive", "coder", "--ack"], in: spool).isDone)
+    let worker = try SpoolCommand.start(["work", "coder", "--", "sleep", "60"], in: spool)
+    let late = try asked("3s")
+    #expect(late.status == 1 && late.error.contains("it is in hand"), "\(late)")
+    worker.kill(SIGTERM)
+    worker.kill(SIGINT)
+    _ = try worker.wait(seconds: 20)
+  }
 }

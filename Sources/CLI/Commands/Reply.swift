@@ -73,11 +73,23 @@ extension Verb {
     let (id, answer) = try spool.request(
       message, waiting: seconds, settling: { try MessageView.show(answer: $0, invocation) })
     guard let answer else {
+      let waited = TimeText.short(microseconds: Int(seconds * 1e6))
       Output.talk(
-        "spool: no answer from \(message.to.joined()) after \(TimeText.short(microseconds: Int(seconds * 1e6))); the request stands: spool trace \(id)"
+        "spool: no answer from \(message.to.joined()) after \(waited): \(whereItStands(id, spool)); see: spool trace \(id)"
       )
       return .nothing
     }
     return answer.type == .error ? .nothing : .done
+  }
+
+  /// What becomes of a request that nobody waits for any more.
+  private static func whereItStands(_ id: MessageID, _ spool: Spool) -> String {
+    let later = "an answer will come to the inbox of who asked"
+    switch (try? History(spool).trace(id))?.last?.kind {
+    case .messageClaimed?: return "it is in hand, and \(later)"
+    case .messageAcked?: return "it was done, and nothing was answered"
+    case .messageDead?: return "it was given up"
+    default: return "it waits still, and \(later)"
+    }
   }
 }
