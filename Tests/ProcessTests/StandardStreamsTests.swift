@@ -200,4 +200,31 @@ import Testing
     let ofTask = try told(["--tasks", "--pending"])
     #expect(!ofTask.contains("=outer") && ofTask.contains("SPOOL_TASK=\(task)\n"), "\(ofTask)")
   }
+
+  // MARK: Terminals
+
+  @Test func `on a terminal a worker says what it begins`() throws {
+    let scratch = try Scratch(inMemory: true)
+    let spool = try scratch.makeSpool(bots: ["coder"])
+    let terminal = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK)
+    defer { close(terminal) }
+    // As unlockpt(3) and ptsname(3) do: TIOCSPTLCK and TIOCGPTN.
+    var (isLocked, number) = (CInt(0), CInt(0))
+    try #require(
+      terminal != -1 && ioctl(terminal, 0x4004_5431, &isLocked) == 0 && ioctl(terminal, 0x8004_5430, &number) == 0)
+    #expect(try SpoolCommand.run(["send", "coder", "count the stars"], in: spool).isDone)
+    let worker = try SpoolCommand.start(
+      program: "/bin/sh",
+      ["-c", "exec \"$0\" work coder --max 1 -- sh -c : 2>\"$1\"", try SpoolCommand.path.get(), "/dev/pts/\(number)"],
+      in: spool)
+    var text = ""
+    #expect(
+      eventually {
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        let count = read(terminal, &bytes, bytes.count)
+        text += String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+        return text.contains("begins: count the stars") && text.contains("1 done")
+      }, "\(text)")
+    #expect(try worker.wait(seconds: 20).isDone)
+  }
 }

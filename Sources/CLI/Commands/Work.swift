@@ -158,7 +158,8 @@ private final class WorkLog {
 
   private func line(_ event: WorkerEvent) -> String? {
     switch event {
-    case .errorOutput, .claimed, .replied: nil
+    case .errorOutput, .replied: nil
+    case .claimed(let work): isTerminal ? "\(short(work)) begins: \(Self.excerpt(work))" : nil
     case .negotiated(let group, let what): isTerminal ? "\(MessageView.short(group)) \(Output.excerpt(what))" : nil
     case .progressed(let work, let progress):
       isTerminal
@@ -176,6 +177,13 @@ private final class WorkLog {
       "the program ended (\(Self.firstLine(reason))); starting it again\(Self.after(delay))"
     case .problem(let text, let delay): delay > 0 ? "\(text); trying again\(Self.after(delay))" : text
     case .stopping(let count): count > 0 ? "finishing \(count) in hand; once more to kill" : nil
+    }
+  }
+
+  private static func excerpt(_ work: Work) -> String {
+    switch work {
+    case .message(let claim): Output.excerpt(claim.message.content ?? "")
+    case .task(let task): Output.excerpt(task.record.title)
     }
   }
 
