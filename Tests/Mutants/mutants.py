@@ -856,3 +856,9 @@ mutant("task wait: what has ended is read again and again", "who waits costs nex
 mutant("key: it stands for the bots that were chosen", "a key sends once", "IdempotencyTests",
        SPOOL + "Idempotency.swift", "self.recipients = askedFor.map { [$0] } ??",
        "self.recipients = askedFor.flatMap { MUTANT ? nil : [$0] } ??")
+
+# What was found by collecting, examining and copying beside others
+
+mutant("gc --tasks: what others put back is logged as removed", "late is refused", "AbandonedMovesTests",
+       SPOOL + "Collection/CollectTasks.swift", "unless: { try spool.wasTakenBack(path, since: began) }",
+       "unless: { try !MUTANT && spool.wasTakenBack(path, since: began) }")

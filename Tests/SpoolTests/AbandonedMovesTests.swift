@@ -129,6 +129,21 @@ import Testing
     return try #require(result.withLock { $0 })
   }
 
+  @Test func `a task that others put back while its collector was stopped isn't removed`() throws {
+    let fixture = try Fixture("coder") { $0.leaseSeconds = 0.2 }
+    let spool = fixture.spool
+    let done = try #require(try spool.complete(started(fixture), result: nil))
+    let removed = try stopped(fixture, { try spool.collectTasks(olderThan: 0) }) { () throws in
+      let old = Layout.taskMoving(by: spool.holder, raw: TaskMove(.old, done).fileName)
+      #expect(eventually { Plain.exists("\(fixture.path)/\(old)") })
+      usleep(250_000)
+      try spool.root.rename(old, to: done.path)
+    }
+    #expect(try removed.get() == 0)
+    #expect(try History(spool).lastOfTask(done.id)?.kind == .taskCompleted)
+    #expect(try spool.findTask(done.id) == done)
+  }
+
   @Test func `a change that others took back while its maker was stopped is no change`() throws {
     let fixture = try Fixture("coder") { $0.leaseSeconds = 0.2 }
     let spool = fixture.spool

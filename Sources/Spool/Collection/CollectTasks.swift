@@ -182,6 +182,7 @@ struct TaskCollection {
     spool.hasMovingDirectory.store(true, ordering: .relaxed)
     var taken: [[TaskEntry]] = []
     var count = 0
+    let began = Clock.withSleep()
     do {
       for group in batch {
         let ours = try take(group)
@@ -197,10 +198,8 @@ struct TaskCollection {
       }
       let forgotten = try Forgotten.until(in: root)
       for group in taken {
-        for entry in group {
-          try remove(entry, isForgotten: forgotten.map { entry.id.time < $0 } ?? false)
-          count += 1
-        }
+        for entry in group
+        where try remove(entry, isForgotten: forgotten.map { entry.id.time < $0 } ?? false, since: began) { count += 1 }
       }
     } catch {
       // What is logged is gone, though its file be here still: whoever settles our directory sees to that.
@@ -235,15 +234,21 @@ struct TaskCollection {
     (try? History(spool).lastOfTask(entry.id))??.kind == .taskRemoved
   }
 
-  private func remove(_ entry: TaskEntry, isForgotten: Bool) throws {
+  /// - Parameter began: before it was taken; by `Clock.withSleep`.
+  /// - Returns: false when others took this process for dead and have put it back.
+  private func remove(_ entry: TaskEntry, isForgotten: Bool, since began: Int) throws -> Bool {
+    let path = moving(entry)
     // The log has all that it said, unless that was removed from there: then it has it from here on.
-    var body = isForgotten ? try root.readFile(moving(entry), maximum: TaskRecord.bytesMax) : nil
+    var body = isForgotten ? try root.readFile(path, maximum: TaskRecord.bytesMax) : nil
     if let bytes = body, bytes.last != UInt8(ascii: "\n") { body = bytes + [UInt8(ascii: "\n")] }
-    try spool.log.append(.taskRemoved, entry.id.description, reserving: (body?.count ?? 0) + 512) { writer in
-      spool.writeEvent(entry, by: "gc", reason: nil, body: body, to: &writer)
-    }
+    let receipt = try spool.log.append(
+      .taskRemoved, entry.id.description, reserving: (body?.count ?? 0) + 512,
+      unless: { try spool.wasTakenBack(path, since: began) }
+    ) { writer in spool.writeEvent(entry, by: "gc", reason: nil, body: body, to: &writer) }
+    if receipt == nil { return false }
     // commit: from here on it is gone, also when this process dies now.
-    try root.unlinkIfPresent(moving(entry))
+    try root.unlinkIfPresent(path)
+    return true
   }
 }
 
