@@ -174,7 +174,9 @@ extension Spool {
         var message = message
         message.id = id
         return try send(message, recipients, durability, evenIfFull: evenIfFull) {
-          try (isTakenOver || self.mayBeTakenOver(id, since: began)) && self.hasSent(id)
+          guard isTakenOver else { return try self.mayBeTakenOver(id, since: began) && self.hasSent(id) }
+          // Or the key was collected, and stands for nothing any more.
+          return try self.hasSent(id) || key.owner(in: self.root)?.id != id
         }
       },
       answer: { id, sent in

@@ -263,6 +263,7 @@ mutant("keys: not looked at", "a second send delivers nothing", "IdempotencyTest
 mutant("keys: who takes one over doesn't look into the log", "a second send delivers nothing",
        "IdempotencyTests|ContentionTests",
        SPOOL + "Idempotency.swift", "let isTakenOver = id != message.id", "let isTakenOver = !MUTANT && id != message.id")
+       SPOOL + "Idempotency.swift", "try self.hasSent(owner.id) ||", "try (!MUTANT && self.hasSent(owner.id)) ||")
 mutant("keys: who was stopped for long doesn't look into the log", "a second send delivers nothing", "IdempotencyTests",
        SPOOL + "Idempotency.swift", "self.mayBeTakenOver(id, since: began))", "!MUTANT && self.mayBeTakenOver(id, since: began))")
 mutant("keys: kept after a send that failed", "a second send delivers nothing", "IdempotencyTests|FaultTests.FaultTests",
@@ -862,3 +863,8 @@ mutant("key: it stands for the bots that were chosen", "a key sends once", "Idem
 mutant("gc --tasks: what others put back is logged as removed", "late is refused", "AbandonedMovesTests",
        SPOOL + "Collection/CollectTasks.swift", "unless: { try spool.wasTakenBack(path, since: began) }",
        "unless: { try !MUTANT && spool.wasTakenBack(path, since: began) }")
+mutant("gc: a key that was used meanwhile goes", "a key is remembered", "IdempotencyTests",
+       SPOOL + "Collection/LogCollection.swift", "keys[id] != nil { used.insert(id) }", "keys[id] != nil, !MUTANT { used.insert(id) }")
+mutant("send: a key that was collected meanwhile is taken over", "a key is remembered", "IdempotencyTests",
+       SPOOL + "Idempotency.swift", "|| key.owner(in: self.root)?.id != owner.id",
+       "|| (!MUTANT && key.owner(in: self.root)?.id != owner.id)")

@@ -245,4 +245,54 @@ import Testing
       #expect(fixture.names("tmp").isEmpty)
     }
   #endif
+
+  /// As a sender takes it who dies before the log has the message.
+  private func leaveKey(_ text: String, in fixture: Fixture, hoursAgo: Double) throws -> MessageID {
+    let time = Timestamp(microseconds: Clock.wall()).advanced(bySeconds: -3600 * hoursAgo)
+    let id = MessageID(time: time, random: UInt64.random(in: 0...0xffff_ffff))
+    let key = IdempotencyKey(text: text, from: nil, recipients: ["coder"], user: nil)
+    let gone = Holder(host: fixture.spool.host, pid: DeadProcess.pid, start: DeadProcess.start)
+    #expect(try key.take(for: id, by: gone, in: fixture.spool.root))
+    return id
+  }
+
+  @Test func `a key under which somebody sends meanwhile stays`() throws {
+    let fixture = try Fixture("coder")
+    let ids = try ["used", "unused"].map { try leaveKey($0, in: fixture, hoursAgo: 2) }
+    let collection = LogCollection(fixture.spool, CollectionWish(), records: [:])
+    let needs = try LogNeeds(fixture.spool, collection.files, Forgotten()).gathered()
+    let keys = collection.expiredKeys(needs)
+    #expect(Set(keys.keys) == Set(ids))
+    func send() throws -> MessageID { try fixture.send("once", to: "coder") { $0.idempotencyKey = "used" } }
+    #expect(try send() == ids[0])
+    #expect(try collection.remove(keys, unusedSince: needs.read) == 1)
+    #expect(try send() == ids[0])
+    #expect(fixture.names("inbox").count == 1 && Plain.names("\(fixture.path)/keys").count == 1)
+  }
+
+  @Test func `who takes over a key that is collected meanwhile takes it anew`() throws {
+    let fixture = try Fixture("coder")
+    let old = try leaveKey("k", in: fixture, hoursAgo: 2)
+    let spool = fixture.spool
+    let sent = Mutex<[MessageID]>([])
+    let key = "\(fixture.path)/keys/\(Plain.names("\(fixture.path)/keys")[0])"
+    @Sendable func send() throws {
+      var message = Message(content: "once")
+      message.to = ["coder"]
+      message.idempotencyKey = "k"
+      let id = try spool.send(message)
+      sent.withLock { $0.append(id) }
+    }
+    try spool.log.locked { _ in
+      try Linux.Thread.detach { try? send() }
+      // Its file is written, and its line waits.
+      #expect(eventually { !fixture.names("tmp").isEmpty })
+      #expect(unlink(key) == 0)
+    }
+    #expect(eventually { sent.withLock { $0.count } == 1 })
+    try send()
+    let ids = sent.withLock { $0 }
+    #expect(ids.count == 2 && Set(ids).count == 1 && ids[0] != old)
+    #expect(try fixture.drain() == ["once"])
+  }
 }

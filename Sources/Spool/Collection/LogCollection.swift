@@ -58,6 +58,8 @@ struct LogCollection {
   static let keySecondsMin = 7 * 86400.0
   /// Whoever took one sends within this time, or never does; seconds.
   private static let keySecondsUnused = 3600.0
+  /// Nobody can append while these are removed.
+  private static let keysAtOnceMax = 1000
 
   init(_ spool: Spool, _ wish: CollectionWish, records: [String: LogFollower.Position]) {
     self.spool = spool
@@ -88,7 +90,7 @@ struct LogCollection {
     report.keys = keys.count
     guard !wish.isDryRun, !chosen.isEmpty else { return try finish(&report) }
     // First: one under which nothing was sent would mean that it was, once its time is forgotten.
-    for key in keys.values { try root.unlinkIfPresent(key.path) }
+    report.keys = try remove(keys, unusedSince: needs.read)
     let until = candidates.map(\.end).max()!
     var forgotten = Forgotten()
     forgotten.read = needs.read
@@ -179,7 +181,7 @@ struct LogCollection {
 
   /// Keys whose messages the log no longer vouches for: those old enough to be forgotten, and those under which nothing was
   /// ever sent. The others keep meaning that it was.
-  private func expiredKeys(_ needs: LogNeeds) -> [MessageID: LogNeeds.Key] {
+  func expiredKeys(_ needs: LogNeeds) -> [MessageID: LogNeeds.Key] {
     let now = spool.now()
     return needs.keys.filter { id, key in
       guard !key.isLogged, !needs.ids.contains(id) else { return false }
@@ -209,6 +211,33 @@ struct LogCollection {
 }
 
 extension Spool {
+  /// Removes keys, but those under which somebody has sent since the log was read: with the lock of the log, with which who
+  /// takes over a dead sender's looks whether it is still there.
+  /// - Returns: how many.
+  func remove(
+    _ keys: [MessageID: LogNeeds.Key], unusedSince read: [String: LogFollower.Position]
+  ) throws -> Int {
+    var follower = try LogFollower(spool, from: read)
+    var used: Set<MessageID> = []
+    func readOn() throws {
+      _ = try follower.take { event in if let id = MessageID(event.subject), keys[id] != nil { used.insert(id) } }
+    }
+    var count = 0
+    var left = Array(keys)[...]
+    while !left.isEmpty {
+      // Most of what was logged meanwhile without it.
+      try readOn()
+      try spool.log.locked { _ in
+        try readOn()
+        for (id, key) in left.prefix(Self.keysAtOnceMax) where !used.contains(id) {
+          if try root.unlinkIfPresent(key.path) { count += 1 }
+        }
+      }
+      left = left.dropFirst(Self.keysAtOnceMax)
+    }
+    return count
+  }
+
   /// One collects at a time: each writes down all of what is forgotten. The turn lasts as long as the descriptor.
   func takeCollectionTurn() throws -> Descriptor {
     if isShared, geteuid() != 0 {
