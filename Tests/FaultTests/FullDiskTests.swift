@@ -114,6 +114,45 @@ struct FullDiskTests {
     print("\(sent.count) sent and acked, \(refused) refused for want of room")
   }
 
+  @Test func `on a full disk gc needs room for nothing but what it writes down of what goes`() throws {
+    let scratch = try Scratch()
+    let disk = try #require(try SmallDisk("\(scratch.path)/disk", "size=2m"))
+    defer { disk.remove() }
+    let path = try scratch.makeSpool("disk/spool", bots: ["a"], settings: ["segment_bytes_max": 4096])
+    let log = "\(path)/log/\(Spool.currentHost())"
+    func segments() -> [String] { Scratch.names(log).filter { $0.hasSuffix(".jsonl") } }
+    func fill(segments wanted: Int) throws {
+      let spool = try Spool(at: path)
+      let inbox = try Inbox(spool, spool.bot(named: "a"))
+      while segments().count < wanted {
+        var message = Message(content: String(repeating: "x", count: 300))
+        message.to = ["a"]
+        try spool.send(message)
+        while let claim = try inbox.claim() { try spool.ack(claim.bot, claim.name) }
+      }
+    }
+    try fill(segments: 6)
+    #expect(try SpoolCommand.run(["gc", "--older-than", "30d"], in: path).isDone)
+    // The checkpoint and the records are older than these.
+    try fill(segments: 8)
+    let checkpoint = Scratch.text("\(log)/checkpoint")
+    try Scratch.write(String(repeating: "x", count: 9000), to: "\(path)/quarantine/old.json")
+    let ballast = open("\(disk.path)/ballast", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    defer { close(ballast) }
+    let block = [UInt8](repeating: 0, count: 4096)
+    while write(ballast, block, block.count) > 0 {}
+    let before = segments()
+    let dry = try SpoolCommand.run(["gc", "--older-than", "0s", "--dry-run"], in: path)
+    #expect(dry.isDone && dry.output.contains("6 segments of "), "\(dry)")
+    let refused = try SpoolCommand.run(["gc", "--older-than", "0s"], in: path)
+    #expect(refused.status == 75 && refused.error.contains("log/.gc"), "\(refused)")
+    #expect(refused.error.contains("make room for ") && SpoolMessage.isOneLine(refused.error), "\(refused)")
+    #expect(segments() == before && Scratch.text("\(log)/checkpoint") == checkpoint)
+    let done = try SpoolCommand.run(["gc", "--older-than", "0s", "--quarantine", "0s"], in: path)
+    #expect(done.isDone && segments().count < before.count, "\(done)")
+    #expect(try SpoolCommand.run(["doctor", "--repair"], in: path).isDone)
+  }
+
   private func fill(options: String, with ballast: String, _ fill: (String) throws -> Void) throws {
     let scratch = try Scratch()
     let disk = try #require(try SmallDisk("\(scratch.path)/disk", options))

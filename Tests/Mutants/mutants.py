@@ -574,14 +574,13 @@ mutant("gc: what is open goes", "never an open one", "SpoolTests.CollectionTests
 mutant("gc: what the records have still to read goes", "never one that is needed", "SpoolTests.CollectionTests",
        GC + "LogCollection.swift", "return min(checkpoint, read)", "return MUTANT ? checkpoint : min(checkpoint, read)")
 mutant("gc: what recovery has still to read goes", "never one that is needed", "SpoolTests.CollectionTests",
-       GC + "LogCollection.swift", "let checkpoint = try files.checkpoint(of: host), let place",
-       "let checkpoint = try MUTANT ? Timestamp(microseconds: .max) : files.checkpoint(of: host), let place")
+       GC + "LogCollection.swift", "try isToBeNoted ? segments.last?.start :", "try isToBeNoted || MUTANT ? segments.last?.start :")
 mutant("gc: what is young goes where hosts' clocks differ", "never one that is needed", "SpoolTests.CollectionTests",
        GC + "LogCollection.swift", "let youngest = writers.count > 1 ?", "let youngest = writers.count > 1 && !MUTANT ?")
 mutant("gc: segments go before it is written down", "nothing comes back", "FaultTests.FaultTests",
-       GC + "LogCollection.swift", "    try root.replace(\n      Layout.forgotten, with",
+       GC + "LogCollection.swift", "    try write(forgotten)\n",
        "    if MUTANT { for candidate in chosen { try root.unlinkIfPresent(candidate.segment.path) } }\n"
-       "    try root.replace(\n      Layout.forgotten, with", scenario="gc")
+       "    try write(forgotten)\n", scenario="gc")
 mutant("gc: what is forgotten comes back", "nothing comes back", "SpoolTests.CollectionTests",
        GC + "Forgotten.swift", "guard let until, let end = read[position.segment.host], !needed", "guard !MUTANT, let until, let end = read[position.segment.host], !needed")
 mutant("gc: what is needed is forgotten", "sent is kept", "SpoolTests.CollectionTests",
@@ -868,3 +867,6 @@ mutant("gc: a key that was used meanwhile goes", "a key is remembered", "Idempot
 mutant("send: a key that was collected meanwhile is taken over", "a key is remembered", "IdempotencyTests",
        SPOOL + "Idempotency.swift", "|| key.owner(in: self.root)?.id != owner.id",
        "|| (!MUTANT && key.owner(in: self.root)?.id != owner.id)")
+mutant("gc: a full disk keeps all", "room is made where there is none", "FullDiskTests",
+       SPOOL + "Collection/LogCollection.swift", "guard error.isForLackOfRoom, try files.checkpoint",
+       "guard error.isForLackOfRoom, !MUTANT, try files.checkpoint")

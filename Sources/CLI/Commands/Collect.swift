@@ -39,18 +39,14 @@ extension Verb {
     guard wish.olderThan != nil || wish.keepBytes != nil || deadAge != nil || quarantineAge != nil || taskAge != nil
     else { throw UsageError("say what is to go: --older-than 30d, --keep-bytes 10G, --tasks 90d, or several") }
     let spool = try invocation.spool()
-    let dead = try deadAge.map { try spool.discardDeadLetters(olderThan: $0, dryRun: wish.isDryRun) }
+    // First what can go from a full disk.
     let aside = try quarantineAge.map { try spool.clearQuarantine(olderThan: $0, dryRun: wish.isDryRun) }
+    let dead = try deadAge.map { try spool.discardDeadLetters(olderThan: $0, dryRun: wish.isDryRun) }
     let tasks = try taskAge.map { try spool.collectTasks(olderThan: $0, dryRun: wish.isDryRun) }
     let others = Others(dead: dead, aside: aside, tasks: tasks)
     var report = CollectionReport()
     if wish.olderThan != nil || wish.keepBytes != nil {
-      // What bots did is learned from the log: before it goes.
-      var book = try RecordBook(spool)
-      try book.catchUp()
-      try book.save()
-      let kept = try spool.readRecordsPosition().flatMap { try? JSONValue(parsing: $0) }
-      report = try spool.collect(wish, records: RecordBook.positions(kept?["read"]))
+      report = try spool.collect(wish, records: try learned(spool, isDryRun: wish.isDryRun))
     }
     if invocation.isJSON {
       write(report, others, wish, invocation.output)
@@ -58,6 +54,20 @@ extension Verb {
       show(report, others, wish, invocation.output)
     }
     return .done
+  }
+
+  /// What bots did is learned from the log: before it goes. Where there is no room to keep it, what was kept before does,
+  /// and all that follows stays.
+  /// - Returns: up to where it is kept, or would be.
+  private static func learned(_ spool: Spool, isDryRun: Bool) throws -> RecordBook.Positions {
+    var book = try RecordBook(spool)
+    try book.catchUp()
+    if isDryRun { return book.positions }
+    var refusal: SpoolError?
+    do { try book.save() } catch let error as SpoolError where error.code == .tryAgain { refusal = error }
+    let kept = try spool.readRecordsPosition().flatMap { try? JSONValue(parsing: $0) }
+    if kept == nil, let refusal { throw refusal }
+    return RecordBook.positions(kept?["read"])
   }
 
   /// Elsewhere a number alone is seconds. Here somebody who means days would lose the log.

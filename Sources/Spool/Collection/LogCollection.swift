@@ -78,7 +78,7 @@ struct LogCollection {
   func run() throws -> CollectionReport {
     let turn = try spool.takeCollectionTurn()
     defer { _ = try? turn.unlock() }
-    try files.noteCheckpoint(of: spool.part)
+    if !wish.isDryRun { try noteCheckpoint() }
     var report = CollectionReport()
     var candidates = try candidates(&report)
     guard !candidates.isEmpty else { return try finish(&report) }
@@ -97,12 +97,31 @@ struct LogCollection {
     forgotten.until = max(until, old.until ?? until)
     forgotten.needed = needs.ids.union(needs.idsForNobody)
     forgotten.removed = try stillNamed(old.removed.union(chosen.map(\.segment)), besides: Set(chosen.map(\.segment)))
-    try root.replace(
-      Layout.forgotten, with: forgotten.encoded, through: Layout.temporary("gc-\(spool.holder)"), isSynced: true)
-    // Its name must be on the disk before what it speaks of is gone.
-    try root.open(Layout.log, O_RDONLY | O_DIRECTORY).syncData()
+    try write(forgotten)
     for candidate in chosen { try root.unlinkIfPresent(candidate.segment.path) }
     return try finish(&report)
+  }
+
+  /// On a full disk, where it is wanted most that something goes, an older one does as well.
+  private func noteCheckpoint() throws(SystemCallError) {
+    do { try files.noteCheckpoint(of: spool.part) } catch {
+      guard error.isForLackOfRoom, try files.checkpoint(of: spool.part) != nil else { throw error }
+    }
+  }
+
+  private func write(_ forgotten: Forgotten) throws {
+    let bytes = forgotten.encoded
+    do throws(SystemCallError) {
+      try root.replace(
+        Layout.forgotten, with: bytes, through: Layout.temporary("gc-\(spool.holder)"), isSynced: true)
+    } catch {
+      guard error.isForLackOfRoom else { throw error }
+      throw SpoolError(
+        .tryAgain, "cannot write down in \(Layout.forgotten) what is to go, and no segment was removed: \(error)",
+        hint: "make room for \(bytes.count) bytes on the disk, with spool gc --quarantine 1h, say", cause: error)
+    }
+    // Its name must be on the disk before what it speaks of is gone.
+    try root.open(Layout.log, O_RDONLY | O_DIRECTORY).syncData()
   }
 
   private func finish(_ report: inout CollectionReport) throws(SystemCallError) -> CollectionReport {
@@ -144,8 +163,10 @@ struct LogCollection {
 
   /// From here on recovery reads, or the records of bots do; nil where that can't be told, and nothing may go.
   private func firstInUse(_ segments: [LogFiles.Segment], _ host: String) throws -> Timestamp? {
-    guard let checkpoint = try files.checkpoint(of: host), let place = records[host],
-      let read = Timestamp(compact: Array(place.segment.utf8))
+    // What would be noted is the last but one, which stays anyway.
+    let isToBeNoted = wish.isDryRun && host == spool.part
+    guard let checkpoint = try isToBeNoted ? segments.last?.start : files.checkpoint(of: host),
+      let place = records[host], let read = Timestamp(compact: Array(place.segment.utf8))
     else { return nil }
     return min(checkpoint, read)
   }
@@ -190,27 +211,6 @@ struct LogCollection {
     }
   }
 
-  /// A key from a time that is forgotten stands for a message that was sent. So what is as young as one under which nothing
-  /// has been sent yet stays, until that was done or the key has expired.
-  private func keepWhatKeysMayNeed(
-    _ candidates: inout [Candidate], _ needs: LogNeeds, _ report: inout CollectionReport
-  ) {
-    let (now, expired) = (spool.now(), expiredKeys(needs))
-    let unused = needs.keys.filter { id, key in
-      !key.isLogged && !key.wasForgotten && expired[id] == nil && now.seconds(since: id.time) < Self.keySecondsMin
-    }
-    guard let first = unused.keys.map(\.time).min() else { return }
-    for candidate in candidates where candidate.end > first {
-      report.kept.append(
-        CollectionReport.Segment(
-          path: candidate.segment.path, bytes: candidate.bytes,
-          reason: "is of the time of a key under which nothing was sent yet"))
-    }
-    candidates.removeAll { $0.end > first }
-  }
-}
-
-extension Spool {
   /// Removes keys, but those under which somebody has sent since the log was read: with the lock of the log, with which who
   /// takes over a dead sender's looks whether it is still there.
   /// - Returns: how many.
@@ -238,6 +238,27 @@ extension Spool {
     return count
   }
 
+  /// A key from a time that is forgotten stands for a message that was sent. So what is as young as one under which nothing
+  /// has been sent yet stays, until that was done or the key has expired.
+  private func keepWhatKeysMayNeed(
+    _ candidates: inout [Candidate], _ needs: LogNeeds, _ report: inout CollectionReport
+  ) {
+    let (now, expired) = (spool.now(), expiredKeys(needs))
+    let unused = needs.keys.filter { id, key in
+      !key.isLogged && !key.wasForgotten && expired[id] == nil && now.seconds(since: id.time) < Self.keySecondsMin
+    }
+    guard let first = unused.keys.map(\.time).min() else { return }
+    for candidate in candidates where candidate.end > first {
+      report.kept.append(
+        CollectionReport.Segment(
+          path: candidate.segment.path, bytes: candidate.bytes,
+          reason: "is of the time of a key under which nothing was sent yet"))
+    }
+    candidates.removeAll { $0.end > first }
+  }
+}
+
+extension Spool {
   /// One collects at a time: each writes down all of what is forgotten. The turn lasts as long as the descriptor.
   func takeCollectionTurn() throws -> Descriptor {
     if isShared, geteuid() != 0 {
