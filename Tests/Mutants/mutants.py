@@ -86,8 +86,8 @@ mutant("log: a checksum is not looked at", "sent is kept", "LogEventTests|Recove
        FORMAT + "LogEvent.swift", "return CRC32.checksum(UnsafeBufferPointer(rebasing: line[..<body])) == UInt32(written)",
        "return MUTANT || CRC32.checksum(UnsafeBufferPointer(rebasing: line[..<body])) == UInt32(written)")
 mutant("log: a segment begun after the clock was set back sorts before", "nothing vanishes", "ClockTests",
-       SPOOL + "Log/LogWriter.swift", "max(Clock.wall(), page.segmentStart.microseconds + 1)",
-       "max(Clock.wall(), MUTANT ? 0 : page.segmentStart.microseconds + 1)")
+       SPOOL + "Log/LogWriter.swift", "max(Clock.wall(), last.microseconds + 1)",
+       "max(Clock.wall(), MUTANT ? 0 : last.microseconds + 1)")
 mutant("log: a segment that somebody removed is written on", "sent is kept", "LogTests",
        SPOOL + "Log/LogWriter.swift", "if try segment.file.status().links > 0 { return segment }",
        "let links = try segment.file.status().links\n      if MUTANT || links > 0 { return segment }")
@@ -870,3 +870,5 @@ mutant("send: a key that was collected meanwhile is taken over", "a key is remem
 mutant("gc: a full disk keeps all", "room is made where there is none", "FullDiskTests",
        SPOOL + "Collection/LogCollection.swift", "guard error.isForLackOfRoom, try files.checkpoint",
        "guard error.isForLackOfRoom, !MUTANT, try files.checkpoint")
+mutant("copy: what is sent in it may count as settled", "sent is kept", "CopyAndDoctorTests",
+       SPOOL + "Log/LogOpening.swift", "      page.segmentStart < read\n", "      page.segmentStart < read, !MUTANT\n")

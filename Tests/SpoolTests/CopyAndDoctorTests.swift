@@ -129,6 +129,42 @@ import Testing
     #expect(try fixture.drain() == ["slow"])
   }
 
+  /// - Parameter isAhead: whether the clock of the host that collected was.
+  @Test(arguments: [false, true])
+  func `what is sent in a copy that lacks segments which were collected is kept`(isAhead: Bool) throws {
+    let fixture = try Fixture("coder") { $0.segmentBytesMax = 4096 }
+    let host = fixture.spool.host
+    let files = LogFiles(root: fixture.spool.root)
+    func fill(segments count: Int) throws {
+      let wanted = try files.segments(of: host).count + count
+      while try files.segments(of: host).count < wanted {
+        try fixture.send(String(repeating: "x", count: 300))
+        _ = try fixture.drain()
+      }
+    }
+    try fill(segments: 3)
+    try shell("cp -a spool copy", in: fixture.home.path)
+    // Meanwhile; and the copier comes by what was written of it.
+    try fill(segments: 3)
+    let last = try #require(try files.segments(of: host).last)
+    var wish = CollectionWish()
+    wish.olderThan = 0
+    let records = [host: LogFollower.Position(segment: last.start.compact, offset: 0)]
+    #expect(try fixture.spool.collect(wish, records: records).removed.count > 3)
+    let read = "read \(host) \(isAhead ? "29991231T000000.000000Z" : last.start.compact) "
+    let forgotten = try Plain.text("\(fixture.path)/log/.gc").replacing(
+      "read \(host) \(last.start.compact) ", with: read)
+    #expect(forgotten.contains(read))
+    try Plain.write(fixture.home("copy/log/.gc"), forgotten)
+    let copy = try Spool(at: fixture.home("copy"))
+    var message = Message(content: "new")
+    message.to = ["coder"]
+    try copy.send(message, durability: .durable)
+    #expect(try Doctor(copy).examine(repairing: false).findings.map(\.path) == [])
+    try shell("rm copy/bots/coder/inbox/*; cp -a copy again", in: fixture.home.path)
+    #expect(try Spool(at: fixture.home("again")).entries(of: fixture.bot()).map(\.message?.content) == ["new"])
+  }
+
   // MARK: The doctor
 
   @Test func `the doctor says what it would do without doing it, and then does it`() throws {

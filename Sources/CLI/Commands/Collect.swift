@@ -26,6 +26,8 @@ extension Verb {
 
       A task's file goes when all that it is connected with has ended as long ago: parents, children, what it depends on
       and what depends on it. The log keeps what it said (spool trace), or has it once more if it had forgotten it.
+
+      Make no copy (cp -a) of the spool meanwhile: what was acked might come again in it.
       """
   ) { invocation in
     try invocation.expect(atMost: 0)

@@ -63,6 +63,13 @@ struct LogOpening {
       page.state = .recovering
       report.tornBytes += try writer.resume()
     }
+    // Copied while somebody collected, it may lack segments that he has read: what is appended to one before those counts
+    // as settled.
+    if let read = try Forgotten(in: root).read[part].flatMap({ Timestamp(compact: Array($0.segment.utf8)) }),
+      page.segmentStart < read
+    {
+      _ = try writer.locked { state in try writer.begin(&state, after: read) }
+    }
     try Recovery(root: root, host: host, part: part, user: user, log: writer, settings: settings, isCopy: isCopy)
       .run(fromCheckpoint: isSameDirectory, mending: true, live: isLive, &report)
     page.state = .ready

@@ -249,9 +249,9 @@ final class LogWriter: Sendable {
   }
 
   /// Opens the next segment. Its name is synced: what is in it is worth no more than that.
-  private func begin(_ state: inout State) throws(SystemCallError) -> Segment {
+  func begin(_ state: inout State, after last: Timestamp? = nil) throws(SystemCallError) -> Segment {
     cutRoom()
-    let segment = try makeSegment()
+    let segment = try makeSegment(after: max(page.segmentStart, last ?? page.segmentStart))
     let header = page.segmentStart.microseconds > 0 ? writeHeader(segment.file, segment.start) : 0
     do throws(SystemCallError) { try syncNames() } catch {
       // Readers would go on to it, while lines are still appended to the one before.
@@ -265,9 +265,9 @@ final class LogWriter: Sendable {
     return segment
   }
 
-  private func makeSegment() throws(SystemCallError) -> Segment {
+  private func makeSegment(after last: Timestamp) throws(SystemCallError) -> Segment {
     // A clock that was set back must not make a segment that sorts before the last one.
-    var start = Timestamp(microseconds: max(Clock.wall(), page.segmentStart.microseconds + 1))
+    var start = Timestamp(microseconds: max(Clock.wall(), last.microseconds + 1))
     var isRemoved = false
     while true {
       do throws(SystemCallError) {
