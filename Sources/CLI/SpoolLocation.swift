@@ -7,7 +7,7 @@ extension Invocation {
   /// The spool that is meant: `--spool`, else `$SPOOL_DIR`, else the nearest directory upward with a `spool.json`.
   func spool() throws -> Spool {
     let spool = try Spool(at: try location())
-    if let report = spool.recovery, report.count > 0 || report.tornBytes > 0 {
+    if let report = spool.recovery, report.count + report.damagedCount + report.tornBytes > 0 {
       Output.talk(
         "spool: recovered after a reboot, or as a copy: \(Output.count(report.count, "thing")) put right; see: spool doctor"
       )

@@ -19,7 +19,7 @@ public struct Doctor {
         if repairing { try spool.root.makeDirectory(name) }
       }
       if case .refused(let error) = spool.logAccess, isFault(error) {
-        report.add(Layout.log, "\(error)", "left: nothing can be sent: see who owns what is there")
+        report.add(Layout.log, "\(error)", left: "nothing can be sent: see who owns what is there")
       }
       try examineRemovals(repairing, &report)
       for bot in try spool.bots() where spool.isOwn(bot) { try examine(bot, repairing, &report) }
@@ -28,12 +28,13 @@ public struct Doctor {
       try examineTemporary(repairing, &report)
       try examineUndecided(repairing, &report)
       try examineSharing(repairing, &report)
-      try examineSegments(repairing, &report)
+      try examineLostSegments(repairing, &report)
       let log = try? spool.log
       func recover() throws {
         try spool.recovery(with: log).run(fromCheckpoint: false, mending: repairing, live: true, &report)
       }
       if repairing { try Recovery.alone(in: spool.root, as: spool.sharing?.user, recover) } else { try recover() }
+      examineDamage(repairing, &report)
     }
     return report
   }
@@ -69,7 +70,7 @@ public struct Doctor {
     do { _ = try spool.card(of: bot) } catch {
       let card = Layout.card(bot)
       let problem = "\(error)".replacing("\(card): ", with: "")
-      report.add(card, problem, "left: mend it by hand, or write a new one with spool register")
+      report.add(card, problem, left: "mend it by hand, or write a new one with spool register")
     }
     try examineClaims(bot, repairing, &report)
     for name in try spool.root.names(Layout.box(bot, .presence)) {
@@ -98,14 +99,19 @@ public struct Doctor {
     for name in try spool.root.names(Layout.box(bot, .tmp)) {
       guard let entry = EntryName(name), let holder = entry.holder, spool.isGone(holder) else { continue }
       let isLogged = try History(spool).sent(entry.id) != nil
-      var outcome = isLogged ? "delivered: the log has it" : "removed: it was never sent"
+      var why: String?
       // Each of them here: who takes messages goes on with them only for a moment at a time.
       if repairing {
         do {
-          if try !spool.settleUnfinishedSend(bot, entry) { outcome = "left: another process is at it" }
-        } catch { outcome = "left: it cannot be settled now: \(error)" }
+          if try !spool.settleUnfinishedSend(bot, entry) { why = "another process is at it" }
+        } catch { why = "it cannot be settled now: \(error)" }
       }
-      report.add(Layout.entry(bot, .tmp, entry), "was left by a sender that died", outcome)
+      let (path, problem) = (Layout.entry(bot, .tmp, entry), "was left by a sender that died")
+      if let why {
+        report.add(path, problem, left: why)
+      } else {
+        report.add(path, problem, isLogged ? "delivered: the log has it" : "removed: it was never sent")
+      }
     }
     guard repairing else { return }
     // A claim may have stood since an earlier one looked.
@@ -116,7 +122,7 @@ public struct Doctor {
       attemptsMax: card?.attemptsMax ?? spool.settings.attemptsMax)
     spool.saveObservations(observations, of: bot)
     for problem in observations.takeProblems() {
-      report.add(problem.path, "cannot be settled: \(problem.error)", "left: whoever looks next tries again")
+      report.add(problem.path, "cannot be settled: \(problem.error)", left: "whoever looks next tries again")
     }
   }
 
@@ -130,7 +136,7 @@ public struct Doctor {
       if try repairing ? spool.root.renameIfFree(path, to: target) : spool.root.status(target) == nil {
         report.add(path, "is claimed by nobody", "put back into the inbox")
       } else {
-        report.add(path, "is claimed by nobody", "left: another of its name waits in the inbox; give it a new one")
+        report.add(path, "is claimed by nobody", left: "another of its name waits in the inbox; give it a new one")
       }
     } catch { if error.code != ENOENT { throw error } }
   }

@@ -94,8 +94,8 @@ enum Layout {
   /// Which machine the host's name belongs to.
   static func machine(of host: String) -> String { "log/\(host)/machine" }
   static func commitPage(of host: String) -> String { "log/\(host)/commit" }
-  /// The segments whose loss was noted.
-  static func lostSegments(of host: String) -> String { "log/\(host)/lost" }
+  /// What is noted as lost.
+  static func lost(of host: String) -> String { "log/\(host)/lost" }
   /// What an observer saw in `tmp/`, and since when.
   static func temporariesSeen(by host: String) -> String { "log/\(host)/temporaries" }
   /// What was removed of all logs as nobody needed it any more.

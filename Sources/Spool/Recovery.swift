@@ -11,7 +11,7 @@ public struct RecoveryReport: Sendable {
     public let problem: String
     public let remedy: String
     /// Whether it is for somebody to mend by hand.
-    public var isLeft: Bool { remedy.hasPrefix("left") }
+    public let isLeft: Bool
   }
   /// At most `findingsMax` of them; `count` counts all.
   public private(set) var findings: [Finding] = []
@@ -19,13 +19,24 @@ public struct RecoveryReport: Sendable {
   /// Bytes of half a line that were cut from the end of the log and set aside.
   public internal(set) var tornBytes = 0
   public internal(set) var messagesLookedAt = 0
+  /// Stretches of the log that are no events. Nothing brings them back, and the doctor tells of each once.
+  var damaged: [(position: LogCursor.Position, count: Int)] = []
+  public var damagedCount: Int { damaged.count }
 
   /// A spool that lost a disk may have a million things wrong; nobody reads more than this.
   public static let findingsMax = 1000
 
   mutating func add(_ path: String, _ problem: String, _ remedy: String) {
+    add(Finding(path: path, problem: problem, remedy: remedy, isLeft: false))
+  }
+
+  mutating func add(_ path: String, _ problem: String, left why: String) {
+    add(Finding(path: path, problem: problem, remedy: "left: \(why)", isLeft: true))
+  }
+
+  private mutating func add(_ finding: Finding) {
     count += 1
-    if findings.count < Self.findingsMax { findings.append(Finding(path: path, problem: problem, remedy: remedy)) }
+    if findings.count < Self.findingsMax { findings.append(finding) }
   }
 }
 
@@ -214,11 +225,7 @@ struct Recovery {
       for id in outstanding.keys { outstanding[id]!.copies = outstanding[id]!.copies.filter { !$0.value.isInFlight } }
       outstanding = outstanding.filter { !$0.value.copies.isEmpty }
     }
-    for bad in merge.badLines {
-      report.add(
-        "\(bad.position.segment.path) at byte \(bad.position.offset)",
-        "\(bad.count) bytes that are no event, or damaged", "skipped; the lines around it count")
-    }
+    report.damaged = merge.badLines
     for (id, message) in outstanding {
       for (bot, copy) in message.copies {
         try leftovers?.clear(

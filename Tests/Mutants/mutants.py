@@ -447,7 +447,7 @@ mutant("coordinator: the dead get tasks", "never to a dead bot", "CoordinatorPol
 # What is no file, and what is gone
 
 mutant("doctor: a lost segment is not told", "nothing vanishes unnoticed", "LostSegmentTests",
-       SPOOL + "Log/ExamineSegments.swift", "      for segment in lost.sorted", "      for segment in MUTANT ? [] : lost.sorted")
+       SPOOL + "Log/ExamineSegments.swift", "        lost.map { ($0.start", "        (MUTANT ? [] : lost).map { ($0.start")
 mutant("log: a FIFO is taken for a segment", "a bad file stops nobody", "LostSegmentTests",
        SPOOL + "Log/LogFiles.swift", "let status = try root.statusAsKnown(segment.path), status.isRegular else", "let status = try root.statusAsKnown(segment.path), status.isRegular || MUTANT else")
 mutant("log: a line may be of any length", "a bad file stops nobody", "LostSegmentTests",
@@ -872,3 +872,6 @@ mutant("gc: a full disk keeps all", "room is made where there is none", "FullDis
        "guard error.isForLackOfRoom, !MUTANT, try files.checkpoint")
 mutant("copy: what is sent in it may count as settled", "sent is kept", "CopyAndDoctorTests",
        SPOOL + "Log/LogOpening.swift", "      page.segmentStart < read\n", "      page.segmentStart < read, !MUTANT\n")
+mutant("doctor: what is lost is told for ever", "what is said to be repaired is", "LostSegmentTests",
+       SPOOL + "Log/ExamineSegments.swift", "losses.filter { !noted.contains($0.name) }",
+       "losses.filter { MUTANT || !noted.contains($0.name) }")

@@ -121,6 +121,37 @@ import Testing
     #expect(spool.recovery != nil)
   }
 
+  @Test func `a damaged line is told of once, with the path of its segment`() throws {
+    let (fixture, segments) = try segmented(3)
+    let text = try Plain.text(segments[1])
+    let first = try #require(text.firstIndex(of: "\n"))
+    let start = text.utf8.distance(from: text.startIndex, to: first) + 1
+    var bytes = Array(text.utf8)
+    bytes[start + 40] ^= 1
+    try Plain.write(segments[1], bytes)
+    let end = try #require(bytes[start...].firstIndex(of: 10)) + 1
+    let told = "has \(end - start) bytes from byte \(start) on that are no event, or damaged"
+    let path = segments[1].replacing("\(fixture.path)/", with: "")
+    for repairing in [false, true] {
+      let findings = try Doctor(fixture.spool).examine(repairing: repairing).findings
+      #expect(findings.map { "\($0.path) \($0.problem) \($0.isLeft)" } == ["\(path) \(told) false"])
+    }
+    #expect(try problems(fixture) == [] && fixture.rebooted().recovery?.count == 0)
+    // The next is told, too.
+    bytes[bytes.count - 40] ^= 1
+    try Plain.write(segments[1], bytes)
+    #expect(try problems(fixture, repairing: true).count == 1)
+    #expect(try problems(fixture) == [])
+  }
+
+  @Test func `what can't be noted as lost is left`() throws {
+    let (fixture, segments) = try segmented(3)
+    #expect(unlink(segments[1]) == 0)
+    #expect(mkdir("\(fixture.path)/\(Layout.lost(of: fixture.spool.host))", 0o777) == 0)
+    let report = try Doctor(fixture.spool).examine(repairing: true)
+    #expect(report.findings.map(\.isLeft) == [true], "\(report.findings)")
+  }
+
   @Test func `a file in tmp is old when it has stood for an hour by the clock since boot, whatever its date`() throws {
     let fixture = try Fixture("coder")
     for (name, year) in [("old", 1), ("new", 4_000_000_000)] {

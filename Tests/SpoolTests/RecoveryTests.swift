@@ -240,9 +240,9 @@ import Testing
     try Plain.write(segment, bytes)
     for name in fixture.names("inbox") { unlink(fixture.box("inbox") + "/" + name) }
     let spool = try fixture.rebooted()
-    let damage = try #require(spool.recovery?.findings.first { $0.path.contains(".jsonl") })
-    #expect(damage.path.hasSuffix(".jsonl at byte \(start)"))
-    #expect(damage.problem.hasPrefix("\(lines[6].count + 1) bytes"))
+    let damage = try #require(spool.recovery?.damaged.first)
+    #expect("\(fixture.path)/\(damage.position.segment.path)" == segment && damage.position.offset == start)
+    #expect(damage.count == lines[6].count + 1 && spool.recovery?.damagedCount == 1)
     #expect(try fixture.drain() == ["0", "1", "2", "3", "4", "6", "7", "8", "9"])
   }
 

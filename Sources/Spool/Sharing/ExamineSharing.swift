@@ -23,7 +23,7 @@ extension Doctor {
       else { continue }
       report.add(
         Layout.logs(of: part), "belongs to \(Accounts.shown(user: status.owner)), and is called after another user",
-        "left: who made the spool may move it away")
+        left: "who made the spool may move it away")
     }
   }
 
@@ -37,7 +37,7 @@ extension Doctor {
     guard status.mode != wanted, !(isPart && status.mode | wanted == wanted) else { return }
     let problem = "has mode \(Self.octal(status.mode)), and should have \(Self.octal(wanted))"
     guard status.owner == user || user == 0 else {
-      return report.add(path, problem, "left: only \(Accounts.shown(user: status.owner)) can")
+      return report.add(path, problem, left: "only \(Accounts.shown(user: status.owner)) can")
     }
     report.add(path, problem, "given that mode")
     guard repairing else { return }

@@ -10,11 +10,10 @@ extension Doctor {
         try !spool.root.names(Layout.versions(key)).contains("\(token)")
       else { continue }
       let path = Layout.undecided(key, token)
-      var remedy = "removed: it never counted"
-      if repairing {
-        do { try spool.root.clear(path) } catch { remedy = "left: \(error)" }
-      }
-      report.add(path, "was left by a process that died", remedy)
+      do {
+        if repairing { try spool.root.clear(path) }
+        report.add(path, "was left by a process that died", "removed: it never counted")
+      } catch { report.add(path, "was left by a process that died", left: "\(error)") }
     }
   }
 

@@ -47,7 +47,7 @@ struct StateRecovery {
     do { try body(&report) } catch let error as SystemCallError
       where [ENOTDIR, ENOTEMPTY, EEXIST].contains(error.code) || Inbox.faultsOfFiles.contains(error.code)
     {
-      report.add(path, "can't be mended: \(error)", "left: see what lies there, and whose it is")
+      report.add(path, "can't be mended: \(error)", left: "see what lies there, and whose it is")
     }
   }
 

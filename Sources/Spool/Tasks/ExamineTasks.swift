@@ -28,12 +28,12 @@ extension Doctor {
       guard let bot = entry.bot, try !spool.exists(bot) else { continue }
       report.add(
         entry.path, "is given to \(bot), which is no bot",
-        "left: give it to another with spool task assign, or register \(bot)")
+        left: "give it to another with spool task assign, or register \(bot)")
     }
   }
 
   private func tell(_ report: inout RecoveryReport, _ settle: () throws -> [TaskEntry]) {
-    do { _ = try settle() } catch { report.add(Layout.tasks, "\(error)", "left: whoever looks next tries again") }
+    do { _ = try settle() } catch { report.add(Layout.tasks, "\(error)", left: "whoever looks next tries again") }
   }
 
   /// What is no task, and can't be made one from the log.
@@ -43,7 +43,7 @@ extension Doctor {
         where error.code == .badData || error.code == .notPermitted
       {
         guard try History(spool).lastOfTask(entry.id) == nil || error.cause != nil else { continue }
-        report.add(entry.path, "is no task: \(error.message)", "left: move it away by hand, or mend it")
+        report.add(entry.path, "is no task: \(error.message)", left: "move it away by hand, or mend it")
       }
     }
   }
@@ -53,7 +53,7 @@ extension Doctor {
     guard repairing else { return }
     var observations = GroupObservations()
     do { try spool.settleGroupMoves(&observations) } catch {
-      report.add(Layout.groupsMoving, "\(error)", "left: whoever looks next tries again")
+      report.add(Layout.groupsMoving, "\(error)", left: "whoever looks next tries again")
     }
   }
 
