@@ -13,9 +13,10 @@ public struct RecoveryReport: Sendable {
     /// Whether it is for somebody to mend by hand.
     public let isLeft: Bool
   }
-  /// At most `findingsMax` of them; `count` counts all.
+  /// At most `findingsMax` of them; `count` counts all, and `leftCount` all that are left.
   public private(set) var findings: [Finding] = []
   public private(set) var count = 0
+  public private(set) var leftCount = 0
   /// Bytes of half a line that were cut from the end of the log and set aside.
   public internal(set) var tornBytes = 0
   public internal(set) var messagesLookedAt = 0
@@ -36,6 +37,7 @@ public struct RecoveryReport: Sendable {
 
   private mutating func add(_ finding: Finding) {
     count += 1
+    if finding.isLeft { leftCount += 1 }
     if findings.count < Self.findingsMax { findings.append(finding) }
   }
 }

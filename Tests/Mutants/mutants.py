@@ -875,3 +875,6 @@ mutant("copy: what is sent in it may count as settled", "sent is kept", "CopyAnd
 mutant("doctor: what is lost is told for ever", "what is said to be repaired is", "LostSegmentTests",
        SPOOL + "Log/ExamineSegments.swift", "losses.filter { !noted.contains($0.name) }",
        "losses.filter { MUTANT || !noted.contains($0.name) }")
+mutant("doctor: what is left and not shown doesn't count", "what is said to be repaired is", "CopyAndDoctorTests",
+       SPOOL + "Recovery.swift", "if finding.isLeft { leftCount += 1 }",
+       "if finding.isLeft, !MUTANT || count <= Self.findingsMax { leftCount += 1 }")

@@ -211,6 +211,15 @@ import Testing
     #expect(try fixture.drain("a").sorted() == ["to all", "waiting", "x"])
   }
 
+  @Test func `what is left counts beyond what is shown`() throws {
+    let fixture = try Fixture("coder")
+    for number in 0..<RecoveryReport.findingsMax { try Plain.write(fixture.box("dead") + "/\(number).reason", "{}") }
+    try Plain.write("\(fixture.path)/tasks/pending/5-\(fixture.spool.newIdentifier()).json", "{")
+    let outcome = try SpoolCommand.run(["doctor", "--repair"], in: fixture.path)
+    #expect(outcome.status == 1 && outcome.output.contains("1 thing is wrong; for you to mend"), "\(outcome.error)")
+    #expect(fixture.names("dead").isEmpty)
+  }
+
   @Test func `what was put among the claims by hand takes no other's place in the inbox`() throws {
     let fixture = try Fixture("coder")
     let (claimed, waiting) = (fixture.box("claimed", of: "coder"), fixture.box("inbox", of: "coder"))

@@ -56,7 +56,7 @@ extension Verb {
     if hidden > 0 {
       invocation.isJSON ? output.object { $0.member("more", hidden) } : output.line("and \(hidden) more")
     }
-    let left = report.findings.count(where: \.isLeft)
+    let left = report.leftCount
     let storage = try doctor.examineStorage() + together
     show(storage, output, isJSON: invocation.isJSON, isTogether: hosts != nil)
     let isFit = storage.allSatisfy { $0.cure == nil }
