@@ -263,10 +263,13 @@ public struct Doctor {
         EntryName($0) != nil || $0.hasSuffix(".json")
       }
     }
-    for state in TaskState.allCases {
-      remarks += try strays(in: Layout.tasks(state), "tasks are made with spool task add") {
-        EntryName($0, of: .task) != nil
-      }
+    return try remarks + strays(of: TaskEntry.self, "tasks are made with spool task add")
+      + strays(of: GroupEntry.self, "groups form for what spool announce says")
+  }
+
+  private func strays<Entry: FiledEntry>(of _: Entry.Type, _ why: String) throws -> [String] {
+    try Entry.State.allCases.flatMap { state in
+      try strays(in: Entry.directory(state), why) { EntryName($0, of: Entry.kind).map(Entry.isName) ?? false }
     }
     return remarks
   }

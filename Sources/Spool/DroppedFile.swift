@@ -114,13 +114,7 @@ struct DroppedFile {
   }
 
   static func reason(_ error: SystemCallError) -> String {
-    switch error.code {
-    case ELOOP: "a symbolic link, where a message should be (links are not followed)"
-    case EINVAL, ENXIO, EISDIR: "not a regular file"
-    case EFBIG: "more bytes than the \(Message.bytesMax) that a message may have"
-    case EACCES, EPERM: "cannot be read: \(error.reason.lowercased())"
-    default: "cannot be read: \(error.reason.lowercased())"
-    }
+    error.fault(ofFile: "message", bytesMax: Message.bytesMax)
   }
 
   private mutating func isQuiet(

@@ -3,6 +3,7 @@ import SpoolFormat
 /// What a file is whose directory is its state: a task, or a group. So much of it is alike.
 protocol FiledEntry: Hashable, Sendable {
   associatedtype State: RawRepresentable<String>, CaseIterable, Hashable, Sendable
+  associatedtype Record
   init(state: State, name: EntryName)
   /// Where it stood after an event; nil when the event is about something else.
   init?(_ event: LogEvent)
@@ -13,8 +14,16 @@ protocol FiledEntry: Hashable, Sendable {
   /// Relative to the spool.
   var path: String { get }
 
+  /// What it is called.
+  static var noun: String { get }
   /// How its names are read.
   static var kind: EntryName.Kind { get }
+  /// Whether a file of such a name is one.
+  static func isName(_ name: EntryName) -> Bool
+  /// The most that a file may have, bytes.
+  static var bytesMax: Int { get }
+  /// What its file says, with what its name says better.
+  func record(parsing bytes: [UInt8]) throws -> Record
   static func directory(_ state: State) -> String
   /// Where processes keep what they are changing, and what they are adding, if that is elsewhere.
   static var moving: String { get }
@@ -33,6 +42,8 @@ protocol FiledEntry: Hashable, Sendable {
 
 extension FiledEntry {
   var id: MessageID { name.id }
+
+  static func isName(_ name: EntryName) -> Bool { true }
 
   static func says(_ file: [UInt8], _ event: LogEvent) -> Bool {
     body(event).map { file.dropLast() == $0[...] } ?? false
@@ -56,7 +67,16 @@ extension TaskEntry: FiledEntry {
     }
   }
 
+  static var noun: String { "task" }
   static var kind: EntryName.Kind { .task }
+  static var bytesMax: Int { TaskRecord.bytesMax }
+  func record(parsing bytes: [UInt8]) throws -> TaskRecord {
+    var record = try TaskRecord(parsing: bytes)
+    record.id = id
+    record.createdAt = record.createdAt ?? id.time
+    record.priority = Priority(value: 10 - name.urgency) ?? record.priority
+    return record
+  }
   var isSettled: Bool { state == .completed }
   static func directory(_ state: TaskState) -> String { Layout.tasks(state) }
   static var moving: String { Layout.tasksMoving }
@@ -90,7 +110,16 @@ extension GroupEntry: FiledEntry {
 
   /// What a hand brings back from there is active again.
   var isSettled: Bool { false }
+  static var noun: String { "group" }
   static var kind: EntryName.Kind { .message }
+  static func isName(_ name: EntryName) -> Bool { name.place == .waiting }
+  static var bytesMax: Int { GroupRecord.bytesMax }
+  func record(parsing bytes: [UInt8]) throws -> GroupRecord {
+    var record = try GroupRecord(parsing: bytes)
+    record.id = id
+    record.announcement.priority = Priority(value: 10 - name.urgency) ?? record.announcement.priority
+    return record
+  }
   static func directory(_ state: GroupState) -> String { Layout.groups(state) }
   static var moving: String { Layout.groupsMoving }
   static var temporary: String? { nil }

@@ -66,6 +66,18 @@ extension SystemCallError {
   var isForLackOfRoom: Bool { code == ENOSPC || code == EDQUOT || code == EFBIG && call.description != "read" }
 }
 
+extension SystemCallError {
+  /// What is wrong with a file that can't be read, in words: what it should be, and how much it may have.
+  func fault(ofFile noun: String, bytesMax: Int) -> String {
+    switch code {
+    case ELOOP: "a symbolic link, where a \(noun) should be (links are not followed)"
+    case EINVAL, ENXIO, EISDIR: "not a regular file"
+    case EFBIG: "more bytes than the \(bytesMax) that a \(noun) may have"
+    default: "cannot be read: \(reason.lowercased())"
+    }
+  }
+}
+
 /// Runs system calls, putting what was being done in front of their errors.
 func doing<Result>(_ what: @autoclosure () -> String, _ body: () throws -> Result) throws -> Result {
   do { return try body() } catch let error as SystemCallError { throw SpoolError(what(), error) }

@@ -724,8 +724,8 @@ mutant("lease: the doctor counts each lease anew", "leases run out", "LeaseTests
        SPOOL + "Doctor.swift", "var observations = spool.loadObservations(of: bot)",
        "var observations = MUTANT ? LeaseObservations() : spool.loadObservations(of: bot)")
 mutant("doctor: groups on the move stay there", "nothing is stuck", "GroupRecoveryTests",
-       SPOOL + "Tasks/ExamineTasks.swift", "do { try spool.settleGroupMoves(&observations) } catch",
-       "do { if !MUTANT { try spool.settleGroupMoves(&observations) } } catch")
+       SPOOL + "Tasks/ExamineTasks.swift", "do { if repairing { try spool.settleGroupMoves",
+       "do { if repairing, !MUTANT { try spool.settleGroupMoves")
 mutant("doctor: what was claimed by hand takes another's place", "nothing vanishes", "CopyAndDoctorTests",
        SPOOL + "Doctor.swift", "repairing ? spool.root.renameIfFree(path, to: target)",
        "repairing ? (MUTANT ? spool.root.renameIfPresent(path, to: target) : spool.root.renameIfFree(path, to: target))")
@@ -878,3 +878,8 @@ mutant("doctor: what is lost is told for ever", "what is said to be repaired is"
 mutant("doctor: what is left and not shown doesn't count", "what is said to be repaired is", "CopyAndDoctorTests",
        SPOOL + "Recovery.swift", "if finding.isLeft { leftCount += 1 }",
        "if finding.isLeft, !MUTANT || count <= Self.findingsMax { leftCount += 1 }")
+mutant("doctor: a group's file is not looked at", "a bad file is told", "FiledEntriesTests",
+       TASKS + "ExamineTasks.swift", "try examineFiles(of: GroupEntry.self, &report)",
+       "if !MUTANT { try examineFiles(of: GroupEntry.self, &report) }")
+mutant("groups: what is no file is the disk's fault", "bad input gets a clear error", "FiledEntriesTests",
+       SPOOL + "FiledEntries.swift", "guard Self.isNoFile(error) else {", "guard !MUTANT, Self.isNoFile(error) else {")

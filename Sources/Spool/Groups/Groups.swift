@@ -56,30 +56,11 @@ extension History {
 extension Spool {
   /// The groups in these states, by state, urgency and age. Reads names only.
   public func groups(in states: [GroupState] = GroupState.allCases) throws -> [GroupEntry] {
-    try doing("cannot list the groups of \(path)") {
-      var entries: [GroupEntry] = []
-      for state in states {
-        var found: [GroupEntry] = []
-        try root.list(Layout.groups(state)) {
-          if let name = EntryName($0), name.place == .waiting { found.append(GroupEntry(state: state, name: name)) }
-        }
-        entries += found.sorted { $0.name < $1.name }
-      }
-      return entries
-    }
+    try entries(in: states)
   }
 
   /// Where a group stands; nil when there is none with this id. Cost: a listing of each state's directory.
-  public func findGroup(_ id: MessageID) throws -> GroupEntry? {
-    // One that is changed is nowhere for a moment; one that moves may be missed.
-    for round in 0..<50 {
-      if let found = try groups().last(where: { $0.id == id }) { return found }
-      let isMoving = try groupIsMoving(id)
-      if round > 0, !isMoving { return nil }
-      if isMoving { usleep(2000) }
-    }
-    return nil
-  }
+  public func findGroup(_ id: MessageID) throws -> GroupEntry? { try find([id])[id] }
 
   /// Whether a process is changing what its file says.
   public func groupIsMoving(_ id: MessageID) throws -> Bool {
@@ -90,21 +71,7 @@ extension Spool {
 
   /// What a group's file says; nil when it is there no longer.
   /// - Throws: `.badData` when it can't be read as a group.
-  public func record(of entry: GroupEntry) throws -> GroupRecord? {
-    let bytes = try doing("cannot read \(entry.path)") {
-      try root.readFile(entry.path, maximum: GroupRecord.bytesMax)
-    }
-    guard let bytes else { return nil }
-    do {
-      var record = try GroupRecord(parsing: bytes)
-      record.id = entry.id
-      record.announcement.priority = Priority(value: 10 - entry.name.urgency) ?? record.announcement.priority
-      return record
-    } catch {
-      throw SpoolError(
-        .badData, "\(entry.path): \(error)", hint: "what it said is in the log: spool trace \(entry.id)")
-    }
-  }
+  public func record(of entry: GroupEntry) throws -> GroupRecord? { try contents(of: entry) }
 
   /// The group with this id and what it says; nil when there is none.
   public func group(_ id: MessageID) throws -> StoredGroup? {
@@ -117,16 +84,5 @@ extension Spool {
 
   /// The group that a text on a command line means: an id, the name of its file, or an unambiguous part of either.
   /// - Throws: `.notFound`; `.badData` when there are several.
-  public func group(named text: String) throws -> GroupEntry {
-    let last = text.split(separator: "/").last.map(String.init) ?? text
-    if let id = MessageID(last) ?? EntryName(last)?.id, let entry = try findGroup(id) { return entry }
-    let found = last.utf8.count < 3 ? [] : try groups().filter { $0.name.description.contains(last) }
-    if found.count == 1 { return found[0] }
-    let shown = last.prefix(80).description.escapedForTerminal()
-    guard found.isEmpty else {
-      let some = found.prefix(4).map(\.id.description).joined(separator: ", ")
-      throw SpoolError(.badData, "\(shown) stands for \(found.count) groups: \(some)", hint: "give more of the id")
-    }
-    throw SpoolError(.notFound, "no group \(shown)", hint: "see: spool group list --all")
-  }
+  public func group(named text: String) throws -> GroupEntry { try entry(named: text) }
 }

@@ -7,7 +7,7 @@ extension Directory {
     let bytes: [UInt8]?
     do { bytes = try readFile(Layout.value(key), maximum: StateValue.fileBytesMax) } catch {
       guard Inbox.faultsOfFiles.contains(error.code) else { throw error }
-      return .unreadable(DroppedFile.reason(error))
+      return .unreadable(error.fault(ofFile: "value", bytesMax: StateValue.fileBytesMax))
     }
     guard let bytes else { return .missing }
     if let value = StateValue(parsing: bytes, key: key), value.value != nil { return .value(value) }

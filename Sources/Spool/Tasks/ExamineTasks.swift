@@ -14,7 +14,7 @@ extension Doctor {
       report.add(entry.path, "is in the hands of a process that has died", "given back")
     }
     if repairing { tell(&report) { try spool.expireTasks(&observations) } }
-    try examineFiles(&report)
+    try examineFiles(of: TaskEntry.self, &report)
     // A coordinator does all that follows itself.
     if !spool.coordinatorIsUp {
       try examineBlocked(repairing, &report)
@@ -36,25 +36,27 @@ extension Doctor {
     do { _ = try settle() } catch { report.add(Layout.tasks, "\(error)", left: "whoever looks next tries again") }
   }
 
-  /// What is no task, and can't be made one from the log.
-  private func examineFiles(_ report: inout RecoveryReport) throws {
-    for entry in try spool.tasks() {
-      do { _ = try spool.record(of: entry) } catch let error as SpoolError
+  /// What is no task, or no group, and can't be made one from the log.
+  private func examineFiles<Entry: FiledEntry>(of _: Entry.Type, _ report: inout RecoveryReport) throws {
+    let entries: [Entry] = try spool.entries(in: Array(Entry.State.allCases))
+    for entry in entries {
+      do { _ = try spool.contents(of: entry) } catch let error as SpoolError
         where error.code == .badData || error.code == .notPermitted
       {
-        guard try History(spool).lastOfTask(entry.id) == nil || error.cause != nil else { continue }
-        report.add(entry.path, "is no task: \(error.message)", left: "move it away by hand, or mend it")
+        guard try History(spool).last(of: entry.id, Entry.self) == nil || error.cause != nil else { continue }
+        let problem = error.message.replacing("\(entry.path): ", with: "")
+        report.add(entry.path, "is no \(Entry.noun): \(problem)", left: "move it away by hand, or mend it")
       }
     }
   }
 
   func examineGroups(_ repairing: Bool, _ report: inout RecoveryReport) throws {
     try examineMoves(of: GroupEntry.self, &report)
-    guard repairing else { return }
     var observations = GroupObservations()
-    do { try spool.settleGroupMoves(&observations) } catch {
+    do { if repairing { try spool.settleGroupMoves(&observations) } } catch {
       report.add(Layout.groupsMoving, "\(error)", left: "whoever looks next tries again")
     }
+    try examineFiles(of: GroupEntry.self, &report)
   }
 
   private func examineMoves<Entry: FiledEntry>(of _: Entry.Type, _ report: inout RecoveryReport) throws {

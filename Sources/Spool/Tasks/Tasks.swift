@@ -40,17 +40,7 @@ public struct StoredTask: Sendable {
 extension Spool {
   /// The tasks in these states, by state, urgency and age. Reads names only.
   public func tasks(in states: [TaskState] = TaskState.allCases) throws -> [TaskEntry] {
-    try doing("cannot list the tasks of \(path)") {
-      var entries: [TaskEntry] = []
-      for state in states {
-        var found: [TaskEntry] = []
-        try root.list(Layout.tasks(state)) {
-          if let name = EntryName($0, of: .task) { found.append(TaskEntry(state: state, name: name)) }
-        }
-        entries += found.sorted { $0.name < $1.name }
-      }
-      return entries
-    }
+    try entries(in: states)
   }
 
   /// How many tasks are in each state.
@@ -102,44 +92,7 @@ extension Spool {
 
   /// What a task's file says; nil when it is there no longer.
   /// - Throws: `.badData` when it can't be read as a task.
-  public func record(of entry: TaskEntry) throws -> TaskRecord? {
-    do {
-      guard let bytes = try root.readFile(entry.path, maximum: TaskRecord.bytesMax) else { return nil }
-      return try record(of: entry, bytes)
-    } catch let error as SystemCallError {
-      guard Self.isNoFile(error) else { throw SpoolError("cannot read \(entry.path)", error) }
-      throw SpoolError(
-        .badData, "\(entry.path): \(Self.reason(error))", hint: "move it away by hand, or mend it", cause: error)
-    }
-  }
-
-  /// Whether there is something that is no file, for anybody. One that only others may read is another matter.
-  static func isNoFile(_ error: SystemCallError) -> Bool {
-    Inbox.faultsOfFiles.contains(error.code) && error.code != EACCES && error.code != EPERM
-  }
-
-  /// What is wrong with a task's file itself.
-  private static func reason(_ error: SystemCallError) -> String {
-    switch error.code {
-    case ELOOP: "a symbolic link, where a task should be (links are not followed)"
-    case EINVAL, ENXIO, EISDIR: "not a regular file"
-    case EFBIG: "more bytes than the \(TaskRecord.bytesMax) that a task may have"
-    default: error.reason.lowercased()
-    }
-  }
-
-  func record(of entry: TaskEntry, _ bytes: [UInt8]) throws -> TaskRecord {
-    do {
-      var record = try TaskRecord(parsing: bytes)
-      record.id = entry.id
-      record.createdAt = record.createdAt ?? entry.id.time
-      record.priority = Priority(value: 10 - entry.name.urgency) ?? record.priority
-      return record
-    } catch {
-      throw SpoolError(
-        .badData, "\(entry.path): \(error)", hint: "mend it by hand; its contents are in: spool trace \(entry.id)")
-    }
-  }
+  public func record(of entry: TaskEntry) throws -> TaskRecord? { try contents(of: entry) }
 
   /// Where a task stands; nil when there is none with this id.
   /// Cost: a listing of each state's directory.
@@ -148,45 +101,11 @@ extension Spool {
   }
 
   /// The same for several at once.
-  public func findTasks(_ ids: Set<MessageID>) throws -> [MessageID: TaskEntry] {
-    guard !ids.isEmpty else { return [:] }
-    return try doing("cannot look for tasks in \(path)") {
-      var found: [MessageID: TaskEntry] = [:]
-      // One that moves from a directory still to come to one already seen is missed the first time; one whose content
-      // is being changed is nowhere for a moment.
-      for round in 0..<50 {
-        for state in TaskState.allCases {
-          try root.list(Layout.tasks(state)) {
-            if let name = EntryName($0, of: .task), ids.contains(name.id) {
-              found[name.id] = TaskEntry(state: state, name: name)
-            }
-          }
-        }
-        if found.count == ids.count { break }
-        let areMoving = try !idsOnTheMove().isDisjoint(with: ids.subtracting(found.keys))
-        if round > 0, !areMoving { break }
-        if areMoving { usleep(2000) }
-      }
-      return found
-    }
-  }
+  public func findTasks(_ ids: Set<MessageID>) throws -> [MessageID: TaskEntry] { try find(ids) }
 
   /// The task that a text on a command line means: an id, the name of its file, or an unambiguous part of either.
   /// - Throws: `.notFound`; `.badData` when there are several.
-  public func task(named text: String) throws -> TaskEntry {
-    let last = text.split(separator: "/").last.map(String.init) ?? text
-    if let id = MessageID(last) ?? EntryName(last, of: .task)?.id, let entry = try findTask(id) { return entry }
-    let all = try tasks()
-    let found = last.utf8.count < 3 ? [] : all.filter { $0.name.description.contains(last) }
-    if found.count == 1 { return found[0] }
-    let shown = last.prefix(80).description.escapedForTerminal()
-    guard found.isEmpty else {
-      let some = found.prefix(4).map(\.id.description).joined(separator: ", ")
-      throw SpoolError(.badData, "\(shown) stands for \(found.count) tasks: \(some)", hint: "give more of the id")
-    }
-    let hint = last.utf8.count < 3 ? "give three characters of its id, at least" : "see: spool task list --all"
-    throw SpoolError(.notFound, "no task \(shown)", hint: hint)
-  }
+  public func task(named text: String) throws -> TaskEntry { try entry(named: text) }
 
   /// The task with this id and what it says; nil when there is none.
   public func task(_ id: MessageID) throws -> StoredTask? {
@@ -209,7 +128,7 @@ extension Spool {
   /// - Parameter unreadable: told why one couldn't be read, which is left out.
   func tasks(addedWith id: MessageID, unreadable: (any Error) -> Void) throws -> [StoredTask] {
     var entries: [MessageID: TaskEntry?] = [:]
-    // Twice, with what is being changed, for the reasons that `findTasks` has.
+    // Twice, with what is being changed, for the reasons that `find` has.
     for _ in 0..<2 {
       for entry in try tasks() where entry.id.time >= id.time && entry.id != id { entries[entry.id] = entry }
       let moving = try doing("cannot look for tasks in \(path)") { try idsOnTheMove() }
@@ -233,7 +152,7 @@ extension Spool {
     try doing("cannot look at \(id)") {
       for (path, move) in try onTheMove(TaskEntry.self) where move.side == .old && move.entry.id == id {
         guard let bytes = try root.readFile(path, maximum: TaskRecord.bytesMax) else { continue }
-        return StoredTask(entry: move.entry, record: try record(of: move.entry, bytes))
+        return StoredTask(entry: move.entry, record: try contents(of: move.entry, bytes))
       }
       return nil
     }
