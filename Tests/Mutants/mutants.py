@@ -785,6 +785,9 @@ mutant("reservations: the wall clock says how old they are", "nobody's wall cloc
        "Double(try MUTANT ? status.age : ageByRemoteClock(status))")
 mutant("group: any message to the hub is withdrawn", "nothing vanishes", "CancelGroupTests",
        SPOOL + "Groups/GroupTasks.swift", "type == .taskAnnounce\n", "type == .taskAnnounce || MUTANT\n")
+       SPOOL + "Groups/GroupTasks.swift", "type == .taskAnnounce ?", "type == .taskAnnounce || MUTANT ?")
+mutant("shared: what the log forgot may be brought again", "a message comes once from whom it says", "HadMessagesTests",
+       SPOOL + "Sharing/Sender.swift", "guard try hasForgotten(id), try", "guard try !MUTANT && hasForgotten(id), try")
 mutant("task inbox: nobody looks for what nobody was told", "nothing is stuck", "TaskTests",
        TASKS + "TaskInbox.swift", "if Clock.sinceBoot() >= nextOverlooked {",
        "if !MUTANT, Clock.sinceBoot() >= nextOverlooked {")
@@ -883,3 +886,6 @@ mutant("doctor: a group's file is not looked at", "a bad file is told", "FiledEn
        "if !MUTANT { try examineFiles(of: GroupEntry.self, &report) }")
 mutant("groups: what is no file is the disk's fault", "bad input gets a clear error", "FiledEntriesTests",
        SPOOL + "FiledEntries.swift", "guard Self.isNoFile(error) else {", "guard !MUTANT, Self.isNoFile(error) else {")
+mutant("group: a bad file in the hub's inbox ends the look", "a bad file stops nobody", "FiledEntriesTests",
+       SPOOL + "Groups/GroupTasks.swift", "guard Inbox.faultsOfFiles.contains(error.code) else",
+       "guard Inbox.faultsOfFiles.contains(error.code), !MUTANT else")

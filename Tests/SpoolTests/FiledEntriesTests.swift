@@ -69,4 +69,22 @@ import Testing
     #expect(error { _ = try spool.task(named: "77") } == "no task 77 \(hint)")
     #expect(error { _ = try spool.group(named: "777") } == "no group 777 (see: spool group list --all)")
   }
+
+  @Test func `what is no file in the hub's inbox keeps nobody from asking what is announced`() throws {
+    let fixture = try Fixture("hub")
+    let path = "bots/hub/inbox/5-\(fixture.spool.newIdentifier()).json"
+    for what in ["FIFO", "link", "long"] {
+      try make(what, fixture, path)
+      #expect(try !fixture.spool.isAnnounced(fixture.spool.newIdentifier()))
+      #expect(unlink("\(fixture.path)/\(path)") == 0)
+    }
+    // What is announced again has another id than its group.
+    let group = fixture.spool.newIdentifier()
+    try make("FIFO", fixture, path)
+    try fixture.send("again", to: "hub") {
+      $0.type = .taskAnnounce
+      $0.conversation = "\(group)"
+    }
+    #expect(try fixture.spool.isAnnounced(group))
+  }
 }

@@ -32,11 +32,9 @@ extension Spool {
         }
       }
       for path in others where found.count < ids.count {
-        guard let bytes = try root.readFile(path, maximum: Message.bytesMax + 1),
-          let message = try? Message(parsing: bytes), message.type == .taskAnnounce,
-          let id = message.conversation.flatMap({ MessageID($0) }), ids.contains(id)
-        else { continue }
-        found.insert(id)
+        if let id = try announcement(at: path)?.conversation.flatMap({ MessageID($0) }), ids.contains(id) {
+          found.insert(id)
+        }
       }
       return found
     }
@@ -75,7 +73,10 @@ extension Spool {
   private func withdrawAnnouncement(_ text: String) throws -> Bool {
     guard text.utf8.count >= 3, try exists(Self.hub) else { return false }
     return try doing("cannot take the announcement back") {
-      let found = try root.names(Layout.box(Self.hub, .inbox)).filter { $0.contains(text) && isAnnouncement($0) }
+      let found = try root.names(Layout.box(Self.hub, .inbox)).filter {
+        try $0.contains(text) && EntryName($0) != nil
+          && announcement(at: Layout.entry(Self.hub, .inbox, raw: $0)) != nil
+      }
       guard found.count == 1 else { return false }
       try root.makeDirectory(Layout.box(Self.hub, .done))
       return try root.renameIfPresent(
@@ -83,11 +84,16 @@ extension Spool {
     }
   }
 
-  /// Whether a file in the hub's inbox announces a group, under a proper name.
-  private func isAnnouncement(_ name: String) -> Bool {
-    guard EntryName(name) != nil else { return false }
-    let bytes = try? root.readFile(Layout.entry(Self.hub, .inbox, raw: name), maximum: Message.bytesMax + 1)
-    return (bytes ?? nil).flatMap { try? Message(parsing: $0) }?.type == .taskAnnounce
+  /// What announces a group, in a file of the hub's; nil for any other file, and one that is gone, or can't be read: that
+  /// is the hub's to set aside.
+  private func announcement(at path: String) throws(SystemCallError) -> Message? {
+    do {
+      let message = try root.readFile(path, maximum: Message.bytesMax + 1).flatMap { try? Message(parsing: $0) }
+      return message?.type == .taskAnnounce ? message : nil
+    } catch {
+      guard Inbox.faultsOfFiles.contains(error.code) else { throw error }
+      return nil
+    }
   }
 
   /// Whether a claimed message may be a bot's own, as far as files tell: written by the user to whom the bot belongs, or
