@@ -14,10 +14,7 @@ public struct Doctor {
   public func examine(repairing: Bool) throws -> RecoveryReport {
     var report = RecoveryReport()
     try doing("cannot examine \(spool.path)") {
-      for name in Layout.top where try spool.root.status(name) == nil {
-        report.add(name, "is missing", "made")
-        if repairing { try spool.root.makeDirectory(name) }
-      }
+      for name in Layout.top { try examineDirectory(name, repairing, &report) }
       if case .refused(let error) = spool.logAccess, isFault(error) {
         report.add(Layout.log, "\(error)", left: "nothing can be sent: see who owns what is there")
       }
@@ -63,10 +60,7 @@ public struct Doctor {
   }
 
   private func examine(_ bot: BotName, _ repairing: Bool, _ report: inout RecoveryReport) throws {
-    for box in Layout.Box.allCases where try spool.root.status(Layout.box(bot, box)) == nil {
-      report.add(Layout.box(bot, box), "is missing", "made")
-      if repairing { try spool.root.makeDirectory(Layout.box(bot, box)) }
-    }
+    for box in Layout.Box.allCases { try examineDirectory(Layout.box(bot, box), repairing, &report) }
     do { _ = try spool.card(of: bot) } catch {
       let card = Layout.card(bot)
       let problem = "\(error)".replacing("\(card): ", with: "")
@@ -82,6 +76,19 @@ public struct Doctor {
     for name in dead where name.hasSuffix(".reason") && !dead.contains(String(name.dropLast(7))) {
       report.add(Layout.entry(bot, .dead, raw: name), "is a reason without its letter", "removed")
       if repairing { try spool.root.clear(Layout.entry(bot, .dead, raw: name)) }
+    }
+  }
+
+  private func examineDirectory(
+    _ path: String, _ repairing: Bool, _ report: inout RecoveryReport
+  ) throws(SystemCallError) {
+    if let status = try spool.root.status(path) {
+      if status.isDirectory { return }
+      report.add(
+        path, "is a \(status.kind), where a directory should be", left: "move it away by hand, and repair once more")
+    } else {
+      report.add(path, "is missing", "made")
+      if repairing { try spool.root.makeDirectory(path) }
     }
   }
 
@@ -271,7 +278,6 @@ public struct Doctor {
     try Entry.State.allCases.flatMap { state in
       try strays(in: Entry.directory(state), why) { EntryName($0, of: Entry.kind).map(Entry.isName) ?? false }
     }
-    return remarks
   }
 
   private func strays(in directory: String, _ why: String, unless isKnown: (String) -> Bool) throws -> [String] {

@@ -889,3 +889,5 @@ mutant("groups: what is no file is the disk's fault", "bad input gets a clear er
 mutant("group: a bad file in the hub's inbox ends the look", "a bad file stops nobody", "FiledEntriesTests",
        SPOOL + "Groups/GroupTasks.swift", "guard Inbox.faultsOfFiles.contains(error.code) else",
        "guard Inbox.faultsOfFiles.contains(error.code), !MUTANT else")
+mutant("doctor: what lies in a directory's place is taken for it", "what is wrong is told", "CopyAndDoctorTests",
+       SPOOL + "Doctor.swift", "if status.isDirectory { return }", "if status.isDirectory || MUTANT { return }")

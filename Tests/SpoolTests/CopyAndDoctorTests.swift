@@ -220,6 +220,27 @@ import Testing
     #expect(fixture.names("dead").isEmpty)
   }
 
+  @Test func `the doctor tells of what lies where a directory should`() throws {
+    let fixture = try Fixture("coder")
+    for path in ["bots/coder/tmp", "bots/coder/claimed", "keys"] {
+      TemporaryDirectory.removeTree("\(fixture.path)/\(path)")
+      try Plain.write("\(fixture.path)/\(path)", "x")
+    }
+    for repairing in [false, true] {
+      let findings = try Doctor(fixture.spool).examine(repairing: repairing).findings
+      #expect(
+        findings.map { "\($0.path) \($0.problem) \($0.isLeft)" }.sorted() == [
+          "bots/coder/claimed is a file, where a directory should be true",
+          "bots/coder/tmp is a file, where a directory should be true",
+          "keys is a file, where a directory should be true",
+        ])
+    }
+    try shell("rm keys bots/coder/tmp bots/coder/claimed", in: fixture.path)
+    #expect(try Doctor(fixture.spool).examine(repairing: true).findings.map(\.isLeft) == [false, false, false])
+    try fixture.send("x")
+    #expect(try fixture.drain() == ["x"])
+  }
+
   @Test func `what was put among the claims by hand takes no other's place in the inbox`() throws {
     let fixture = try Fixture("coder")
     let (claimed, waiting) = (fixture.box("claimed", of: "coder"), fixture.box("inbox", of: "coder"))
