@@ -891,3 +891,6 @@ mutant("group: a bad file in the hub's inbox ends the look", "a bad file stops n
        "guard Inbox.faultsOfFiles.contains(error.code), !MUTANT else")
 mutant("doctor: what lies in a directory's place is taken for it", "what is wrong is told", "CopyAndDoctorTests",
        SPOOL + "Doctor.swift", "if status.isDirectory { return }", "if status.isDirectory || MUTANT { return }")
+mutant("opening: a link among the logs ends it", "a bad file stops nobody", "OpeningTests",
+       SPOOL + "Log/LogOpening.swift", "error.code == ENOTDIR || error.code == ELOOP else",
+       "error.code == ENOTDIR || (error.code == ELOOP && !MUTANT) else")

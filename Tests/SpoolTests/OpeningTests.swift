@@ -115,4 +115,16 @@ import Testing
       Issue.record("it was never stopped before it had read what it had listed")
     }
   #endif
+
+  @Test func `links among the logs that lead nowhere keep nobody from opening the spool after a reboot`() throws {
+    let fixture = try Fixture("coder")
+    try fixture.send("x")
+    for (name, target) in [("loop", "loop"), ("dangling", "none"), ("file", "../spool.json")] {
+      #expect(symlink(target, "\(fixture.path)/log/\(name)") == 0)
+    }
+    let spool = try fixture.rebooted()
+    #expect(spool.recovery?.count == 0)
+    #expect(try Doctor(spool).examine(repairing: true).findings.isEmpty)
+    #expect(try fixture.drain() == ["x"])
+  }
 }

@@ -98,8 +98,8 @@ struct LogOpening {
         guard let file = try root.openIfPresent(Layout.commitPage(of: other), O_RDONLY) else { continue }
         pages.append(try file.read(at: 0, count: 64))
       } catch {
-        // No part at all: a file that somebody put among them.
-        guard error.code == ENOTDIR else { throw error }
+        // No part at all: a file, or a link that leads nowhere, that somebody put among them.
+        guard error.code == ENOTDIR || error.code == ELOOP else { throw error }
       }
     }
     return pages
