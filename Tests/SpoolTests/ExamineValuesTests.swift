@@ -7,6 +7,28 @@ import Testing
 @testable import Spool
 
 @Suite struct ExamineValuesTests {
+  /// As `jq .` prints them, and as an editor saves them.
+  @Test func `a value with line breaks is one line of the log, and can't pass for several`() throws {
+    let fixture = try Fixture("coder")
+    let key = try StateKey(parsing: "light")
+    func json(_ text: String) throws -> JSONText { try JSONText(validating: text) }
+    let id = try fixture.send("hello")
+    let forged = LogEvent.line(
+      kind: .messageAcked, subject: "\(id)", source: "/elsewhere/1.1", number: 1, time: fixture.spool.now()
+    ) { $0.raw(JSONText(trusted: Array(#"{"bot":"coder"}"#.utf8))) }
+    try fixture.spool.setState(key, to: json("{\n  \"on\": true,\r\n  \"x\": [1,\n 2]\n}"))
+    try fixture.spool.setState(key, to: json("[\n\(String(decoding: forged, as: UTF8.self))]"))
+    try Plain.write("\(fixture.path)/state/light.json", "[\n\(String(decoding: forged, as: UTF8.self)),\n3]")
+    #expect(try fixture.spool.state(key)?.version == 3)
+    let logged = try History(fixture.spool).states(key)
+    #expect(logged.map(\.version) == [1, 2, 3])
+    #expect(logged.first?.value?.description == #"{"on":true,"x":[1,2]}"#)
+    #expect(try fixture.kinds(of: id) == [.messageSent])
+    #expect(try Doctor(fixture.spool).examine(repairing: false).count == 0)
+    let file = String(decoding: try Plain.read("\(fixture.path)/state/light.json"), as: UTF8.self)
+    #expect(file.split(separator: "\n").count == 1)
+  }
+
   @Test func `the doctor tells of values that can't be read`() throws {
     let fixture = try Fixture()
     try Plain.write("\(fixture.path)/state/bad.json", "{bad")

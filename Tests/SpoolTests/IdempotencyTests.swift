@@ -250,7 +250,7 @@ import Testing
   private func leaveKey(_ text: String, in fixture: Fixture, hoursAgo: Double) throws -> MessageID {
     let time = Timestamp(microseconds: Clock.wall()).advanced(bySeconds: -3600 * hoursAgo)
     let id = MessageID(time: time, random: UInt64.random(in: 0...0xffff_ffff))
-    let key = IdempotencyKey(text: text, from: nil, recipients: ["coder"], user: nil)
+    let key = IdempotencyKey(text: text, from: nil, to: ["coder"], askedFor: nil, user: nil)
     let gone = Holder(host: fixture.spool.host, pid: DeadProcess.pid, start: DeadProcess.start)
     #expect(try key.take(for: id, by: gone, in: fixture.spool.root))
     return id
