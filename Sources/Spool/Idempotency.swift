@@ -187,8 +187,8 @@ extension Spool {
 
   /// Whether a sender who was stopped may have been taken for dead by those who can't see it: in half the time, by its own
   /// clock or by the age that they see, that this takes.
-  private func mayBeTakenOver(_ id: MessageID, since began: Int) -> Bool {
-    max(Double(Clock.withSleep() - began) / 1e9, now().seconds(since: id.time)) > Self.otherSecondsMax
+  func mayBeTakenOver(_ id: MessageID, since began: Int, after seconds: Double = 2 * otherSecondsMax) -> Bool {
+    max(Double(Clock.withSleep() - began) / 1e9, now().seconds(since: id.time)) > seconds / 2
   }
 
   /// Whether the log has a message of this user's with that id.

@@ -890,3 +890,6 @@ mutant("doctor: what lies in a directory's place is taken for it", "what is wron
 mutant("opening: a link among the logs ends it", "a bad file stops nobody", "OpeningTests",
        SPOOL + "Log/LogOpening.swift", "error.code == ENOTDIR || error.code == ELOOP else",
        "error.code == ENOTDIR || (error.code == ELOOP && !MUTANT) else")
+mutant("workflow: who was stopped amid its steps adds them once more", "a workflow is submitted once",
+       "SubmitWorkflowTests",
+       TASKS + "SubmitWorkflow.swift", "onlyOnce: self.mayBeTakenOver(", "onlyOnce: !MUTANT && self.mayBeTakenOver(")

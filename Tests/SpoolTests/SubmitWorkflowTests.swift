@@ -94,4 +94,49 @@ import Testing
     _ = try fixture.rebooted()
     #expect(Plain.names("\(fixture.path)/keys").isEmpty)
   }
+
+  #if DEBUG
+    @Test func `who was stopped before the steps until another host had added them adds none`() throws {
+      func start(_ fixture: Fixture, _ host: String, fault: String = "", trace: String = "/dev/null") throws -> Running
+      {
+        try OwnProcess.start(
+          "submit a workflow with a key", [fixture.path],
+          environment: [
+            "SPOOL_HOST": host, "SPOOL_CLOCK_JUMP": fixture.home("clock"), "SPOOL_FAULT": fault,
+            "SPOOL_FAULT_TRACE": trace,
+          ])
+      }
+      let traced = try Fixture("coder")
+      #expect(try start(traced, "one", trace: traced.home("trace")).wait(seconds: SpoolCommand.secondsMax).isDone)
+      let calls = try Plain.text(traced.home("trace")).split(separator: "\n")
+      // The last but one puts the parent in its place.
+      let placed = calls.indices.filter { calls[$0].hasPrefix("renameat") }.dropLast().last
+      let opened = calls[..<(try #require(placed))].count { $0 == "openat" }
+
+      for _ in 0..<20 {
+        let fixture = try Fixture("coder")
+        let spool = fixture.spool
+        let first = try start(fixture, "one", fault: "stop-before:openat#\(opened + 1)")
+        #expect(eventually { first.isStoppedOrOver })
+        // On a busy machine it makes more calls before, or fewer.
+        guard try spool.tasks().map(\.state) == [.blocked] else {
+          first.kill(SIGCONT)
+          _ = try first.wait(seconds: SpoolCommand.secondsMax)
+          continue
+        }
+        try Plain.write(fixture.home("clock"), "100")
+        let second = try start(fixture, "two").wait(seconds: SpoolCommand.secondsMax)
+        #expect(second.isDone, "\(second)")
+        let step = try #require(try spool.tasks().first { $0.state == .pending })
+        let begun = try #require(try spool.start(step, bot: fixture.bot(), worker: spool.holder))
+        #expect(try spool.complete(begun, result: nil) != nil)
+        first.kill(SIGCONT)
+        #expect(try first.wait(seconds: SpoolCommand.secondsMax).line == second.line)
+        #expect(try spool.tasks().filter { $0.id == step.id }.map(\.state) == [.completed])
+        #expect(try fixture.events(.taskAdded).count == 2)
+        return
+      }
+      Issue.record("it was never stopped between the parent and its step")
+    }
+  #endif
 }

@@ -27,6 +27,12 @@
         say("\(try spool.send(message))")
       }
     },
+    // Of one step. Tells the parent's id.
+    Deed("submit a workflow with a key") { arguments in
+      let spool = try Spool(at: arguments[0])
+      let workflow = try Workflow(parsing: Array(#"{"title": "all", "steps": [{"name": "a"}]}"#.utf8))
+      say("\(try spool.submit(workflow, Workflow.Origin(), key: "k").parent)")
+    },
     Deed("open") { arguments in
       let spool = try Spool(at: arguments[0])
       say("\(spool.host) \(spool.recovery?.count ?? -1)")

@@ -30,10 +30,11 @@ extension Spool {
   }
 
   /// Adds a task whose first state is known.
-  /// - Parameter onlyOnce: not if the log has it already; needed where two may add the same.
+  /// - Parameter onlyOnce: not if the log has it already; needed where two may add the same. Asked under the lock of the log.
   /// - Returns: nil when it was added before.
   func add(
-    _ record: TaskRecord, as state: TaskState, by: String?, durability: Durability, onlyOnce: Bool = false
+    _ record: TaskRecord, as state: TaskState, by: String?, durability: Durability,
+    onlyOnce: @escaping @autoclosure () -> Bool = false
   ) throws -> TaskEntry? {
     var record = record
     var name = EntryName(urgency: record.priority.urgency, id: record.id!)
@@ -50,7 +51,8 @@ extension Spool {
 
   /// - Returns: whether it was added now.
   private func write(
-    _ entry: TaskEntry, _ record: TaskRecord, _ by: String?, _ durability: Durability, _ onlyOnce: Bool
+    _ entry: TaskEntry, _ record: TaskRecord, _ by: String?, _ durability: Durability,
+    _ onlyOnce: @escaping () -> Bool
   ) throws -> Bool {
     let body = try Self.file(of: record)
     let held = EntryName(urgency: entry.name.urgency, id: entry.id, place: .held(holder))
@@ -76,7 +78,7 @@ extension Spool {
           .taskAdded, entry.id.description, reserving: body.count + 512,
           unless: {
             wasTaken = try self.wasTakenBack(temporary, since: began)
-            return try wasTaken || (onlyOnce && History(self).lastOfTask(entry.id) != nil)
+            return try wasTaken || (onlyOnce() && History(self).lastOfTask(entry.id) != nil)
           }
         ) { writer in
           self.writeEvent(entry, by: by, reason: nil, body: body, to: &writer)

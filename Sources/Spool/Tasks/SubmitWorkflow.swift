@@ -45,16 +45,21 @@ extension Spool {
   @discardableResult
   private func submit(_ plan: WorkflowPlan, _ durability: Durability, onlyOnce: Bool = false) throws -> Bool {
     let author = plan.parent.createdBy
+    let began = Clock.withSleep()
     guard try add(plan.parent, as: .blocked, by: author, durability: .relaxed, onlyOnce: onlyOnce) != nil else {
       return false
     }
-    try addSteps(plan, Set(plan.steps.map { $0.id! }), durability, onlyOnce: false)
+    // Who was stopped for long may have been taken for dead, and another have added them.
+    try addSteps(
+      plan, Set(plan.steps.map { $0.id! }), durability,
+      onlyOnce: self.mayBeTakenOver(plan.parent.id!, since: began, after: self.awaySeconds))
     return true
   }
 
   /// Adds those steps of a plan that are missing, the first one last. One sync at the end is for all of them.
   private func addSteps(
-    _ plan: WorkflowPlan, _ missing: Set<MessageID>, _ durability: Durability, onlyOnce: Bool
+    _ plan: WorkflowPlan, _ missing: Set<MessageID>, _ durability: Durability,
+    onlyOnce: @escaping @autoclosure () -> Bool
   ) throws {
     let records = plan.steps.filter { missing.contains($0.id!) }
     var added = 0
@@ -62,9 +67,9 @@ extension Spool {
       for (place, record) in records.enumerated().reversed() {
         let entry = try add(
           record, as: record.stateInPlan, by: record.createdBy, durability: place == 0 ? durability : .relaxed,
-          onlyOnce: onlyOnce)
+          onlyOnce: onlyOnce())
         added += 1
-        if onlyOnce, let entry, entry.state == .blocked { try settle(entry) }
+        if onlyOnce(), let entry, entry.state == .blocked { try settle(entry) }
       }
     } catch let error as SpoolError {
       let id = plan.parent.id!
@@ -132,8 +137,10 @@ extension Spool {
   /// A process that will not go on; one that can't be seen from here has had long enough.
   private func isAway(_ holder: Holder, since moment: Timestamp) -> Bool {
     if holder == self.holder || isGone(holder) { return true }
-    return !canSee(holder) && now().seconds(since: moment) > max(settings.leaseSeconds, 60)
+    return !canSee(holder) && now().seconds(since: moment) > awaySeconds
   }
+
+  private var awaySeconds: Double { max(settings.leaseSeconds, 60) }
 
   // MARK: Finishing
 
