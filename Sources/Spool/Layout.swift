@@ -78,7 +78,8 @@ enum Layout {
   static func reason(besides path: String) -> String { path + ".reason" }
   static func presence(_ bot: BotName, _ holder: Holder) -> String { "bots/\(bot)/presence/\(holder)" }
   /// When this host's one-shot commands first saw each claim of a bot as it stands.
-  static func leases(_ bot: BotName, host: String) -> String { "bots/\(bot)/presence/\(host).leases" }
+  static func leases(_ bot: BotName, host: String) -> String { "bots/\(bot)/presence/\(host)\(leasesSuffix)" }
+  static let leasesSuffix = ".leases"
 
   /// How much this user's processes on this host may still send there before its inbox is counted again.
   static func credit(_ bot: BotName, host: String, user: UInt32) -> String {

@@ -893,3 +893,6 @@ mutant("opening: a link among the logs ends it", "a bad file stops nobody", "Ope
 mutant("workflow: who was stopped amid its steps adds them once more", "a workflow is submitted once",
        "SubmitWorkflowTests",
        TASKS + "SubmitWorkflow.swift", "onlyOnce: self.mayBeTakenOver(", "onlyOnce: !MUTANT && self.mayBeTakenOver(")
+mutant("gc: what was noted of leases just now goes", "asleep isn't dead", "LeftoversTests",
+       SPOOL + "Collection/LogCollection.swift", "max(wish.olderThan ?? 0, wish.youngestNotes)",
+       "MUTANT ? 0 : max(wish.olderThan ?? 0, wish.youngestNotes)")

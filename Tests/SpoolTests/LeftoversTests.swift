@@ -21,4 +21,20 @@ import Testing
     #expect(bytes <= 160)
     print("leftovers: \(bytes) bytes a message")
   }
+
+  @Test func `what hosts that are gone noted of leases is collected, and is kept for a day`() throws {
+    let fixture = try Fixture("coder")
+    let notes = ["gone.leases", "box-17.leases"]
+    for name in notes + ["x.1.1"] { try Plain.write(fixture.box("presence") + "/\(name)", "") }
+    var wish = CollectionWish()
+    wish.olderThan = 0
+    _ = try fixture.spool.collect(wish, records: [:])
+    wish.youngestNotes = 0
+    wish.isDryRun = true
+    _ = try fixture.spool.collect(wish, records: [:])
+    #expect(Set(fixture.names("presence")).isSuperset(of: notes))
+    wish.isDryRun = false
+    _ = try fixture.spool.collect(wish, records: [:])
+    #expect(fixture.names("presence") == ["x.1.1"])
+  }
 }

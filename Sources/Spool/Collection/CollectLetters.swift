@@ -36,6 +36,21 @@ extension Spool {
     return count
   }
 
+  /// Removes what commands of a host noted of leases, where none has for so many seconds: a host may never come back, as
+  /// containers don't that are called anew each time. Without it a lease only takes longer.
+  func clearLeaseNotes(olderThan seconds: Double) throws(SystemCallError) {
+    for bot in try root.names(Layout.bots).compactMap({ try? BotName(parsing: $0) }) {
+      let directory = Layout.box(bot, .presence)
+      for name in try root.names(directory) where name.hasSuffix(Layout.leasesSuffix) {
+        let path = "\(directory)/\(name)"
+        guard let status = try root.status(path), status.isRegular, Double(statusAge(status)) >= seconds * 1e9 else {
+          continue
+        }
+        try root.unlinkIfPresent(path)
+      }
+    }
+  }
+
   /// Nanoseconds since it was renamed there.
   func statusAge(_ status: FileStatus) -> Int { Clock.wall() * 1000 - status.changed }
 }

@@ -13,6 +13,8 @@ public struct CollectionWish: Sendable {
   /// With `keepBytes` alone: what is younger than this stays, seconds; and always where several hosts write, whose clocks
   /// may differ.
   public var youngest = 3600.0
+  /// What hosts noted of leases goes with what is as old, and not before this, seconds.
+  public var youngestNotes = 86400.0
 
   public init() {}
 }
@@ -81,6 +83,7 @@ struct LogCollection {
     if !wish.isDryRun { try noteCheckpoint() }
     var report = CollectionReport()
     var candidates = try candidates(&report)
+    if !wish.isDryRun { try spool.clearLeaseNotes(olderThan: max(wish.olderThan ?? 0, wish.youngestNotes)) }
     guard !candidates.isEmpty else { return try finish(&report) }
     let old = try Forgotten(in: root)
     let needs = try LogNeeds(spool, files, old).gathered()
