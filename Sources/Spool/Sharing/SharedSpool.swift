@@ -22,7 +22,7 @@ struct SharedSpool: Sendable {
     do { return try Directory(path) } catch {
       if error.code == EACCES, let status = try? Directory(parent(of: path)).status(name(of: path)), status.isDirectory
       {
-        guard status.mode & S_ISGID != 0, status.mode & 0o070 == 0o070 else {
+        guard status.mode & S_ISGID != 0, status.mode & 0o050 == 0o050 else {
           throw SpoolError(
             .notPermitted,
             "the spool at \(path) belongs to \(Accounts.shown(user: status.owner)), and is closed to others",

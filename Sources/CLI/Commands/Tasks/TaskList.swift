@@ -31,8 +31,11 @@ extension Verb {
         task = StoredTask(entry: entry, record: record)
       } catch let error as SpoolError {
         guard choice.isByStateAlone else { continue }
-        if invocation.isJSON { TaskView.write(entry, problem: error.message, to: invocation.output) }
-        rows.append([TaskView.short(entry.id), "unreadable", "", "", "", "", Output.excerpt(error.message, 90)])
+        if invocation.isJSON {
+          TaskView.write(entry, problem: error.message, to: invocation.output)
+        } else {
+          rows.append([TaskView.short(entry.id), "unreadable", "", "", "", "", Output.excerpt(error.message, 90)])
+        }
         shown += 1
         continue
       }
