@@ -829,7 +829,7 @@ mutant("coordinator: what ended while it led is forgotten with it", "nothing is 
        COORDINATOR + "Coordinator.swift", "if !spool.coordinatorIsUp { try", "if !MUTANT, !spool.coordinatorIsUp { try")
 mutant("settle: one that can't be settled stops the others", "a bad file stops nobody", "TaskDependencyTests",
        TASKS + "TaskDependencies.swift", "if try settle(entry) != nil { moved.insert(entry.id) } } catch {",
-       "if try settle(entry) != nil { moved.insert(entry.id) } } catch {\n          if MUTANT { throw error }")
+       "if try settle(entry) != nil { moved.insert(entry.id) } } catch {\n          if MUTANT { throw error }\n         ")
 mutant("request: an answer that somebody else took is none", "an answer gets to who asked", "ConversationTests",
        SPOOL + "Conversation.swift", "if let answer = (try? logged?.taken(to: id)) ?? nil {",
        "if !MUTANT, let answer = (try? logged?.taken(to: id)) ?? nil {")
