@@ -62,7 +62,7 @@ public final class ProgramRun {
     if isLate { return .failed("\(name) took too long") }
     if isTooLong { return .failed("\(name) printed more than \(Self.outputBytesMax) bytes") }
     guard ending == .exited(0) else {
-      return .failed("\(name) \(Verdict.reason(ending, child.errorTail.orEnd(of: child.received)))")
+      return .failed("\(name): \(Verdict.reason(ending, child.errorTail.orEnd(of: child.received)))")
     }
     return .done(output: child.received)
   }

@@ -261,7 +261,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ("exit 3", "the planner exit status 3"), ("echo nonsense", "the planner printed no workflow"),
+    ("exit 3", "the planner: exit status 3"), ("echo nonsense", "the planner printed no workflow"),
     ("echo '{\"steps\":[]}'", "the planner printed no workflow"), ("sleep 60", "the planner took too long"),
     (
       #"echo '{"title":"t","steps":[{"name":"a","title":"a"},{"name":"b","title":"b","assign_to":"nobody"}]}'"#,
