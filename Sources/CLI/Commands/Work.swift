@@ -139,7 +139,7 @@ private final class WorkLog {
     let isForTasks = options.work != .messages
     let how = options.isStream ? "stays up" : "is run for each \(isForTasks ? "task" : "message")"
     let ends = options.stopsWhenEmpty ? "until there are no more" : "Ctrl-C ends it"
-    talk("\(bot): \(Output.excerpt(options.arguments.joined(separator: " "))) \(how); \(ends)")
+    talk("\(bot): \(Output.excerpt(options.arguments.map(\.quotedForShell).joined(separator: " "))) \(how); \(ends)")
   }
 
   func end(_ summary: WorkerSummary) {
