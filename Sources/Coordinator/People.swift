@@ -30,11 +30,8 @@ extension Coordinator {
     for id in all.subtracting(stranded).sorted().prefix(20) {
       stranded.insert(id)
       guard let task = board.live[id] else { continue }
-      let needs = ([task.record.domain].compactMap { $0 } + task.record.requiredSkills.map { "\($0.name):\($0.level)" })
-      report(
-        .problem(
-          "no bot that takes tasks can do \(id) \(task.record.title.prefix(60))"
-            + (needs.isEmpty ? "" : " (\(needs.joined(separator: ", ")))")))
+      let remark = TaskNeeds(task.record).remark
+      report(.problem("no bot that takes tasks can do \(id) \(task.record.title.prefix(60))\(remark)"))
     }
   }
 

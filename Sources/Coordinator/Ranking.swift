@@ -37,6 +37,11 @@ public struct Ranking {
     }
   }
 
+  /// Whether a bot that takes tasks now could do a task, were it free.
+  public func canBeDone(_ record: TaskRecord) -> Bool {
+    scheduler.scores(TaskNeeds(record)).contains { $0.disqualification == nil }
+  }
+
   /// For each of its domains the bots, best first, those that can't at the end.
   public func ranks(for analysis: Analysis) -> [(domain: String?, scores: [BotScore])] {
     let domains: [String?] = analysis.domains.isEmpty ? [nil] : analysis.domains

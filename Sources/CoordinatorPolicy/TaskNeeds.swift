@@ -18,5 +18,11 @@ public struct TaskNeeds: Sendable, Hashable {
     }
   }
 
+  /// ` (development, swift:expert)`, with the space before it; nothing for needs that anybody meets.
+  public var remark: String {
+    let all = [domain].compactMap { $0 } + skills.map { "\($0.name):\($0.level)" }
+    return all.isEmpty ? "" : " (\(all.joined(separator: ", ")))"
+  }
+
   public init(_ task: TaskRecord) { self.init(domain: task.domain, skills: task.requiredSkills) }
 }

@@ -34,6 +34,32 @@ import Testing
     #expect(leaders(path) == ["\(term + 1)~afar.1.1"])
   }
 
+  @Test func `who asks what no bot there can do is told, once, and gets it when one comes that can`() throws {
+    let scratch = try Scratch(inMemory: true)
+    let path = try scratch.makeSpool(bots: [])
+    let spool = try Spool(at: path)
+    let coordinator = try SpoolCommand.start(["coordinate"], in: path)
+    try #require(eventually { spool.coordinatorIsUp })
+    let told = "\(scratch.path)/told"
+    try Scratch.write("", to: told)
+    let script = "exec \"$0\" ask 'Build and test a parser' --from user --timeout 50s 2>\"$1\""
+    let asker = try SpoolCommand.start(program: "/bin/sh", ["-c", script, try SpoolCommand.path.get(), told], in: path)
+    try #require(
+      eventually(40) {
+        Scratch.text(told).contains(
+          "no bot that takes tasks can do Build this: Build and test a parser (development); it")
+      })
+    #expect(try SpoolCommand.run(["register", "all"], in: path).isDone)
+    let worker = try SpoolCommand.start(["work", "all", "--tasks", "--", "echo", "made"], in: path)
+    let outcome = try asker.wait(seconds: 60)
+    #expect(outcome.isDone && outcome.output.contains("made"), "\(outcome)")
+    #expect(Scratch.text(told).split(separator: "(development); it waits").count == 2)
+    for process in [worker, coordinator] {
+      process.kill(SIGTERM)
+      _ = try process.wait(seconds: 20)
+    }
+  }
+
   /// It is told to stop before it has looked at what a worker, who leaves that to it, has ended.
   @Test(arguments: [SIGTERM, SIGHUP])
   func `what ended while a coordinator led isn't forgotten when it is told to stop`(signal: CInt) throws {

@@ -1,4 +1,5 @@
 import Coordinator
+import CoordinatorPolicy
 import Glibc
 import Linux
 import Spool
@@ -66,20 +67,52 @@ extension Verb {
   }
 }
 
-/// How far a request is, on one line of a terminal that is drawn again and again; nothing elsewhere.
+/// How far a request is, on one line of a terminal that is drawn again and again; and, anywhere, what nobody is there for.
 private final class GoalProgress {
   private let spool: Spool
   private let progress = ProgressLine()
+  private var nextLook = Clock.sinceBoot() + lookNanoseconds
+  /// Those that had been given to nobody at the last look.
+  private var waiting: Set<MessageID> = []
+  private var told: Set<MessageID> = []
+
+  private static let lookNanoseconds = 3_000_000_000
 
   init(_ spool: Spool) { self.spool = spool }
 
   func show(_ request: MessageID) {
-    if progress.isShown, let line = try? line(request) { progress.show(line) }
+    let isDue = Clock.sinceBoot() >= nextLook
+    guard progress.isShown || isDue else { return }
+    if isDue { nextLook = Clock.sinceBoot() + Self.lookNanoseconds }
+    // What can't be looked at now will be later.
+    guard let goal = try? spool.task(Goal.id(for: request)) else {
+      return progress.show("waiting for the coordinator…")
+    }
+    guard let children = try? spool.children(of: goal.record) else { return }
+    if isDue { try? tellOfStranded(children) }
+    progress.show(line(children))
   }
 
-  private func line(_ request: MessageID) throws -> String {
-    guard let goal = try spool.task(Goal.id(for: request)) else { return "waiting for the coordinator…" }
-    let children = try spool.children(of: goal.record)
+  func clear() { progress.clear() }
+
+  /// Says of each part, once, that nobody is there who could do it.
+  private func tellOfStranded(_ children: [StoredTask]) throws {
+    let pending = children.filter { $0.state == .pending && !told.contains($0.id) }
+    // The others may just be on their way to somebody.
+    let left = pending.filter { waiting.contains($0.id) }
+    waiting = Set(pending.map(\.id))
+    guard !left.isEmpty, spool.coordinatorIsUp else { return }
+    let ranking = try Ranking(spool)
+    for task in left where !ranking.canBeDone(task.record) {
+      told.insert(task.id)
+      let title = Output.excerpt(task.record.title, 60)
+      let remark = TaskNeeds(task.record).remark.escapedForTerminal()
+      progress.clear()
+      Output.talk("no bot that takes tasks can do \(title)\(remark); it waits for one that can: spool work BOT --tasks")
+    }
+  }
+
+  private func line(_ children: [StoredTask]) -> String {
     guard !children.isEmpty else { return "waiting for answers…" }
     let done = children.count { $0.state.isFinal }
     let width = 20
@@ -91,6 +124,4 @@ private final class GoalProgress {
     }
     return "\(bar) \(done)/\(children.count)  \(busy.joined(separator: ", "))"
   }
-
-  func clear() { progress.clear() }
 }
