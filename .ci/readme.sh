@@ -37,6 +37,7 @@ PATH=$directory/bin:$PATH SPOOL_DIR=$directory/team PYTHONDONTWRITEBYTECODE=1 \
     . ./blocks.sh' >output 2>errors </dev/null || status=$?
 fail() { cat output errors >&2; echo "readme: $*" >&2; exit 1; }
 [ "$status" = 0 ] || fail "ended with $status"
-for wanted in '^{"content":"hello"}$' 'said, attempt 1: hello$' '"test": "done"' '^as you say$' '"viz":"my part"' '(quality-bot)$'; do
+for wanted in '^{"content":"hello"}$' 'said, attempt 1: hello$' '"test": "done"' '^as you say$' '"viz":"my part"' \
+  '^## Test and review this: '; do
   grep -q -- "$wanted" output || fail "the output has no line with $wanted"
 done
