@@ -30,7 +30,6 @@ final class Child {
   var hasUnreadInput: Bool { refusesInput || written < unwritten.count }
   /// It will print no more.
   var hasClosedOutput: Bool { output == nil }
-  let started: Int
 
   /// What comes next in making it end, and when; nanoseconds since boot.
   private enum Escalation { case terminate, kill }
@@ -87,7 +86,6 @@ final class Child {
     }
     self.output = output.reading
     errorOutput = error.reading
-    started = Clock.sinceBoot()
   }
 
   // MARK: Passing data

@@ -14,14 +14,7 @@ struct IdempotencyKey {
 
   /// Named by a digest of what is to be sent once: FNV-1a, twice with different beginnings, 128 bits in all.
   var path: String {
-    let bytes = Array(([text, from ?? ""] + recipients).joined(separator: "\n").utf8)
-    func hash(_ basis: UInt64) -> String {
-      var value = basis
-      for byte in bytes { value = (value ^ UInt64(byte)) &* 0x100_0000_01b3 }
-      let digits = String(value, radix: 16)
-      return String(repeating: "0", count: 16 - digits.count) + digits
-    }
-    return Layout.key(hash(0xcbf2_9ce4_8422_2325) + hash(0x9ae1_6a3b_2f90_404f), of: user)
+    Layout.key(HostIdentity.digest(Array(([text, from ?? ""] + recipients).joined(separator: "\n").utf8)), of: user)
   }
 
   /// - Parameter askedFor: the address by which the recipients were chosen.

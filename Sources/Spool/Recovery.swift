@@ -45,7 +45,7 @@ public struct RecoveryReport: Sendable {
 extension Spool {
   /// Recovery by this process, that logs what it does where there is a log to write.
   func recovery(with log: LogWriter?) -> Recovery {
-    Recovery(root: root, host: host, part: part, user: sharing?.user, log: log, settings: settings)
+    Recovery(root: root, host: host, part: part, user: sharing?.user, log: log)
   }
 }
 
@@ -60,7 +60,6 @@ struct Recovery {
   /// Nil where one user has the spool alone.
   let user: uid_t?
   let log: LogWriter?
-  let settings: Settings
   /// Nobody is sending in a copy that nobody has opened yet.
   var isCopy = false
 

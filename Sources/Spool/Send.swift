@@ -43,13 +43,14 @@ extension Spool {
 
   /// What a reader would set aside isn't sent.
   private func requireLabels(_ message: Message) throws {
-    for (name, label) in [
-      ("sender", message.from), ("conversation", message.conversation), ("message that it answers", message.inReplyTo),
-    ] {
-      guard let label, !(1...Message.labelBytesMax ~= label.utf8.count) else { continue }
+    func require(_ label: String?, _ name: StaticString) throws {
+      guard let label, label.utf8.count > Message.labelBytesMax else { return }
       throw SpoolError(
-        .badData, "the name of the \(name) has \(label.utf8.count) bytes, and may have 1 to \(Message.labelBytesMax)")
+        .badData, "the name of the \(name) has \(label.utf8.count) bytes, and may have \(Message.labelBytesMax)")
     }
+    try require(message.from, "sender")
+    try require(message.conversation, "conversation")
+    try require(message.inReplyTo, "message that it answers")
   }
 
   /// Nil, and nothing is sent, when `isSent` says that somebody else has; it is asked under the lock of the log.

@@ -573,7 +573,7 @@ mutant("gc: what is open goes", "never an open one", "SpoolTests.CollectionTests
 mutant("gc: what the records have still to read goes", "never one that is needed", "SpoolTests.CollectionTests",
        GC + "LogCollection.swift", "return min(checkpoint, read)", "return MUTANT ? checkpoint : min(checkpoint, read)")
 mutant("gc: what recovery has still to read goes", "never one that is needed", "SpoolTests.CollectionTests",
-       GC + "LogCollection.swift", "try isToBeNoted ? segments.last?.start :", "try isToBeNoted || MUTANT ? segments.last?.start :")
+       GC + "LogCollection.swift", "try isToBeNoted ? last :", "try isToBeNoted || MUTANT ? last :")
 mutant("gc: what is young goes where hosts' clocks differ", "never one that is needed", "SpoolTests.CollectionTests",
        GC + "LogCollection.swift", "let youngest = writers.count > 1 ?", "let youngest = writers.count > 1 && !MUTANT ?")
 mutant("gc: segments go before it is written down", "nothing comes back", "FaultTests.FaultTests",

@@ -58,14 +58,6 @@ import Testing
       """)
   }
 
-  @Test func `a spool that its user keeps for himself is nobody's to join`() throws {
-    let stage = try SharedStage()
-    let own = "\(stage.scratch.path)/own"
-    #expect(try SpoolCommand.run(["init", own], in: own).isDone && chmod(own, 0o700) == 0)
-    let refused = try stage.shell(.mallory, "SPOOL_DIR=\(own) spool bots")
-    #expect(refused.status == 77 && refused.error.contains("belongs to root, and is closed to others"), "\(refused)")
-  }
-
   @Test func `whoever isn't in the group can do nothing, and is told why`() throws {
     let stage = try SharedStage()
     for arguments in [

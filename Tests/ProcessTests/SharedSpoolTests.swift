@@ -8,6 +8,14 @@ import Testing
 @Suite(.waiting, .serialized, .enabled(if: SharedStage.isPossible, SharedStage.whyNot)) struct SharedSpoolTests {
   typealias User = SharedStage.User
 
+  @Test func `a spool that its user keeps for himself is nobody's to join`() throws {
+    let stage = try SharedStage()
+    let own = "\(stage.scratch.path)/own"
+    #expect(try SpoolCommand.run(["init", own], in: own).isDone && chmod(own, 0o700) == 0)
+    let refused = try stage.shell(.mallory, "SPOOL_DIR=\(own) spool bots")
+    #expect(refused.status == 77 && refused.error.contains("belongs to root, and is closed to others"), "\(refused)")
+  }
+
   @Test(arguments: ["022", "077", "000"])
   func `everything gets its mode, its owner and the group, whatever the umask`(mask: String) throws {
     let stage = try SharedStage(mask: mask)

@@ -373,25 +373,6 @@ import Testing
     #expect(Plain.names("\(fixture.path)/keys").contains("long"))
   }
 
-  @Test(.enabled(if: isRoot, "needs root"))
-  func `what others log of a bot doesn't make its messages less needed`() throws {
-    let fixture = try Fixture("coder", sharedWith: "\(getegid())")
-    let id = try fixture.send("lost")
-    #expect(unlink(fixture.box("inbox") + "/" + fixture.names("inbox")[0]) == 0)
-    // Another user's part, where somebody says that it was acked.
-    let part = "\(fixture.path)/log/x~4711"
-    #expect(mkdir(part, 0o750) == 0 && chown(part, 4711, getegid()) == 0)
-    let line = LogEvent.line(
-      kind: .messageAcked, subject: "\(id)", source: "/x/1.1", number: 1, time: Timestamp(microseconds: .max)
-    ) { $0.raw(Array(#"{"bot":"coder","attempt":1,"holder":"x.1.1"}"#.utf8)) }
-    try Plain.write("\(part)/20210101T000000.000000Z.jsonl", line)
-    #expect(chmod("\(part)/20210101T000000.000000Z.jsonl", 0o640) == 0)
-    #expect(chown("\(part)/20210101T000000.000000Z.jsonl", 4711, getegid()) == 0)
-    let files = LogFiles(root: fixture.spool.root)
-    #expect(try History(fixture.spool).trace(id).contains { $0.kind == .messageAcked }, "it is read")
-    #expect(try LogNeeds(fixture.spool, files, Forgotten()).gathered().ids.contains(id))
-  }
-
   @Test func `one collects at a time`() throws {
     let fixture = try fixture()
     let lock = try Directory(fixture.path).open(Layout.forgottenLock, O_RDWR | O_CREAT)

@@ -80,6 +80,25 @@ import Testing
     #expect(try fixture.drain() == ["done", "waiting", "since"])
   }
 
+  @Test(.enabled(if: isRoot, "needs root"))
+  func `what others log of a bot doesn't make its messages less needed`() throws {
+    let fixture = try Fixture("coder", sharedWith: "\(getegid())")
+    let id = try fixture.send("lost")
+    #expect(unlink(fixture.box("inbox") + "/" + fixture.names("inbox")[0]) == 0)
+    // Another user's part, where somebody says that it was acked.
+    let part = "\(fixture.path)/log/x~4711"
+    #expect(mkdir(part, 0o750) == 0 && chown(part, 4711, getegid()) == 0)
+    let line = LogEvent.line(
+      kind: .messageAcked, subject: "\(id)", source: "/x/1.1", number: 1, time: Timestamp(microseconds: .max)
+    ) { $0.raw(Array(#"{"bot":"coder","attempt":1,"holder":"x.1.1"}"#.utf8)) }
+    try Plain.write("\(part)/20210101T000000.000000Z.jsonl", line)
+    #expect(chmod("\(part)/20210101T000000.000000Z.jsonl", 0o640) == 0)
+    #expect(chown("\(part)/20210101T000000.000000Z.jsonl", 4711, getegid()) == 0)
+    let files = LogFiles(root: fixture.spool.root)
+    #expect(try History(fixture.spool).trace(id).contains { $0.kind == .messageAcked }, "it is read")
+    #expect(try LogNeeds(fixture.spool, files, Forgotten()).gathered().ids.contains(id))
+  }
+
   /// Six thousand that coder had in another year, several blocks of the log; returns the id of each.
   private func addOldMessages(_ fixture: Fixture) throws -> (Int) -> MessageID {
     let long = Timestamp(microseconds: 1_600_000_000_000_000)

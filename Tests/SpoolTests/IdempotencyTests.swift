@@ -63,6 +63,21 @@ import Testing
     #expect(fixture.names("inbox", of: "c").isEmpty && fixture.names("inbox", of: "b").isEmpty)
   }
 
+  @Test func `a key has the name that spool-layout gives it`() {
+    let key = IdempotencyKey(text: "build-42", from: "planner", to: ["coder"], askedFor: nil, user: nil)
+    #expect(key.path == "keys/5dca7ae4ed88c2fd811ef0b8d2119d7f")
+  }
+
+  @Test func `what a reader would set aside isn't sent`() throws {
+    let fixture = try Fixture("coder")
+    let long = String(repeating: "x", count: 513)
+    let changes: [(inout Message) -> Void] = [
+      { $0.from = long }, { $0.conversation = long }, { $0.inReplyTo = long },
+    ]
+    for change in changes { #expect(code { try fixture.send("x", change) } == .badData) }
+    #expect(fixture.names("inbox").isEmpty)
+  }
+
   @Test func `another key, sender or recipient is another message`() throws {
     let fixture = try Fixture("coder", "b")
     let ids = [

@@ -148,7 +148,7 @@ struct LogCollection {
       let segments = try files.segments(of: host)
       let sizes = try segments.map { try root.status($0.path)?.size ?? 0 }
       report.bytesBefore += sizes.reduce(0, +)
-      guard let first = try firstInUse(segments, host) else { continue }
+      guard let first = try firstInUse(segments.last?.start, host) else { continue }
       for (index, segment) in segments.enumerated() where segment.start < first && index + 2 < segments.count {
         all.append(Candidate(segment: segment, bytes: sizes[index], end: segments[index + 1].start))
       }
@@ -165,10 +165,10 @@ struct LogCollection {
   }
 
   /// From here on recovery reads, or the records of bots do; nil where that can't be told, and nothing may go.
-  private func firstInUse(_ segments: [LogFiles.Segment], _ host: String) throws -> Timestamp? {
+  private func firstInUse(_ last: Timestamp?, _ host: String) throws -> Timestamp? {
     // What would be noted is the last but one, which stays anyway.
     let isToBeNoted = wish.isDryRun && host == spool.part
-    guard let checkpoint = try isToBeNoted ? segments.last?.start : files.checkpoint(of: host),
+    guard let checkpoint = try isToBeNoted ? last : files.checkpoint(of: host),
       let place = records[host], let read = Timestamp(compact: Array(place.segment.utf8))
     else { return nil }
     return min(checkpoint, read)

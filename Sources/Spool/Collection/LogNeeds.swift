@@ -130,7 +130,7 @@ struct LogNeeds {
   private mutating func gatherLog() throws {
     // Of all users' messages, and as in a copy, where nothing is on its way: what is needs its lines, too.
     let recovery = Recovery(
-      root: spool.root, host: spool.host, part: spool.part, user: nil, log: nil, settings: spool.settings, isCopy: true)
+      root: spool.root, host: spool.host, part: spool.part, user: nil, log: nil, isCopy: true)
     var credibility = Credibility(root: spool.root)
     var outstanding: [MessageID: Recovery.Outstanding] = [:]
     var ackedBefore: Set<MessageID> = []

@@ -70,7 +70,7 @@ struct LogOpening {
     {
       _ = try writer.locked { state in try writer.begin(&state, after: read) }
     }
-    try Recovery(root: root, host: host, part: part, user: user, log: writer, settings: settings, isCopy: isCopy)
+    try Recovery(root: root, host: host, part: part, user: user, log: writer, isCopy: isCopy)
       .run(fromCheckpoint: isSameDirectory, mending: true, live: isLive, &report)
     page.state = .ready
     return report
