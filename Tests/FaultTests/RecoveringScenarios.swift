@@ -36,13 +36,13 @@ extension Scenario {
       return places == ["dead"] ? [] : ["it is in \(places), and not given up"]
     },
     Scenario(name: "receive of what stood for its lease", callsMin: 30) {
-      let stage = try Stage(bots: ["a"], settings: ["lease_seconds": 0.01])
+      let stage = try Stage(bots: ["a"], settings: ["lease_seconds": 0.1])
       stage.id = try stage.send("payload", to: "a")
       _ = try stage.claim("a")
       // Seen once, so that the lease is counted from here; the file of observations says so to the next.
       let inbox = try Inbox(stage.bystander, BotName(parsing: "a"), detached: true)
       _ = try inbox.receive()
-      usleep(12_000)
+      usleep(110_000)
       stage.arguments = ["receive", "a", "--json"]
       return stage
     } afterwards: { stage, outcome, reader in
