@@ -27,7 +27,7 @@ import Testing
     try team.spool.cancel(entry, reason: "not wanted", by: "asker")
     try require("its processes are gone") { !isRunning(pid) }
     let took = Double(Clock.sinceBoot() - began) / 1e9
-    #expect(took < 5, "the bell, and not the lease of 60 s, told of it: \(took) s")
+    #expect(took < 30, "the bell, and not the lease of 60 s, told of it: \(took) s")
     print("a cancelled task's program was gone after \(took) s")
     #expect(try worker.stop() == WorkerSummary(claimed: 1, lost: 1))
     #expect(try team.spool.findTask(id)?.state == .cancelled)

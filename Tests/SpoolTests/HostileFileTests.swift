@@ -47,12 +47,14 @@ import Testing
     let fixture = try Fixture("coder")
     let receiver = try DroppedFileTests.Receiver(fixture)
     let took = try seconds {
-      for name in ["a", "b", "c"] { try Plain.write(fixture.box("inbox") + "/\(name).json", "") }
-      #expect(eventually { fixture.names("../../quarantine").count == 6 })
+      for (number, name) in zip(1..., ["a", "b", "c"]) {
+        try Plain.write(fixture.box("inbox") + "/\(name).json", "")
+        #expect(eventually { fixture.names("../../quarantine").count == 2 * number })
+      }
     }
     try receiver.stop()
-    // A second is meant; a busy machine gets more, but less than the interval of the slow look.
-    #expect(took < 4)
+    // A second is meant for each; a busy machine gets more, but less than two intervals of the slow look.
+    #expect(took < 9)
   }
 
   @Test func `a file that grows for ever is left alone while it does, and stops nobody`() throws {
@@ -85,11 +87,11 @@ import Testing
           close(raw)
           made += 1
         }
+        #expect(made > 0 && eventually { fixture.names("../../quarantine").count == 2 * made })
       }
-      #expect(made > 0 && eventually { fixture.names("../../quarantine").count == 2 * made })
     }
     try receiver.stop()
-    #expect(took < 4)
+    #expect(took < 9)
     #expect(try fixture.spool.quarantined().allSatisfy { $0.reason == "its name is not UTF-8" })
   }
 

@@ -103,7 +103,7 @@ import Testing
   @Test func `a claim of a sandbox with process numbers of its own stands for its lease, whoever has its number here`()
     throws
   {
-    let fixture = try Fixture("coder") { $0.leaseSeconds = 0.5 }
+    let fixture = try Fixture("coder") { $0.leaseSeconds = 1.5 }
     for pid in [2, DeadProcess.pid] {
       try fixture.send("x")
       let claim = try #require(try fixture.inbox().claim())
@@ -133,7 +133,7 @@ import Testing
   }
 
   @Test func `one-shot receivers remember between them since when a claim stands`() throws {
-    let fixture = try Fixture("coder") { $0.leaseSeconds = 0.3 }
+    let fixture = try Fixture("coder") { $0.leaseSeconds = 1.5 }
     try fixture.send("x")
     let claim = try #require(try fixture.inbox(detached: true).receive())
     #expect(claim.name.holder?.pid == 0)
@@ -154,12 +154,12 @@ import Testing
   }
 
   @Test func `the doctor remembers, too, since when a claim stands`() throws {
-    let fixture = try Fixture("coder") { $0.leaseSeconds = 0.3 }
+    let fixture = try Fixture("coder") { $0.leaseSeconds = 1.5 }
     try fixture.send("x")
     _ = try #require(try fixture.inbox(detached: true).claim())
     _ = try Doctor(fixture.reopened()).examine(repairing: true)
     #expect(fixture.names("claimed").count == 1)
-    usleep(320_000)
+    usleep(1_550_000)
     _ = try Doctor(fixture.reopened()).examine(repairing: true)
     #expect(fixture.names("claimed").isEmpty && fixture.names("inbox").count == 1)
   }

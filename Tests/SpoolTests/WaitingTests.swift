@@ -42,7 +42,7 @@ import Testing
         #expect(eventually { receiver.contents.count == round + 1 })
       }
     }
-    #expect(took < 10)
+    #expect(took < 18)
     try receiver.stop()
     #expect(receiver.contents == (0..<8).map { "\($0)" })
   }
@@ -69,7 +69,7 @@ import Testing
         #expect(eventually { receiver.contents.count == round + 2 })
       }
     }
-    #expect(took < 15)
+    #expect(took < 18)
     try receiver.stop()
   }
 
