@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -123,6 +124,17 @@ static inline int clinux_poll(struct pollfd *entries, size_t count, int64_t nano
   return ppoll(entries, count, nanoseconds < 0 ? 0 : &limit, 0);
 }
 
+// Becomes readable when the other end is gone; -1 where there is none, as of a file. EPOLLERR and EPOLLHUP come unasked.
+static inline int clinux_watch_end(int descriptor) {
+  struct epoll_event nothing = {0};
+  int watch = epoll_create1(EPOLL_CLOEXEC);
+  if (watch == -1 || epoll_ctl(watch, EPOLL_CTL_ADD, descriptor, &nothing) == 0) return watch;
+  int code = errno;
+  close(watch);
+  errno = code;
+  return -1;
+}
+
 // For a loop that waits for another processor.
 static inline void clinux_pause(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -173,6 +185,14 @@ static inline int clinux_probe_writers(int fd) {
   return fcntl(fd, 1024 /* F_SETLEASE */, F_UNLCK);
 }
 
+// Whoever started this process may have blocked it, and that is inherited; so have pools of threads.
+static inline int clinux_signal_unblock(int number) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, number);
+  return pthread_sigmask(SIG_UNBLOCK, &set, 0) == 0 ? 0 : -1;
+}
+
 // dnotify: a signal for each change in a directory; the handler turns it into a byte in a pipe.
 static int clinux_dnotify_pipe = -1;
 
@@ -196,6 +216,7 @@ static inline int clinux_dnotify_install(int pipe) {
 }
 
 static inline int clinux_dnotify_watch(int directory, int tells_removals) {
+  if (clinux_signal_unblock(SIGIO) == -1 || clinux_signal_unblock(SIGRTMIN + 7) == -1) return -1;
   if (fcntl(directory, 10 /* F_SETSIG */, SIGRTMIN + 7) == -1) return -1;
   // DN_MODIFY | DN_CREATE | DN_RENAME | DN_MULTISHOT, DN_DELETE
   int removals = tells_removals ? 0x8 : 0;
@@ -221,11 +242,7 @@ static inline int clinux_signal_catch(int number, int pipe) {
   action.sa_flags = SA_RESTART;
   clinux_signal_pipe = pipe;
   if (sigaction(number, &action, 0) == -1) return -1;
-  // Whoever started this process may have blocked it, and that is inherited.
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, number);
-  return sigprocmask(SIG_UNBLOCK, &set, 0);
+  return clinux_signal_unblock(number);
 }
 
 static inline void clinux_signal_release(int number) {

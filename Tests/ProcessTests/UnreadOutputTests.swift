@@ -74,6 +74,18 @@ import Testing
     #expect(try coordinator.wait(seconds: 20).isDone)
   }
 
+  @Test(arguments: ["log --follow --bot nobody", "state watch", "receive noisy --wait 1h"])
+  func `who waits for something to print ends when its reader has gone`(command: String) throws {
+    let scratch = try Scratch(inMemory: true)
+    let spool = try scratch.makeSpool(bots: ["noisy"])
+    // The shell waits for both.
+    let script = "\"$0\" \(command) | sleep 0.3"
+    let both = try SpoolCommand.start(program: "/bin/sh", ["-c", script, try SpoolCommand.path.get()], in: spool)
+    #expect(try both.wait(seconds: 30).status == 0)
+    #expect(try SpoolCommand.run(["send", "noisy", "hi"], in: spool).isDone)
+    #expect(SpoolReader(spool).entries("noisy", "inbox").count == 1)
+  }
+
   @Test func `what nobody read in time is dropped, and it is said how much`() throws {
     let scratch = try Scratch(inMemory: true)
     let spool = try scratch.makeSpool(bots: ["noisy"])

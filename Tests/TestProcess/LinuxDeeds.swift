@@ -42,6 +42,10 @@
     Deed("watch by dnotify") { arguments in
       let path = arguments[0]
       let directory = try Directory(path)
+      // As a process has it that a pool of threads started.
+      var all = sigset_t()
+      sigfillset(&all)
+      pthread_sigmask(SIG_BLOCK, &all, nil)
       let watcher = try DirectoryWatcher(directory, using: .dnotify)
       try require(watcher.mechanism == .dnotify, "dnotify is used")
       try require(watcher.watch("inbox"), "it is watched")

@@ -1,3 +1,4 @@
+import Linux
 import Spool
 import SpoolFormat
 
@@ -71,7 +72,8 @@ extension Verb {
     }
     if let end {
       guard output.flush() else { return .done }
-      try history.follow(filter, from: end) { event in
+      let reader = ReaderWatch(of: 1)
+      try history.follow(filter, from: end, interruption: reader?.descriptor) { event in
         if shown.remove("\(event.source) \(event.id)") != nil { return true }
         show(event)
         return output.flush()

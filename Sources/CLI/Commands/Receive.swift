@@ -1,3 +1,4 @@
+import Linux
 import Spool
 import SpoolFormat
 
@@ -18,12 +19,17 @@ extension Verb {
     // Nobody stands behind the claim once this command has ended: it lasts for its lease.
     let inbox = try Inbox(spool, bot, detached: true)
     let began = TimeText.now()
-    let claim = try inbox.receive(waiting: wait)
+    let reader = wait > 0 ? ReaderWatch(of: 1) : nil
+    let claim = try inbox.receive(waiting: wait, interruption: reader?.descriptor)
     // A typo in what was just dropped is best told at once.
     for aside in try spool.quarantined(since: began) {
       Output.talk("set aside: \(aside.reason.escapedForTerminal()) (see: \(spool.path)/quarantine/\(aside.name))")
     }
     guard let claim else {
+      if reader?.isGone == true {
+        Output.talk("spool: nobody reads standard output any more")
+        return .inputOutput
+      }
       let backlog = try? spool.backlog(of: bot)
       var rest: [String] = []
       if let backlog, let next = backlog.nextDue {

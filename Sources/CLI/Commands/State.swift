@@ -1,3 +1,4 @@
+import Linux
 import Spool
 import SpoolFormat
 
@@ -152,9 +153,10 @@ extension Verb {
     let wait = try invocation.duration("--wait")
     let watcher = try StateWatcher(
       try invocation.spool(), keys: keys.isEmpty ? nil : keys, fromNow: !invocation.has("--current"))
+    let reader = ReaderWatch(of: 1)
     var count = 0
     while limit.map({ count < $0 }) ?? true {
-      guard let change = try watcher.next(waiting: wait) else { return .nothing }
+      guard let change = try watcher.next(waiting: wait, interruption: reader?.descriptor) else { return .nothing }
       if invocation.isJSON {
         write(change, invocation.output)
       } else {
