@@ -98,7 +98,14 @@ public struct Router {
   /// - Parameter domains: what the message is about, if that is known; its own words count in any case.
   /// - Throws: as `Spool.send`, for recipients that there aren't.
   public func attention(on message: Message, domains: Set<String> = []) throws -> [Attention] {
-    let bots = try spool.recipients(of: message)
+    // A coordinator and a person are reached by their names: as two of a team they would take the place of bots.
+    let bots = try spool.recipients(of: message).filter { bot in
+      !Self.others.contains(bot.description) || message.to.contains(bot.description)
+    }
+    guard !bots.isEmpty else {
+      throw SpoolError(
+        .notFound, "nobody to send to: \(message.to.joined(separator: ", ")) has no bots but a coordinator's")
+    }
     // One alone is looked for when it is sent to, and not before.
     if bots.count == 1 { _ = try spool.bot(named: bots[0].description) }
     return team.attention(

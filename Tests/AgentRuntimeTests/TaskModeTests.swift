@@ -155,7 +155,7 @@ import Testing
     #expect(task.record.error == error)
   }
 
-  @Test(arguments: [(nil, 1.5), (1.5, nil), (60, 1.5), (1.5, 60)] as [(Double?, Double?)])
+  @Test(arguments: [(nil, 3), (3, nil), (60, 3), (3, 60)] as [(Double?, Double?)])
   func `the shorter of two timeouts kills the program and all it started`(worker: Double?, own: Double?) throws {
     let team = try Team()
     let id = try team.give("build") {
@@ -166,7 +166,7 @@ import Testing
     options.timeout = worker
     let (summary, _) = try team.work(options)
     #expect(summary == WorkerSummary(claimed: 1, dead: 1))
-    #expect(try team.spool.task(id)?.record.error == "timed out after 1.5 s")
+    #expect(try team.spool.task(id)?.record.error == "timed out after 3 s")
     let pid = try #require(team.text(of: "pid").flatMap { Int($0.dropLast()) })
     try require("its processes are gone") { !isRunning(pid) }
   }

@@ -60,7 +60,7 @@ import Testing
 
   @Test func `what can't be read at the deadline is looked at again a second later`() throws {
     var options = CoordinatorOptions()
-    options.discussionSeconds = 0.2
+    options.discussionSeconds = 2
     let stage = try Stage(options)
     try stage.bot("ada")
     let id = try stage.ask("Should we migrate to microservices?")

@@ -30,7 +30,7 @@ private struct Lease {
     let stage = try Stage()
     try stage.spool.register(Card(name: "coder"))
     // Not before the coordinator has seen it, and its bot.
-    let soon = Timestamp(microseconds: Clock.wall()).advanced(bySeconds: 1)
+    let soon = Timestamp(microseconds: Clock.wall()).advanced(bySeconds: 3)
     let task = try stage.add { $0.assignTo = assignTo }
     let started = try #require(try stage.spool.start(task, bot: "other", worker: nil))
     let delayed = try #require(try stage.spool.release(started, notBefore: soon))

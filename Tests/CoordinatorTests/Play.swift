@@ -37,6 +37,11 @@ struct Play {
     return try spool.announce(announcement)
   }
 
+  /// As when the time was over in which a group may form.
+  func passTime(for group: MessageID) {
+    stage.coordinator.hub?.groups[group]?.search = .init(until: 0, began: 0, end: 0)
+  }
+
   /// Turns until the bot has a message of that type, which is taken.
   func hears(_ bot: String, _ type: MessageType) throws -> Message {
     var found: Message?

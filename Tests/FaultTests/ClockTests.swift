@@ -58,8 +58,10 @@
 
     @Test(arguments: [year, -year])
     func `a worker keeps what it works on, and those that wait are woken, however the clock is set`(jump: Int) throws {
-      let world = try World(["lease_seconds": 1])
-      let worker = try world.start("work", "a", "--", "/bin/sh", "-c", "sleep 3")
+      let world = try World(["lease_seconds": 3])
+      let go = "\(world.path)/go"
+      let script = "until [ -e '\(go)' ]; do sleep 0.05; done"
+      let worker = try world.start("work", "a", "--", "/bin/sh", "-c", script)
       let waiting = try world.start("receive", "b", "--wait", "50s", "--ack")
       #expect(eventually { !Scratch.names("\(world.path)/bots/a/presence").isEmpty })
       let id = try world.run("send", "a", "long").line
@@ -69,7 +71,8 @@
       #expect(try world.run("send", "b", "short").isDone)
       let woken = try waiting.wait(seconds: 30)
       #expect(woken.line == "short", "\(woken)")
-      let rival = try world.run("receive", "a", "--wait", "1500ms")
+      let rival = try world.run("receive", "a", "--wait", "4s")
+      try Plain.write(go, "")
       try world.jump(0)
       #expect(rival.status == 1, "\(rival)")
       #expect(eventually { SpoolReader(world.path).ackedAttempt(id, by: "a") == 1 })
@@ -133,7 +136,7 @@
       let path = "\(world.path)/bots/a/inbox/x.json"
       for part in ["{\"content\":", "\"in", " parts\"", "}"] {
         try Plain.write(path, part, append: true)
-        usleep(100_000)
+        usleep(20_000)
       }
       let got = try waiting.wait(seconds: 60)
       #expect(got.line == "in parts", "\(got)")

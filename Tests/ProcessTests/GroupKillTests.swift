@@ -163,7 +163,7 @@ import Testing
   }
 
   @Test func `a hub that was stopped for longer than its lease changes nothing any more when it goes on`() throws {
-    let team = try NegotiatingTeam(["ada": "ml", "bea": "sql"], settings: ["lease_seconds": 1])
+    let team = try NegotiatingTeam(["ada": "ml", "bea": "sql"], settings: ["lease_seconds": 3])
     defer { team.stop() }
     try team.work("cat >/dev/null; until [ -e $FILES/go ]; do sleep 0.05; done; echo done")
     let first = try team.coordinate()

@@ -152,7 +152,7 @@ import Testing
       cat >/dev/null; [ $SPOOL_BOT = ada ] && echo "a model" && exit
       until [ -e $FILES/go ]; do sleep 0.05; done; exit 65
       """)
-    try team.coordinate(["--group-timeout", "1s"])
+    try team.coordinate(["--group-timeout", "5s"])
     let id = try team.spool(["announce", "x", "--skill", "ml", "--skill", "sql", "--min-group", "2"]).line
     try team.require("the model is there") {
       try team.lines(["task", "list", "completed", "--json"]).contains { $0["result"]?.string == "a model" }
@@ -160,7 +160,7 @@ import Testing
     try Scratch.write("", to: "\(team.files)/go")
     let outcome = try team.spool(["group", "wait", id, "--timeout", "30s"])
     #expect(outcome.status == 2 && outcome.line == #"{"ml":"a model"}"#, "\(outcome)")
-    #expect(outcome.error.contains("no group within 1 s: nobody for sql:intermediate (bea failed:"), "\(outcome)")
+    #expect(outcome.error.contains("no group within 5 s: nobody for sql:intermediate (bea failed:"), "\(outcome)")
     #expect(try team.lines(["trace", id, "--json"]).contains { $0["type"]?.string == "group.reformed" })
   }
 

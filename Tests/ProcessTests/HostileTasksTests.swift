@@ -128,6 +128,6 @@ import Testing
     #expect(kill(worker.pid, 0) == 0 && kill(coordinator.pid, 0) == 0)
     print("\(count) hostile files below tasks/: slowest command \(slowest) s, slowest task \(waits.max()!) s")
     // A second is meant; a busy machine gets more, but less than the slow look.
-    #expect(waits.count { $0 > 1 } <= 3, "\(waits)")
+    #expect(waits.count { $0 > 4.5 } <= 3, "\(waits)")
   }
 }

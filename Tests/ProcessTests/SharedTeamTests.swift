@@ -83,8 +83,8 @@ import Testing
     #expect(try stage.run(.eve, ["register", "eve-bot"]).isDone)
     let part = try script(stage, "part.sh", "cat >/dev/null; echo done")
     // Ada's bot thinks for long enough to be forestalled, and then won't.
-    let bid = try script(stage, "bid.sh", "cat >/dev/null; sleep 2; exit 1")
-    let hub = try stage.start(.eve, ["coordinate"])
+    let bid = try script(stage, "bid.sh", "cat >/dev/null; sleep 10; exit 1")
+    let hub = try stage.start(.eve, ["coordinate", "--reply-timeout", "20s"])
     let ada = try stage.start(.ada, ["work", "ada-bot", "--negotiate", "--bid", bid, "--", part])
     let bob = try stage.start(.bob, ["work", "bob-bot", "--negotiate", "--", part])
     defer { end([hub, ada, bob]) }

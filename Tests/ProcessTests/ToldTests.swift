@@ -31,7 +31,8 @@ import Testing
     let stage = try TaskStage()
     try stage.done("send", "coder", "hello")
     let task = try stage.add("it")
-    let script = "(sleep 0.2; \"$0\" \"$@\") | (exec <&-; sleep 0.1)"
+    let gone = "\(stage.scratch.path)/gone"
+    let script = "(until [ -e '\(gone)' ]; do sleep 0.02; done; \"$0\" \"$@\") | (exec <&-; : >'\(gone)')"
     let piped = try SpoolCommand.start(
       program: "/bin/sh", ["-c", script, try SpoolCommand.path.get()] + command, in: stage.spool)
     #expect(try piped.wait(seconds: 20).error.contains("cannot write to standard output"))

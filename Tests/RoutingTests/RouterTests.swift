@@ -93,6 +93,17 @@ import Testing
     message.content = "a question of quality"
     #expect(try router.attention(on: message).map(\.bot.description) == ["tess", "ann", "dan"])
     #expect(try router.attention(on: message, domains: ["Data"]).prefix(2).map(\.bot.description) == ["dan", "tess"])
+    for name in Router.others { try spool.register(Card(name: BotName(parsing: name))) }
+    try router.refresh()
+    try spool.subscribe(BotName(parsing: "hub"), to: BotName(parsing: "news"))
+    message.to = ["#news"]
+    #expect(throws: SpoolError.self) { try router.attention(on: message) }
+    message.to = ["team"]
+    #expect(try router.attention(on: message).map(\.bot.description) == ["tess", "ann", "dan"])
+    message.to = ["hub", "tess"]
+    #expect(try router.attention(on: message).map(\.bot.description).sorted() == ["hub", "tess"])
+    message.to = ["human"]
+    #expect(try router.attention(on: message).map(\.bot.description) == ["human"])
     message.to = ["nobody"]
     #expect(throws: SpoolError.self) { try router.attention(on: message) }
   }

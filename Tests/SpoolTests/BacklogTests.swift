@@ -49,8 +49,11 @@ import Testing
     let fixture = try Fixture("coder") { $0.leaseSeconds = 1 }
     try fixture.send("1")
     _ = try #require(try fixture.inbox(detached: true).receive())
+    let claimed = Clock.sinceBoot()
     func backlog() throws -> Backlog { try fixture.spool.backlog(of: fixture.bot()) }
-    #expect(try backlog().claimed == 1 && backlog().lapsed == 0 && !backlog().isAbandoned)
+    let inHand = try backlog()
+    let isInTime = inHand.claimed == 1 && inHand.lapsed == 0 && !inHand.isAbandoned
+    #expect(isInTime || Clock.sinceBoot() - claimed >= 1_000_000_000)
     #expect(try eventually { try backlog().lapsed == 1 })
     #expect(try backlog().isAbandoned)
     #expect(

@@ -126,13 +126,13 @@ import Testing
 
   @Test func `a file that is written in several goes is waited for between them`() throws {
     try drop(
-      #"printf '{"cont' > a.json; sleep 0.2; printf 'ent":"go' >> a.json; sleep 0.2; printf 'es"}' >> a.json"#,
+      #"printf '{"cont' > a.json; sleep 0.05; printf 'ent":"go' >> a.json; sleep 0.05; printf 'es"}' >> a.json"#,
       delivers: ["goes"])
   }
 
-  @Test func `a file that is cut and written again while it is open is delivered as it ends`() throws {
+  @Test func `a file that is cut and written again while it is looked at is delivered as it ends`() throws {
     try drop(
-      #"printf '{"content":"old' > a.json; sleep 0.3; printf '{"content":"new' > a.json; sleep 0.3; printf '"}' >> a.json"#,
+      #"printf '{"content":"old' > a.json; sleep 0.05; printf '{"content":"new' > a.json; sleep 0.05; printf '"}' >> a.json"#,
       delivers: ["new"])
   }
 

@@ -37,13 +37,13 @@ import Testing
   }
 
   @Test func `a claim that is renewed stays its holder's`() throws {
-    let fixture = try Fixture("coder") { $0.leaseSeconds = 0.8 }
+    let fixture = try Fixture("coder") { $0.leaseSeconds = 2 }
     try fixture.send("x")
     let claim = try #require(try fixture.inbox().claim())
     let second = try fixture.inbox()
     let start = Clock.sinceBoot()
-    // Three leases long.
-    while Clock.sinceBoot() - start < 2_400_000_000 {
+    // Two leases long, and more.
+    while Clock.sinceBoot() - start < 4_500_000_000 {
       try fixture.spool.extend(claim.bot, claim.name)
       #expect(try second.receive(waiting: 0.02) == nil)
     }
@@ -60,9 +60,10 @@ import Testing
     let claimed = Clock.sinceBoot()
     // Counted from the claim on, not from when the next one has seen it.
     usleep(300_000)
-    #expect(try receive() == nil || Clock.sinceBoot() - start >= 1_000_000_000)
+    let early = try receive()
+    #expect(early == nil || Clock.sinceBoot() - start >= 1_000_000_000)
     usleep(UInt32(max(0, 1_000_000 - (Clock.sinceBoot() - claimed) / 1000)) + 20_000)
-    #expect(try receive()?.name.id == claim.name.id)
+    #expect(try (early ?? receive())?.name.id == claim.name.id)
   }
 
   @Test func `a lease is counted by the observer's own clock, whatever the file's time says`() throws {
@@ -146,7 +147,7 @@ import Testing
         again = try fixture.inbox(detached: true).receive()
         return again != nil
       })
-    #expect(looks > 2)
+    #expect(looks > 1)
     #expect(again?.attempt == 2)
     #expect(again?.name.holder != claim.name.holder)
     #expect(Plain.names(fixture.box("presence")).contains { $0.hasSuffix(".leases") })

@@ -275,10 +275,12 @@ import Testing
     }
     _ = try ready.readEnd.read(maximum: 1)
     // Until it has begun to follow, which nothing tells.
-    while seen.withLock({ $0.isEmpty }) {
-      try Self.append(spool, "begun")
-      usleep(20_000)
-    }
+    try #require(
+      eventually {
+        try Self.append(spool, "begun")
+        usleep(20_000)
+        return seen.withLock { !$0.isEmpty }
+      })
     let failures = Mutex<[String]>([])
     try Thread.run(
       (0..<4).map { thread in
@@ -343,10 +345,12 @@ import Testing
       var byte: UInt8 = 1
       _ = Glibc.write(end, &byte, 1)
     }
-    while seen.withLock({ $0.isEmpty }) {
-      try Self.append(spool, "begun")
-      usleep(20_000)
-    }
+    try #require(
+      eventually {
+        try Self.append(spool, "begun")
+        usleep(20_000)
+        return seen.withLock { !$0.isEmpty }
+      })
     let line = LogEvent.line(
       kind: .messageSent, subject: "afar", source: "/afar/1.1", number: 1, time: Timestamp(microseconds: Clock.wall())
     ) { $0.int(1) }

@@ -38,12 +38,12 @@ import Testing
     func isThrough() -> Bool { second.load(ordering: .acquiring) }
     // Its own lock is the last thing before.
     let page = "\(fixture.path)/log/\(LogPart.name(host: "container", user: isShared ? geteuid() : nil))/commit"
-    while !isThrough(), (try? Descriptor.open(page, O_RDONLY).tryLock()) != false { usleep(1000) }
+    #expect(eventually { isThrough() || (try? Descriptor.open(page, O_RDONLY).tryLock()) == false })
     usleep(100_000)
     #expect(!isThrough())
     fixture.setBoot(try Clock.bootIdentity())
     try first.unlock()
-    while !isThrough() { usleep(1000) }
+    try #require(eventually { isThrough() })
     #expect(found.withLock { $0 } == 0)
     #expect(fixture.names("inbox").isEmpty)
     // After a power cut nobody is at work, by any name.

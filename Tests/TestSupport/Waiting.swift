@@ -3,7 +3,7 @@ import Linux
 
 /// Waits until the condition holds; false when it still doesn't after so many seconds. The limit is only there to end a
 /// test that fails: it is generous, because the machine may be busy.
-public func eventually(_ seconds: Double = 20, _ condition: () throws -> Bool) rethrows -> Bool {
+public func eventually(_ seconds: Double = 45, _ condition: () throws -> Bool) rethrows -> Bool {
   let deadline = Clock.sinceBoot() + Int(seconds * 1e9)
   while true {
     if try condition() { return true }
