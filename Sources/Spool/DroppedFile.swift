@@ -145,7 +145,8 @@ struct DroppedFile {
     let urgency = (message.priority ?? .normal).urgency
     // A file that has passed through this before bears its id.
     let named = MessageID(name.dropLast(5))
-    var waiting = EntryName(urgency: urgency, id: message.id ?? named ?? spool.newIdentifier())
+    let own = message.id.flatMap { spool.isAhead($0) ? nil : $0 }
+    var waiting = EntryName(urgency: urgency, id: own ?? named ?? spool.newIdentifier())
     if let due = message.notBefore, due > spool.now() { waiting.place = .waitingUntil(due) }
     var held = waiting
     held.place = .held(spool.holder)
@@ -161,7 +162,7 @@ struct DroppedFile {
     guard try spool.root.renameIfPresent(in: Layout.box(bot, .inbox), name, to: passing) else { return .gone }
     let maker = try !spool.isShared ? nil : spool.maker(status, bot, named)
     if spool.isShared {
-      if let own = message.id, try spool.hasHad(own, bot, spool.sharing!.user, from: maker) {
+      if let own, try spool.hasHad(own, bot, spool.sharing!.user, from: maker) {
         try spool.quarantine(bot, .claimed, Array(held.description.utf8), reason: "\(BroughtAgain(bot: bot))")
         return .gone
       }

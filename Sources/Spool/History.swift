@@ -180,15 +180,16 @@ public struct History: Sendable {
 
   /// Events whose subject is the id. What was logged before it was made is not looked at.
   func forEachEvent(about id: MessageID, _ body: (LogEvent) throws -> Bool) throws {
-    // Clocks of other hosts may be behind the one that made the id.
-    let earliest = id.time.advanced(bySeconds: -LogFiles.clockSecondsMax)
+    // Clocks of other hosts may be behind the one that made the id. One from the future may stand anywhere.
+    let isAhead = id.time.microseconds > Clock.wall()
+    let earliest = isAhead ? nil : id.time.advanced(bySeconds: -LogFiles.clockSecondsMax)
     try doing("cannot read the log") {
       let beginning = try files.beginning(of: id)
       for host in try files.hosts() {
         let segments = try files.segments(of: host)
         let isFirst = beginning?.segment.host == host
         let start = isFirst ? beginning!.segment.start : earliest
-        let first = segments.lastIndex { $0.start <= start } ?? 0
+        let first = start.flatMap { start in segments.lastIndex { $0.start <= start } } ?? 0
         for segment in segments.dropFirst(first) {
           let offset = isFirst && segment == beginning!.segment ? beginning!.offset : 0
           guard try files.forEachEvent(about: [id], in: segment, from: offset, { event, _ in try body(event) }) else {

@@ -288,6 +288,21 @@ import Testing
     #expect(report.bytesBefore - report.bytesRemoved > 4 * 4096 - 600)
   }
 
+  @Test func `by age and size together no more goes than by either`() throws {
+    let fixture = try fixture()
+    try fill(fixture, segments: 9)
+    usleep(2_000_000)
+    let old = try segments(fixture).count - 1
+    try fill(fixture, segments: 6)
+    let all = try segments(fixture)
+    let bytes = try all.reduce(0) { try $0 + (fixture.spool.root.status($1.path)?.size ?? 0) }
+    let report = try collect(fixture) {
+      $0.olderThan = fixture.spool.now().seconds(since: all[old].start) - 1
+      $0.keepBytes = bytes / 2
+    }
+    #expect(report.bytesBefore == bytes && report.removed.map(\.path) == all.prefix(old).map(\.path))
+  }
+
   @Test func `what the records have still to read stays, and so does all without a checkpoint`() throws {
     let fixture = try fixture()
     try fill(fixture, segments: 6)

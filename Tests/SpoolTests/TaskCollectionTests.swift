@@ -99,6 +99,23 @@ import Testing
     #expect(Plain.names("\(fixture.path)/tasks/completed").count == 1)
   }
 
+  @Test func `what a damaged task waits for stays, by what the log says of it, and else all does`() throws {
+    let fixture = try Fixture("coder")
+    let (done, open) = (try add(fixture, "done"), try add(fixture, "open"))
+    let waiting = try add(fixture, "waiting") { $0.dependsOn = [done, open] }
+    let other = try add(fixture, "other")
+    for id in [done, other] { try end(fixture, id) }
+    let path = "\(fixture.path)/\(try #require(try fixture.spool.findTask(waiting)).path)"
+    try Plain.write(path, "{")
+    #expect(try fixture.spool.collectTasks(olderThan: 0) == 1)
+    #expect(try ids(fixture) == [done, open, waiting])
+    try Plain.write("\(fixture.path)/tasks/blocked/5-\(fixture.spool.newIdentifier()).json", "{")
+    let last = try add(fixture, "last")
+    try end(fixture, last)
+    #expect(code { _ = try fixture.spool.collectTasks(olderThan: 0) } == .badData)
+    #expect(try ids(fixture).isSuperset(of: [done, last]))
+  }
+
   @Test func `a goal stays while its request isn't answered`() throws {
     let fixture = try Fixture("coder", "coordinator")
     let request = try fixture.send("build it", to: "coordinator")

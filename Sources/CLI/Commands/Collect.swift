@@ -44,12 +44,13 @@ extension Verb {
     // First what can go from a full disk.
     let aside = try quarantineAge.map { try spool.clearQuarantine(olderThan: $0, dryRun: wish.isDryRun) }
     let dead = try deadAge.map { try spool.discardDeadLetters(olderThan: $0, dryRun: wish.isDryRun) }
-    let tasks = try taskAge.map { try spool.collectTasks(olderThan: $0, dryRun: wish.isDryRun) }
-    let others = Others(dead: dead, aside: aside, tasks: tasks)
     var report = CollectionReport()
     if wish.olderThan != nil || wish.keepBytes != nil {
       report = try spool.collect(wish, records: try learned(spool, isDryRun: wish.isDryRun))
     }
+    // After the log: what this has only just forgotten of a task is written down once more.
+    let tasks = try taskAge.map { try spool.collectTasks(olderThan: $0, dryRun: wish.isDryRun) }
+    let others = Others(dead: dead, aside: aside, tasks: tasks)
     if invocation.isJSON {
       write(report, others, wish, invocation.output)
     } else {

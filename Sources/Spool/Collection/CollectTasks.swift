@@ -39,6 +39,8 @@ struct TaskCollection {
   private var kept: Set<MessageID> = []
   /// Of requests that the coordinator took, and may not have answered yet: their goals.
   private var goals: [MessageID: MessageID] = [:]
+  /// An unfinished one of which neither its file nor the log says what it is connected with: then nothing goes.
+  private var hidden: TaskEntry?
   /// Unfinished tasks whose files were read.
   private var read: Set<TaskEntry> = []
 
@@ -52,6 +54,7 @@ struct TaskCollection {
 
   mutating func run(dryRun: Bool) throws -> Int {
     try gather()
+    try requireAllKnown()
     let isKept = Set(kept.map { connections.group(of: $0) })
     var groups: [MessageID: [TaskEntry]] = [:]
     for entry in known {
@@ -78,6 +81,13 @@ struct TaskCollection {
     try keepUnfinished()
     try keepGroups()
     try keepGoals()
+  }
+
+  private func requireAllKnown() throws {
+    guard let hidden else { return }
+    throw SpoolError(
+      .badData, "\(hidden.path) can't be read, and what it depends on might be removed: no task was",
+      hint: "mend it, or move it out of tasks/")
   }
 
   private mutating func examine(_ entry: TaskEntry) throws {
@@ -110,6 +120,12 @@ struct TaskCollection {
     do { return try spool.record(of: entry) } catch let error as SpoolError where error.code == .badData { return nil }
   }
 
+  /// What the log has as the newest of it.
+  private func logged(_ id: MessageID) throws -> TaskRecord? {
+    let event = try History(spool).trace(id).last { $0.taskBytes != nil }
+    return event?.taskBytes.flatMap { try? TaskRecord(parsing: $0) }
+  }
+
   /// - Returns: whether there was any that had not been read before.
   @discardableResult
   private mutating func keepUnfinished() throws -> Bool {
@@ -127,7 +143,12 @@ struct TaskCollection {
     for entry in live where read.insert(entry).inserted {
       isNew = true
       kept.insert(entry.id)
-      if let record = try readable(entry) { connect(entry.id, record) }
+      guard let record = try readable(entry) ?? logged(entry.id) else {
+        // Gone meanwhile, or nobody knows what it waits for.
+        if try root.status(entry.path) != nil { hidden = entry }
+        continue
+      }
+      connect(entry.id, record)
     }
     for name in adding {
       isNew = kept.insert(name.id).inserted || isNew
@@ -190,6 +211,7 @@ struct TaskCollection {
       }
       // One may have been brought back, or come to depend on these, since they were looked at.
       if try keepUnfinished() {
+        try requireAllKnown()
         let isKept = Set(kept.map { connections.group(of: $0) })
         for (index, group) in taken.enumerated() where isKept.contains(connections.group(of: group[0].id)) {
           for entry in group { try putBack(entry) }

@@ -157,8 +157,8 @@ struct LogCollection {
     var excess = wish.keepBytes.map { report.bytesBefore - $0 } ?? 0
     return all.filter { candidate in
       let age = now.seconds(since: candidate.end)
-      if let limit = wish.olderThan, age >= max(limit, youngest) { return true }
-      guard excess > 0, age >= min(youngest, wish.youngest) else { return false }
+      let isOld = wish.olderThan.map { age >= max($0, youngest) } ?? false
+      guard isOld || (excess > 0 && age >= min(youngest, wish.youngest)) else { return false }
       excess -= candidate.bytes
       return true
     }
