@@ -5,6 +5,7 @@ import SpoolFormat
 extension Spool {
   /// Registers a bot, or writes a new card for one that is there. A bot is a directory with an `inbox/` in it:
   /// one made by hand counts.
+  /// - Throws: `.notPermitted` for another user's bot; `.tryAgain` (no room, or others are making or removing it).
   public func register(_ card: Card) throws {
     var card = card
     card.registeredAt = card.registeredAt ?? now()

@@ -34,6 +34,7 @@ extension Spool {
   }
 
   /// Puts a dead letter back into the inbox, its attempts counted from none again. False when it is gone.
+  /// - Throws: `.inputOutput` and its like; it is back all the same when only its reason couldn't be removed.
   public func revive(_ letter: DeadLetter) throws -> Bool {
     var waiting = letter.name
     waiting.attempt = 0

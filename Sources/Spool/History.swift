@@ -37,6 +37,7 @@ public struct History: Sendable {
 
   /// The newest events that match, newest first, at most `limit`.
   /// Cost: reads backwards until it has enough; what a rare word needs is all of the log, once, at the speed of memory.
+  /// - Throws: `.inputOutput` and its like.
   public func newest(_ filter: Filter, limit: Int) throws -> [LogEvent] {
     try doing("cannot read the log") {
       let matcher = EventMatcher(filter)
@@ -108,6 +109,7 @@ public struct History: Sendable {
   }
 
   /// Calls `body` with every event that matches, oldest first, until it returns false.
+  /// - Throws: what `body` throws; `.inputOutput` and its like.
   public func forEach(_ filter: Filter, _ body: (LogEvent) throws -> Bool) throws {
     let matcher = EventMatcher(filter)
     try doing("cannot read the log") {
@@ -123,12 +125,16 @@ public struct History: Sendable {
     let merge: LogMerge
   }
 
+  /// How far they go now.
+  /// - Throws: `.inputOutput` and its like.
   public func end() throws -> End {
     try doing("cannot follow the log") { End(merge: try LogMerge(files, fromEnd: true)) }
   }
 
   /// As `forEach`, for what is written from now on (or from `end` on), until `body` returns false, or the filter's `until`.
-  /// `interruption` ends it when it becomes readable.
+  /// `interruption` ends it when it becomes readable. Looks every 0.1 s; on a network file system more and more
+  /// seldom, at last every second.
+  /// - Throws: as `forEach`.
   public func follow(
     _ filter: Filter, from end: End? = nil, interruption: CInt? = nil, _ body: (LogEvent) throws -> Bool
   ) throws {
@@ -156,6 +162,7 @@ public struct History: Sendable {
 
   /// The `message.sent` of an id; nil when no log has it.
   /// - Parameter user: in whose part of the log it must stand, where users share the spool.
+  /// - Throws: `.inputOutput` and its like.
   public func sent(_ id: MessageID, by user: UInt32? = nil) throws -> LogEvent? {
     var found: LogEvent?
     try forEachEvent(about: id) { event in
@@ -168,7 +175,8 @@ public struct History: Sendable {
     return found
   }
 
-  /// Everything that happened to a message, oldest first.
+  /// Everything that happened to a message, oldest first; nothing when no log has it.
+  /// - Throws: `.inputOutput` and its like.
   public func trace(_ id: MessageID) throws -> [LogEvent] {
     var found: [LogEvent] = []
     try forEachEvent(about: id) { event in
@@ -200,13 +208,14 @@ public struct History: Sendable {
     }
   }
 
-  /// Whether a text can be a part of an id.
+  /// Whether a text can be a part of an id: four printable characters of ASCII at least, and no space.
   public static func isPart(_ text: String) -> Bool {
     text.utf8.count >= 4 && text.utf8.allSatisfy { $0 > 32 && $0 < 127 }
   }
 
-  /// The id that a part of one stands for: what is in the inboxes is looked at first, then the log.
-  /// - Throws: `.notFound`; `.badData` when it stands for several.
+  /// The id that a part of one, or the name of a file, stands for. The log is read backwards: all of it, or since the
+  /// time that the part begins with; for eight characters or more with no time in them, until they are found.
+  /// - Throws: `.notFound`; `.badData` when it stands for several, or has fewer than four characters.
   public func identifier(_ part: String) throws -> MessageID {
     if let id = MessageID(part) { return id }
     let last = part.split(separator: "/").last.map(String.init) ?? part
@@ -254,6 +263,7 @@ public struct History: Sendable {
   /// The messages of a conversation, oldest first. One that is named by its first message's id is only looked for since
   /// that was sent; of any other all of the log is read.
   /// - Parameter id: of a message in it: those that may have been sent after that one, by whatever clock.
+  /// - Throws: `.inputOutput` and its like.
   public func thread(_ conversation: String, since id: MessageID? = nil) throws -> [LogEvent] {
     var filter = Filter()
     filter.conversation = conversation

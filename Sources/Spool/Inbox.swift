@@ -336,9 +336,9 @@ public final class Inbox {
 
   // MARK: Waiting
 
-  /// As `claim`, waiting until a message comes, at most so many seconds (nil: for ever).
-  /// - Parameter interruption: a descriptor that ends the wait when it becomes readable.
+  /// As `claim`, waiting at most so many seconds (nil: for ever), or until the descriptor `interruption` is readable.
   /// - Returns: nil when the time is over, or the wait was interrupted.
+  /// - Throws: as `claim`; `.noSuchBot` when it was removed; with 0 s or detached, what is wrong with a dropped file.
   public func receive(waiting seconds: Double? = 0, interruption: CInt? = nil) throws -> Claim? {
     if seconds == 0 { return try ended(with: claim()) }
     let isDetached = holder.pid == 0

@@ -27,6 +27,10 @@ public struct Messages: AsyncSequence, Sendable {
   public struct Iterator: AsyncIteratorProtocol {
     fileprivate let handle: Handle
 
+    /// Waits for the next message, and claims it. One may ask again after an error.
+    /// - Returns: nil when its task was cancelled while it waited.
+    /// - Throws: `CancellationError` when it was before; what `Inbox` and its `receive` throw; `SystemCallError` when
+    ///   it gets no thread or no pipe.
     public mutating func next() async throws -> Claim? {
       try Task.checkCancellation()
       let source = handle.source

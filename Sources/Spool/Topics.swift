@@ -5,6 +5,7 @@ import SpoolFormat
 /// A topic is a directory in `topics/`, a subscription an empty file in it that bears the bot's name.
 extension Spool {
   /// From now on, what is sent to `#topic` reaches the bot. Once more does no harm.
+  /// - Throws: `.noSuchBot`; `.notPermitted` for another user's bot; `.tryAgain` (no room).
   public func subscribe(_ bot: BotName, to topic: BotName) throws {
     try require(bot)
     try requireOwn(bot, to: "subscribe")

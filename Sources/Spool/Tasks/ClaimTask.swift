@@ -5,7 +5,8 @@ import SpoolFormat
 extension Spool {
   /// Begins a task for a bot: one that is pending, or assigned to that bot.
   /// - Parameter worker: the process that works on it, and renews it; nil when it is taken by hand.
-  /// - Throws: `.notAllowed`, saying whose it is, or what it waits for; `.claimLost` when others keep being first.
+  /// - Throws: `.noSuchBot`; `.notPermitted` for another user's bot; `.notAllowed`, saying whose it is, or what it
+  ///   waits for; `.badData` when it can't be read; else as `persisting`.
   public func claimTask(_ entry: TaskEntry, for bot: BotName, worker: Holder? = nil, by: String? = nil) throws
     -> TaskEntry
   {
@@ -47,8 +48,9 @@ extension Spool {
   }
 
   /// Begins the most urgent task that a bot may do: one that was assigned to it, or a pending one that suits it.
+  /// Cost: a listing of what is pending and assigned, and one file read for each pending one that is tried.
   /// - Returns: nil when there is none.
-  /// Cost: a listing of what is pending and assigned, and one file read for each that is tried.
+  /// - Throws: `.noSuchBot`; `.badData` for its card; `.notPermitted` for another user's bot.
   public func claimNextTask(for bot: BotName, worker: Holder? = nil, by: String? = nil) throws -> TaskEntry? {
     let card = try card(of: bot)
     try requireOwn(bot, to: "take tasks for")
@@ -103,7 +105,7 @@ extension Spool {
 
   /// Does something to a task as long as it stands where it stood: `body` returns nil when it didn't find it there, and
   /// is called again when it is back, as after another's change of its progress.
-  /// - Throws: `.claimLost` when it stands elsewhere.
+  /// - Throws: `.claimLost` when it stands elsewhere; else as `persisting`.
   public func holding<Result>(_ entry: TaskEntry, _ body: (TaskEntry) throws -> Result?) throws -> Result {
     try persisting(entry) { found in
       guard found == entry else { throw lost(found, "somebody moved \(entry.id)") }
@@ -113,7 +115,8 @@ extension Spool {
 
   /// Does something to a task wherever it stands: `body` returns nil when somebody moved it first, and is called again
   /// with where it stands then.
-  /// - Throws: `.notFound`; `.tryAgain` when others keep being first.
+  /// - Throws: what `body` throws; `.notFound`; `.tryAgain` when others were first a hundred times, or one
+  ///   is just moving it.
   public func persisting<Result>(_ entry: TaskEntry, _ body: (TaskEntry) throws -> Result?) throws -> Result {
     var entry = entry
     for _ in 0..<100 {

@@ -130,7 +130,12 @@ extension Spool {
 
   // MARK: What is done most
 
-  /// Tells how far a task is.
+  /// Tells how far a task in progress is.
+  /// - Parameters:
+  ///   - percent: cut to 0…100; nil keeps what was told before.
+  ///   - text: nil keeps what was told before.
+  /// - Returns: nil when somebody moved it first.
+  /// - Throws: as `change`.
   @discardableResult
   public func progress(_ entry: TaskEntry, percent: Int?, text: String?, by: String? = nil) throws -> TaskEntry? {
     try change(entry, .progress, by: by) { record in
@@ -140,7 +145,12 @@ extension Spool {
   }
 
   /// An attempt that failed: the task waits to be tried again, or has failed for good when it was the last one or
-  /// mustn't be repeated.
+  /// mustn't be repeated. One that isn't in progress fails for good.
+  /// - Parameters:
+  ///   - delay: seconds before it may be tried again, none for 0 or less; nil for the task's own backoff.
+  ///   - startedAt: kept when it has failed for good.
+  /// - Returns: nil when somebody moved it first.
+  /// - Throws: as `change`.
   @discardableResult
   public func fail(
     _ entry: TaskEntry, error: String, recoverySuggestion: String? = nil, isRetryable: Bool = true,
@@ -163,6 +173,9 @@ extension Spool {
 
   /// Takes a task from a holder that died or took too long: back to `pending/` or, after its last attempt, to `failed/`.
   /// That counts as a failure of the holder, so that another is preferred.
+  /// - Returns: nil when somebody moved it first.
+  /// - Throws: as `change`; but a reason for which the task's file has no room goes into the log alone, and so does
+  ///   one for which the disk has none, unless that was the last attempt.
   @discardableResult
   public func expire(_ entry: TaskEntry, reason: String, by: String? = nil) throws -> TaskEntry? {
     guard let record = try record(of: entry) else { return nil }
@@ -179,6 +192,11 @@ extension Spool {
   }
 
   /// The task's work is done.
+  /// - Parameters:
+  ///   - result: nil keeps one that it has.
+  ///   - confidence: 0 to 1, which the caller checks: a task's file with any other number can't be read.
+  /// - Returns: nil when somebody moved it first.
+  /// - Throws: as `change`; `.badData` for a result that is too long or too deep.
   @discardableResult
   public func complete(
     _ entry: TaskEntry, result: JSONText?, confidence: Double? = nil, learnings: [String] = [],
@@ -196,6 +214,9 @@ extension Spool {
   }
 
   /// Nobody can go on with it until somebody unblocks it.
+  /// - Parameter dependency: the task that failed, when that is why.
+  /// - Returns: nil when somebody moved it first.
+  /// - Throws: as `change`.
   @discardableResult
   public func block(
     _ entry: TaskEntry, reason: String, on dependency: MessageID? = nil, by: String? = nil

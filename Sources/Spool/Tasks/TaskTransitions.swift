@@ -4,9 +4,10 @@ import SpoolFormat
 
 /// Transitions that leave a task's content as it is: one rename, which only one can win, and then a line in the log. Each
 /// returns where the task stands then, or nil when somebody else moved it first; killed in between, the move counts, and
-/// whoever notices it logs it.
+/// whoever notices it logs it. `.inputOutput` and its like are thrown by each, too.
 extension Spool {
-  /// Gives a pending task to a bot, or an assigned one to another.
+  /// Gives a pending task to a bot, or an assigned one to another. Whether there is such a bot isn't looked at.
+  /// - Throws: `.notAllowed` from any other state.
   @discardableResult
   public func assign(
     _ entry: TaskEntry, to bot: BotName, by: String? = nil, reason: String? = nil
@@ -18,12 +19,14 @@ extension Spool {
 
   /// Begins an attempt: from `assigned/`, or from `pending/` without having been asked.
   /// - Parameter worker: the process that works on it, and renews it; nil for a person, who doesn't.
+  /// - Throws: `.notAllowed` from any other state.
   @discardableResult
   public func start(_ entry: TaskEntry, bot: BotName, worker: Holder?, by: String? = nil) throws -> TaskEntry? {
     try move(entry, .start, bot: bot, worker: worker, by: by ?? bot.description)
   }
 
   /// Gives a task back that was assigned (the attempt isn't counted), or that was begun.
+  /// - Throws: `.notAllowed` from any other state.
   @discardableResult
   public func release(
     _ entry: TaskEntry, reason: String? = nil, notBefore: Timestamp? = nil, by: String? = nil
@@ -32,18 +35,21 @@ extension Spool {
   }
 
   /// Ends a task that nobody wants any more; not its children.
+  /// - Throws: `.notAllowed` when it is completed or cancelled.
   @discardableResult
   public func cancel(_ entry: TaskEntry, reason: String? = nil, by: String? = nil) throws -> TaskEntry? {
     try move(entry, .cancel, by: by, reason: reason)
   }
 
   /// What it waited for is there.
+  /// - Throws: `.notAllowed` when it isn't blocked.
   @discardableResult
   public func unblock(_ entry: TaskEntry, by: String? = nil) throws -> TaskEntry? {
     try move(entry, .unblock, by: by)
   }
 
   /// Once more, from the beginning, a task that failed or was cancelled. It gets one attempt at least.
+  /// - Throws: `.notAllowed` when it is pending, assigned, blocked or completed.
   @discardableResult
   public func retry(_ entry: TaskEntry, by: String? = nil) throws -> TaskEntry? {
     try move(entry, .retry, by: by)
@@ -51,6 +57,7 @@ extension Spool {
 
   /// Renews the lease of a task in progress. C: utimensat(2).
   /// - Returns: false when it is somebody else's by now, or was moved.
+  /// - Throws: `.inputOutput` and its like.
   public func renew(_ entry: TaskEntry) throws -> Bool {
     try doing("cannot renew \(entry.id)") { try root.touch(entry.path) }
   }
@@ -154,6 +161,7 @@ extension Spool {
   /// where it was, and logs that.
   /// - Parameter from: where it stood before, if that is known.
   /// - Returns: where it stands now; nil when it was moved on meanwhile.
+  /// - Throws: `.inputOutput` and its like.
   @discardableResult
   public func acknowledgeMove(_ entry: TaskEntry, from: TaskEntry?) throws -> TaskEntry? {
     // Within one state only the name was changed: another urgency, another holder.
