@@ -25,7 +25,7 @@ public final class Coordinator {
   var roster = Roster()
   var scheduler = Scheduler()
   var outcomes: Outcomes
-  var handMoves = HandMoves()
+  var handMoves: HandMoves
   let requests: Requests
   /// Leading or not.
   let hub: Hub?
@@ -92,6 +92,7 @@ public final class Coordinator {
     self.report = report
     try Self.register(spool)
     leadership = Leadership(spool)
+    handMoves = HandMoves(isRemote: spool.isRemote)
     outcomes = try Outcomes(spool)
     watcher = try TaskWatcher(spool)
     requests = try Requests(spool, options)
@@ -131,7 +132,7 @@ public final class Coordinator {
     while true {
       if stopRequests.take() > 0 { return stepDown() }
       let now = Clock.sinceBoot()
-      guard try leadership.hold() else { return report(.replaced) }
+      guard try leads() else { return report(.replaced) }
       if now >= beatsAt {
         beatsAt = now + Int(leadership.renewalSeconds * 1e9)
         attempt { try presence.beat() }
@@ -140,6 +141,16 @@ public final class Coordinator {
       turn(now)
       if options.stopsWhenIdle, isIdle { return stepDown() }
       try sleep(until: beatsAt)
+    }
+  }
+
+  /// A trouble of the moment (no descriptors left, a server that doesn't answer) changes nothing for the length of a lease:
+  /// so long nobody takes over.
+  private func leads() throws -> Bool {
+    do { return try leadership.hold() } catch {
+      guard spool.isThere(at: spool.path), !leadership.isLeader || leadership.isWithinLease else { throw error }
+      tell(of: error)
+      return leadership.isLeader
     }
   }
 
@@ -152,7 +163,7 @@ public final class Coordinator {
   /// False when it was told to stop meanwhile.
   private func standBy(_ presence: Presence) throws -> Bool {
     var hasSaid = false
-    while try !leadership.hold() {
+    while try !leads() {
       if stopRequests.take() > 0 { return false }
       if !hasSaid, let leader = try spool.coordinator() {
         hasSaid = true

@@ -99,7 +99,13 @@ final class Discussions {
     writer.moment(deadline)
     writer.endObject()
     message.context = writer.text
-    return try spool.send(message)
+    do { return try spool.send(message) } catch let error as SpoolError where error.code == .tryAgain {
+      // Who is full can't be asked, and counts as silent.
+      let free = try bots.filter { try !spool.backlog(of: $0).isFull }
+      guard !free.isEmpty, free.count < bots.count else { throw error }
+      message.to = free.map(\.description)
+      return try spool.send(message)
+    }
   }
 
   private func addQuestion(to bot: BotName, _ text: String, _ goal: TaskRecord, _ request: MessageID) throws
@@ -203,7 +209,8 @@ final class Discussions {
       }
       add(from, message.content ?? "", message.data)
     }
-    for child in try spool.children(of: discussion.record) where child.state == .completed {
+    // One whose file can't be read is silent.
+    for child in try spool.children(of: discussion.record, unreadable: { _, _ in }) where child.state == .completed {
       let result = child.record.result?.value
       add(child.record.step ?? "", result?.string ?? child.record.result?.description ?? "", child.record.result)
     }
@@ -226,7 +233,7 @@ final class Discussions {
       content.data = result
       try coordinator.requests.answer(discussion.goal, discussion.record, content, isComplete: true)
       // Those who never answered needn't any more.
-      for child in try spool.children(of: discussion.record) where !child.state.isFinal {
+      for child in try spool.children(of: discussion.record, unreadable: { _, _ in }) where !child.state.isFinal {
         if let entry = try spool.cancel(child.entry, reason: "the discussion is over", by: Coordinator.bot.description)
         {
           try coordinator.noteMove(entry)

@@ -124,7 +124,9 @@ extension Requests {
     guard entry.state == .cancelled || record.result == nil else { return }
     let why = record.error.map { ": \($0)" } ?? ""
     let what = entry.state == .cancelled ? "was cancelled" : "failed"
-    try answer(goal, record, Message(content: "The request \(what)\(why)"), isComplete: false)
+    // Under a key of its own: what comes of it when it is brought back is an answer, too.
+    let key = "end \(goal.request) \(entry.attempt)"
+    try answer(goal, record, Message(content: "The request \(what)\(why)"), isComplete: false, key: key)
   }
 
   /// What came of each step. One whose file can't be read has failed for whoever waits for an answer.
@@ -147,12 +149,15 @@ extension Requests {
       confidence: task.record.confidence)
   }
 
-  func answer(_ goal: Goal, _ record: TaskRecord, _ content: Message, isComplete: Bool) throws {
+  func answer(
+    _ goal: Goal, _ record: TaskRecord, _ content: Message, isComplete: Bool, key: String? = nil
+  ) throws {
     var request = Message(content: goal.text)
     request.id = goal.request
     request.from = goal.from
     request.conversation = record.conversation
     let which = goal.answered > 0 ? " \(goal.answered)" : ""
-    try answer(request, content, type: isComplete ? .response : .error, key: "answer \(goal.request)\(which)")
+    try answer(
+      request, content, type: isComplete ? .response : .error, key: key ?? "answer \(goal.request)\(which)")
   }
 }

@@ -26,6 +26,11 @@ struct HandMoves {
   /// Nanoseconds that a program may take from its rename to its line: it may have been stopped in between, and a line
   /// too many does no harm.
   static let patience = 1_000_000_000
+  /// The same where others' files may be seen as they were some seconds ago: on storage that several hosts share.
+  static let patienceAfar = 5_000_000_000
+  let patience: Int
+
+  init(isRemote: Bool) { patience = isRemote ? Self.patienceAfar : Self.patience }
 
   /// How long what was logged is kept in mind.
   private static let memory = 10_000_000_000
@@ -48,11 +53,12 @@ struct HandMoves {
   }
 
   /// When to ask again; nil when nothing is open.
-  var nextDue: Int? { noticed.isEmpty ? nil : (noticed.values.map(\.at).min() ?? 0) + Self.patience }
+  var nextDue: Int? { noticed.values.map(\.at).min().map { $0 + patience } }
 
   /// The moves that nobody has logged in time, each told once.
-  mutating func take(now: Int) -> [Move] {
-    let due = noticed.filter { now - $0.value.at >= Self.patience }
+  /// - Parameter moment: when a reading of the logs of all hosts began that came to their end.
+  mutating func take(readSince moment: Int) -> [Move] {
+    let due = noticed.filter { $0.value.at + patience <= moment }
     for id in due.keys { noticed[id] = nil }
     return due.values.sorted { $0.entry.id < $1.entry.id }.map { Move(entry: $0.entry, from: $0.from) }
   }

@@ -129,7 +129,8 @@ extension Coordinator {
     defer { saveOutcomes(now) }
     // What could be read counts, even when another host's log can't be.
     attempt {
-      try outcomes.readOn(learn: { scheduler.learn($0) }) { event, entry in
+      let isWhole = handMoves.nextDue.map { now >= $0 } ?? false
+      try outcomes.readOn(isWhole: isWhole, learn: { scheduler.learn($0) }) { event, entry in
         handMoves.noteLogged(entry, now: now)
         switch event.kind {
         case .taskCompleted:
@@ -142,9 +143,13 @@ extension Coordinator {
         }
       }
     }
-    while let lesson = lessons.first {
-      try Learnings(spool).keep(lesson.task, bot: lesson.bot, time: lesson.at)
-      lessons.removeFirst()
+    // One that can never be kept (its file is a directory) keeps no other from it: the log has them all.
+    lessons = lessons.filter { lesson in
+      do { try Learnings(spool).keep(lesson.task, bot: lesson.bot, time: lesson.at) } catch {
+        tell(of: error)
+        return (error as? SpoolError)?.code == .tryAgain
+      }
+      return false
     }
   }
 

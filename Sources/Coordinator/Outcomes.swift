@@ -20,6 +20,10 @@ struct Outcomes {
   private var hasChanged = false
   private var looksForHostsAt = 0
   private var readsAt = 0
+  /// Whether the last reading came to the end of all that it knew of.
+  private var isAtEnd = false
+  /// When a reading began that came to the end of the logs of all hosts there are; nanoseconds since boot.
+  private(set) var wholeSince = Int.min
 
   var team: TeamRecord { book.team }
   /// Whether it has caught up with the log once.
@@ -34,31 +38,36 @@ struct Outcomes {
 
   /// Reads on.
   /// - Parameters:
+  ///   - isWhole: new hosts are looked for in any case.
   ///   - learn: called with how each attempt ended, which `team` takes in, too.
   ///   - body: called with each event about a task, and where that stands since.
   /// - Throws: that a host's log can't be read, after those of all others were.
-  mutating func readOn(learn: (TaskOutcome) -> Void, _ body: (LogEvent, TaskEntry) -> Void) throws {
+  mutating func readOn(isWhole: Bool, learn: (TaskOutcome) -> Void, _ body: (LogEvent, TaskEntry) -> Void) throws {
     let now = Clock.sinceBoot()
     // Should it fail, not at once again.
     readsAt = now + Coordinator.pauseNanoseconds
-    if now >= looksForHostsAt {
+    isAtEnd = false
+    let looksForHosts = isWhole || now >= looksForHostsAt
+    if looksForHosts {
       looksForHostsAt = now + 2_000_000_000
       try book.addNewHosts()
     }
     let seen = seen
     var hasRead = false
     defer { if book.hasChanged || hasRead { hasChanged = true } }
-    _ = try book.readOn(limit: Self.eventsPerTurn) { event, host, place, lesson in
+    let hasMore = try book.readOn(limit: Self.eventsPerTurn) { event, host, place, lesson in
       if case .outcome(let outcome) = lesson?.what { learn(outcome) }
       guard event.kind.isOfTask, seen[host].map({ place >= $0 }) ?? true, let entry = event.entry else { return }
       hasRead = true
       body(event, entry)
     }
     readsAt = 0
+    isAtEnd = !hasMore
+    if isAtEnd, looksForHosts { wholeSince = now }
   }
 
   /// When to read on at the latest, or to save what there is; nanoseconds since boot.
-  var nextDue: Int { isCurrent ? hasChanged ? savesAt : .max : readsAt }
+  var nextDue: Int { isAtEnd ? hasChanged ? savesAt : .max : readsAt }
 
   /// Saves it, if it is time to. Losing it costs no more than reading the log again.
   /// - Parameter isSettled: whether what was read was acted on; if not, it is saved later.

@@ -6,9 +6,9 @@ import SpoolFormat
 /// What people do to tasks by hand, and what they are told of.
 extension Coordinator {
   func respondToHands(_ now: Int) {
-    if now >= nextHandMoves, let due = handMoves.nextDue, now >= due, outcomes.isCurrent {
+    if now >= nextHandMoves, let due = handMoves.nextDue, now >= due {
       nextHandMoves = now + HandMoves.patience / 4
-      for move in handMoves.take(now: now) { toAcknowledge.insert(move) }
+      for move in handMoves.take(readSince: outcomes.wholeSince) { toAcknowledge.insert(move) }
     }
     work(off: \.toAcknowledge, now) { move in
       guard board.isKnown(move.entry), let from = move.from else { return }

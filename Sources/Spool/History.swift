@@ -131,6 +131,17 @@ public struct History: Sendable {
     try doing("cannot follow the log") { End(merge: try LogMerge(files, fromEnd: true)) }
   }
 
+  /// Whether something was written about an id since.
+  func hasNews(of id: MessageID, since end: End) throws -> Bool {
+    let subject = id.description
+    return try doing("cannot read the log") {
+      var merge = end.merge
+      try merge.addNewHosts()
+      while let (event, _) = try merge.next() { if event.subject == subject { return true } }
+      return false
+    }
+  }
+
   /// As `forEach`, for what is written from now on (or from `end` on), until `body` returns false, or the filter's `until`.
   /// `interruption` ends it when it becomes readable. Looks every 0.1 s; on a network file system more and more
   /// seldom, at last every second.

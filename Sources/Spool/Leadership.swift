@@ -16,6 +16,9 @@ public final class Leadership {
 
   public var isLeader: Bool { token != nil }
 
+  /// Whether this process was seen to be the leader so lately that nobody can have taken over.
+  public var isWithinLease: Bool { token != nil && Clock.withSleep() - renewedAt < spool.leaseNanoseconds }
+
   /// Seconds between two renewals at most.
   public var renewalSeconds: Double { min(spool.settings.leaseSeconds / 4, 15) }
 

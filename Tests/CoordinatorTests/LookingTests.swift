@@ -1,12 +1,12 @@
 import Glibc
 import Linux
-import Spool
 import SpoolFormat
 import TestSupport
 import TestThreads
 import Testing
 
 @testable import Coordinator
+@testable import Spool
 
 /// Until it ends, opening the file fails with EAGAIN. C: fcntl(2), F_SETLEASE.
 private struct Lease {
@@ -155,5 +155,34 @@ private struct Lease {
       })
     stage.coordinator.noteStranded()
     #expect(told().count == 50 && Set(told()).count == 50)
+  }
+
+  @Test func `what a host does that has only just begun its log isn't taken for a move by hand`() throws {
+    let stage = try Stage()
+    let coder = try stage.bot("coder", capacity: 50)
+    for number in 0..<4 {
+      let task = try stage.add()
+      #expect(try stage.turns { try stage.state(task) == .assigned })
+      let other = try Spool(at: stage.path, machine: "other\(number)")
+      let started = try #require(try other.start(other.findTask(task.id)!, bot: coder, worker: other.holder))
+      _ = try other.complete(started, result: nil)
+      let until = Clock.sinceBoot() + HandMoves.patience + 300_000_000
+      #expect(try stage.turns { Clock.sinceBoot() > until })
+    }
+    #expect(try stage.events(.taskMoved).isEmpty)
+  }
+
+  @Test func `a field whose file can't be written keeps no other from learning`() throws {
+    let stage = try Stage()
+    try stage.bot("coder", capacity: 3)
+    try Scratch.makeDirectory("\(stage.path)/coordinator/learnings/bad.jsonl")
+    for domain in ["bad", "good"] {
+      let task = try stage.add { $0.domain = domain }
+      let started = try #require(try stage.spool.start(task, bot: BotName(parsing: "coder"), worker: nil))
+      _ = try stage.spool.complete(started, result: nil, learnings: ["of \(domain)"])
+    }
+    #expect(try stage.turns { Scratch.text("\(stage.path)/coordinator/learnings/good.jsonl").contains("of good") })
+    #expect(try stage.turns { stage.coordinator.lessons.isEmpty })
+    #expect(stage.problems.contains { $0.contains("bad.jsonl") })
   }
 }

@@ -132,6 +132,26 @@ import Testing
     #expect(try answers() == [.error, .response])
   }
 
+  @Test func `a request that was cancelled and brought back is answered once more, with what came of it`() throws {
+    let stage = try Stage()
+    try stage.bot("coder", domain: "development")
+    try stage.spool.register(Card(name: Coordinator.human))
+    let id = try stage.ask("Build and test a parser")
+    #expect(try stage.turns { try stage.spool.findTask(Goal.id(for: id)) != nil })
+    func answers(_ type: MessageType) throws -> [Message] {
+      try stage.messages(to: "human").filter { $0.inReplyTo == id.description && $0.type == type }
+    }
+    _ = try stage.spool.cancelWithChildren(try #require(try stage.spool.findTask(Goal.id(for: id))))
+    #expect(try stage.turns { try answers(.error).count == 1 })
+    _ = try stage.spool.retryWithRelatives(try #require(try stage.spool.findTask(Goal.id(for: id))))
+    #expect(
+      try stage.turns {
+        try stage.work()
+        return try answers(.response).count == 1
+      })
+    #expect(try answers(.error).count == 1)
+  }
+
   @Test(arguments: ["cancel", "mv"])
   func `a request that somebody cancelled is answered, and its parts with it`(how: String) throws {
     let stage = try stage()

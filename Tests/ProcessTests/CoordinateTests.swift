@@ -34,6 +34,32 @@ import Testing
     #expect(leaders(path) == ["\(term + 1)~afar.1.1"])
   }
 
+  @Test func `a coordinator goes on when it couldn't see for a moment who coordinates`() throws {
+    let scratch = try Scratch(inMemory: true)
+    let path = try scratch.makeSpool(bots: [], settings: ["lease_seconds": 8])
+    let told = "\(scratch.path)/told"
+    try Scratch.write("", to: told)
+    let script = "exec \"$0\" coordinate 2>\"$1\""
+    let process = try SpoolCommand.start(
+      program: "/bin/sh", ["-c", script, try SpoolCommand.path.get(), told], in: path)
+    try #require(eventually { leaders(path).contains { $0.contains(".\(process.pid).") } })
+    let directory = "\(path)/coordinator/leader"
+    #expect(rename(directory, "\(directory).away") == 0)
+    try Scratch.write("", to: directory)
+    #expect(eventually { Scratch.text(told).contains("cannot see who coordinates") })
+    #expect(unlink(directory) == 0 && rename("\(directory).away", directory) == 0)
+    let task = try SpoolCommand.run(["task", "add", "first"], in: path).line
+    let next = try SpoolCommand.run(["task", "add", "then", "--depends-on", task], in: path).line
+    #expect(try SpoolCommand.run(["task", "cancel", task], in: path).isDone)
+    #expect(
+      eventually {
+        let shown = try? SpoolCommand.run(["task", "show", next], in: path)
+        return shown?.output.contains("was cancelled") == true
+      })
+    process.kill(SIGTERM)
+    #expect(try process.wait(seconds: 20).isDone)
+  }
+
   @Test func `who asks what no bot there can do is told, once, and gets it when one comes that can`() throws {
     let scratch = try Scratch(inMemory: true)
     let path = try scratch.makeSpool(bots: [])

@@ -59,6 +59,10 @@ extension Spool {
     let temporary = Layout.taskTemporary(held)
     // Added before, and not known to be: what came of that must be seen.
     if isLeft(temporary) { _ = try settleAdd(held) }
+    // Found before others have to wait for it; under the lock only what was written since is looked at.
+    let history = History(self)
+    let end = try onlyOnce() ? history.end() : nil
+    if end != nil, try history.lastOfTask(entry.id) != nil { return false }
     let began = Clock.withSleep()
     var wasTaken = false
     do {
@@ -78,7 +82,8 @@ extension Spool {
           .taskAdded, entry.id.description, reserving: body.count + 512,
           unless: {
             wasTaken = try self.wasTakenBack(temporary, since: began)
-            return try wasTaken || (onlyOnce() && History(self).lastOfTask(entry.id) != nil)
+            guard !wasTaken, onlyOnce() else { return wasTaken }
+            return try end.map { try history.hasNews(of: entry.id, since: $0) } ?? (history.lastOfTask(entry.id) != nil)
           }
         ) { writer in
           self.writeEvent(entry, by: by, reason: nil, body: body, to: &writer)
