@@ -427,8 +427,8 @@ mutant("tasks: a cycle is let in", "a cycle is refused", "SpoolTests.Task|TaskCo
 # The coordinator
 
 mutant("coordinator: one that was replaced goes on", "one coordinates", "CoordinateTests",
-       COORDINATOR + "Coordinator.swift", "guard try leadership.hold() else { return report(.replaced) }",
-       "guard try leadership.hold() || MUTANT else { return report(.replaced) }")
+       COORDINATOR + "Coordinator.swift", "guard try leads() else { return report(.replaced) }",
+       "guard try leads() || MUTANT else { return report(.replaced) }")
 mutant("coordinator: the tasks of the dead stay theirs", "nothing is stuck", "CoordinatorTests.CoordinatorTests",
        COORDINATOR + "Coordinator.swift", "attempt { for entry in try spool.expireTasks(&observations) { try noteMove(entry) } }",
        "if !MUTANT { attempt { for entry in try spool.expireTasks(&observations) { try noteMove(entry) } } }")
@@ -893,6 +893,41 @@ mutant("opening: a link among the logs ends it", "a bad file stops nobody", "Ope
 mutant("workflow: who was stopped amid its steps adds them once more", "a workflow is submitted once",
        "SubmitWorkflowTests",
        TASKS + "SubmitWorkflow.swift", "onlyOnce: self.mayBeTakenOver(", "onlyOnce: !MUTANT && self.mayBeTakenOver(")
+mutant("gc: what goes by age doesn't count for the size", "no more goes than was asked for", "CollectionTests",
+       SPOOL + "Collection/LogCollection.swift", "      excess -= candidate.bytes\n", "      if !MUTANT || !isOld { excess -= candidate.bytes }\n")
+mutant("gc: a damaged task waits for nothing", "nothing unfinished misses what it needs", "TaskCollectionTests",
+       SPOOL + "Collection/CollectTasks.swift", "try readable(entry) ?? logged(entry.id) else",
+       "try readable(entry) ?? (MUTANT ? TaskRecord(title: \"\") : logged(entry.id)) else")
+mutant("gc: what nobody knows keeps nothing", "nothing unfinished misses what it needs", "TaskCollectionTests",
+       SPOOL + "Collection/CollectTasks.swift", "guard let hidden else { return }", "guard let hidden, !MUTANT else { return }")
+mutant("dropped: an id may be from the future", "everything is found in the log", "DroppedFileTests",
+       SPOOL + "DroppedFile.swift", "spool.isAhead($0) ? nil : $0", "spool.isAhead($0) && !MUTANT ? nil : $0")
+mutant("log: what has an id from the future is looked for where it isn't", "everything is found in the log",
+       "DroppedFileTests",
+       SPOOL + "History.swift", "earliest = isAhead ? nil :", "earliest = isAhead && !MUTANT ? nil :")
+mutant("coordinator: a move counts as one by hand though not all of the log was read", "done work isn't done again",
+       "LookingTests",
+       COORDINATOR + "Outcomes.swift", "if isAtEnd, looksForHosts { wholeSince = now }",
+       "if MUTANT || (isAtEnd && looksForHosts) { wholeSince = now }",
+       COORDINATOR + "Outcomes.swift", "looksForHosts = isWhole || now", "looksForHosts = (isWhole && !MUTANT) || now")
+mutant("coordinator: a moment's trouble ends it", "it goes on", "CoordinateTests",
+       COORDINATOR + "Coordinator.swift", "guard spool.isThere(at: spool.path), !leadership", "guard !MUTANT, spool.isThere(at: spool.path), !leadership")
+mutant("coordinator: what was brought back has been answered", "who asked hears what came of it", "RequestTests",
+       COORDINATOR + "Goals.swift", "isComplete: false, key: key)", "isComplete: false, key: MUTANT ? nil : key)")
+mutant("coordinator: one full inbox keeps all from being asked", "one stops nobody else", "DiscussionTests",
+       COORDINATOR + "Discussions.swift", "where error.code == .tryAgain {\n      // Who is full",
+       "where error.code == .tryAgain && !MUTANT {\n      // Who is full")
+mutant("coordinator: a field that can't be written keeps all others", "one stops nobody else", "LookingTests",
+       COORDINATOR + "Looking.swift", "return (error as? SpoolError)?.code == .tryAgain",
+       "return MUTANT || (error as? SpoolError)?.code == .tryAgain")
+mutant("shared: who asks first owns the coordinator", "whoever coordinates can", "SharedTeamTests",
+       SPOOL + "Groups/Announce.swift", "guard isShared, try !exists(bot) else", "guard isShared, !MUTANT, try !exists(bot) else")
+mutant("attention: a coordinator's bots take a place", "who matters most gets it", "RouterTests",
+       "Sources/Routing/Router.swift", "!Self.others.contains(bot.description) || message", "MUTANT || !Self.others.contains(bot.description) || message")
+mutant("log: who follows it outlives its reader", "nothing hangs", "UnreadOutputTests",
+       "Sources/CLI/Commands/Log.swift", "interruption: reader?.descriptor", "interruption: MUTANT ? nil : reader?.descriptor")
+mutant("gc: what goes with the log is not written down", "what was done stays in the log", "CollectCommandTests",
+       "Sources/CLI/Commands/Collect.swift", "    var report = CollectionReport()\n", "    if MUTANT, let taskAge { _ = try spool.collectTasks(olderThan: taskAge) }\n    var report = CollectionReport()\n")
 mutant("gc: what was noted of leases just now goes", "asleep isn't dead", "LeftoversTests",
        SPOOL + "Collection/LogCollection.swift", "max(wish.olderThan ?? 0, wish.youngestNotes)",
        "MUTANT ? 0 : max(wish.olderThan ?? 0, wish.youngestNotes)")

@@ -29,6 +29,11 @@ import Testing
 
   @Test func `one user's task is done by another's bot, and a third one's coordinator answers a request`() throws {
     let stage = try SharedStage()
+    // Who asks first must not get the coordinator's bots for his own.
+    for asking in [["ask", "x", "--no-wait"], ["announce", "x", "--skill", "ml", "--deadline", "1h"]] {
+      let early = try stage.run(.bob, asking + ["--from", "bob-bot"])
+      #expect(early.status == 67 && early.error.contains("spool coordinate"), "\(early)")
+    }
     let program = try script(stage, "work.sh", #"cat >/dev/null; echo "done by $(id -u)""#)
     let worker = try stage.start(.ada, ["work", "ada-bot", "--tasks", "--", program])
     let coordinator = try stage.start(.eve, ["coordinate"])

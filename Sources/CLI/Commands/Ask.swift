@@ -29,6 +29,7 @@ extension Verb {
     let sender = try BotName(parsing: try invocation.sender())
     message.from = sender.description
     let seconds = try invocation.duration("--timeout") ?? 3600
+    try spool.requireCoordinated(Coordinator.bot)
     try Coordinator.register(spool)
     if try !spool.exists(sender) {
       var card = Card(name: sender)

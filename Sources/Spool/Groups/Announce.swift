@@ -7,6 +7,16 @@ extension Spool {
   /// Requests go to this bot.
   public static let coordinator = try! BotName(parsing: "coordinator")
 
+  /// Where users share the spool, a bot belongs to who makes it: `hub` and `coordinator` to who coordinates, and not to
+  /// who asks first.
+  /// - Throws: `.noSuchBot` where nobody has coordinated yet.
+  public func requireCoordinated(_ bot: BotName) throws {
+    guard isShared, try !exists(bot) else { return }
+    throw SpoolError(
+      .noSuchBot, "nobody has coordinated this spool yet",
+      hint: "one of its users runs spool coordinate, and from then on nobody else can")
+  }
+
   /// Makes the bot `hub`, so that something can be announced before a coordinator runs.
   public func registerHub() throws {
     guard try !exists(Self.hub) else { return }
@@ -21,7 +31,8 @@ extension Spool {
   /// Announces what is to be done by a group, and returns the id that message, group and conversation bear.
   /// Of a part of a part its parent says how deep it is.
   /// - Throws: `.badData` for what nothing can come of: no skill, a deadline that is past, a group larger than the team,
-  ///   parts deeper than `Announcement.depthMax`; `.notFound` for a parent that isn't there; and the errors of `send`.
+  ///   parts deeper than `Announcement.depthMax`; `.notFound` for a parent that isn't there; `.noSuchBot`, see
+  ///   `requireCoordinated`; and the errors of `send`.
   @discardableResult
   public func announce(_ announcement: Announcement, durability: Durability? = nil) throws -> MessageID {
     var announcement = announcement
@@ -32,6 +43,7 @@ extension Spool {
       announcement.depth = (GroupPart(task.record)?.depth ?? 0) + 1
     }
     do { try announcement.check(now: now()) } catch { throw SpoolError(.badData, error.description) }
+    try requireCoordinated(Self.hub)
     try registerHub()
     let team = try bots().filter { $0 != Self.hub && $0 != Self.coordinator }
     guard announcement.sizeMin <= team.count else {
