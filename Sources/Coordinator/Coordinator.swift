@@ -59,8 +59,7 @@ public final class Coordinator {
   var toAcknowledge = Agenda<HandMoves.Move>()
   /// What ended tasks taught, and isn't written down yet.
   var lessons: [(task: TaskRecord, bot: String?, at: Timestamp)] = []
-  /// Troubles that were told lately, and when: nanoseconds since boot.
-  private var told: [String: Int] = [:]
+  private var troubles = Troubles()
   /// By the clock since boot, nanoseconds.
   var nextListing = 0
   var nextFullListing = 0
@@ -197,14 +196,9 @@ public final class Coordinator {
 
   /// The same trouble once a minute.
   func tell(of error: any Error) {
-    let (text, now) = ("\(error)", Clock.sinceBoot())
-    if told.count > 100 { told = told.filter { now - $0.value < Self.toldNanoseconds } }
-    if let at = told[text], now - at < Self.toldNanoseconds { return }
-    told[text] = now
-    report(.problem(text))
+    let text = "\(error)"
+    if troubles.isNews(text) { report(.problem(text)) }
   }
-
-  private static let toldNanoseconds = 60_000_000_000
 
   var isIdle: Bool {
     requests.isIdle && (hub?.isIdle ?? true) && TaskState.live.allSatisfy { (board.inState[$0] ?? 0) == 0 }

@@ -172,6 +172,20 @@ private struct Lease {
     #expect(try stage.events(.taskMoved).isEmpty)
   }
 
+  @Test func `a trouble that lasts is told once in a while, by whoever has it`() throws {
+    let stage = try Stage()
+    let directory = "\(stage.path)/tasks/completed"
+    #expect(rename(directory, stage.home("away")) == 0)
+    try Plain.write(directory, "")
+    let until = Clock.sinceBoot() + 2_000_000_000
+    #expect(try stage.turns { Clock.sinceBoot() > until })
+    #expect(1...2 ~= stage.problems.count { $0.hasPrefix("cannot watch the tasks") })
+    #expect(unlink(directory) == 0 && rename(stage.home("away"), directory) == 0)
+    let bot = try stage.bot("coder")
+    let task = try stage.add()
+    #expect(try stage.turns { try stage.spool.findTask(task.id)?.bot == bot })
+  }
+
   @Test func `a field whose file can't be written keeps no other from learning`() throws {
     let stage = try Stage()
     try stage.bot("coder", capacity: 3)

@@ -39,6 +39,7 @@ final class Hub {
   var nextMaintenance = 0
   var nextListing = 0
   private var claimsAgainAt = 0
+  private var troubles = Troubles()
 
   static let name = Spool.hub.description
   private static let endedMax = 10_000
@@ -90,8 +91,10 @@ final class Hub {
 
   /// What a trouble of the moment keeps from being done is done in a later round.
   func attempt(_ body: () throws -> Void) {
-    do { try body() } catch { report(.problem("\(error)")) }
+    do { try body() } catch { tell("\(error)") }
   }
+
+  private func tell(_ text: String) { if troubles.isNews(text) { report(.problem(text)) } }
 
   /// The same for one group: should somebody else have it by now, it is let go.
   func attempt(_ group: HubGroup, _ body: () throws -> Void) {
@@ -104,7 +107,7 @@ final class Hub {
       }
     } catch {
       group.resumesAt = Clock.sinceBoot() + 1_000_000_000
-      report(.problem("group \(group.id): \(error)"))
+      tell("group \(group.id): \(error)")
     }
   }
 
