@@ -30,7 +30,7 @@ protocol FiledEntry: Hashable, Sendable {
   static var temporary: String? { get }
   static var restored: LogEvent.Kind { get }
   /// Of one whose file was removed, as nobody needed it any more.
-  static var removed: LogEvent.Kind? { get }
+  static var removed: LogEvent.Kind { get }
   /// The whole content that an event bears.
   static func body(_ event: LogEvent) -> [UInt8]?
   /// Whether a file has the content that an event tells.
@@ -82,7 +82,7 @@ extension TaskEntry: FiledEntry {
   static var moving: String { Layout.tasksMoving }
   static var temporary: String? { Layout.tasksTemporary }
   static var restored: LogEvent.Kind { .taskRestored }
-  static var removed: LogEvent.Kind? { .taskRemoved }
+  static var removed: LogEvent.Kind { .taskRemoved }
   static func body(_ event: LogEvent) -> [UInt8]? { event.taskBytes }
   static func says(_ file: [UInt8], _ event: LogEvent) -> Bool {
     if let body = body(event) { return file.dropLast() == body[...] }
@@ -124,7 +124,7 @@ extension GroupEntry: FiledEntry {
   static var moving: String { Layout.groupsMoving }
   static var temporary: String? { nil }
   static var restored: LogEvent.Kind { .groupRestored }
-  static var removed: LogEvent.Kind? { nil }
+  static var removed: LogEvent.Kind { .groupRemoved }
   static func body(_ event: LogEvent) -> [UInt8]? { event.groupBytes }
   static func isReadable(_ bytes: [UInt8], _ id: MessageID) -> Bool { (try? GroupRecord(parsing: bytes))?.id == id }
 }

@@ -74,6 +74,8 @@ public struct LogEvent: Sendable {
     /// Somebody moved its file by hand.
     public static let groupMoved = Kind("group.moved")
     public static let groupRestored = Kind("group.restored")
+    /// It had ended, and its file was removed.
+    public static let groupRemoved = Kind("group.removed")
     public static let botRegistered = Kind("bot.registered")
     public static let botUnregistered = Kind("bot.unregistered")
     public static let stateSet = Kind("state.set")

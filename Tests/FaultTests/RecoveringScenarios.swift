@@ -136,18 +136,31 @@ extension Scenario {
         try spool.complete(begun, result: nil)
       }
     }
+    let deadline = Timestamp(microseconds: Int(Date().timeIntervalSince1970) * 1_000_000)
+      .advanced(bySeconds: 60)
+    let announcement = Announcement("x", skills: [Card.Skill(name: "ml", level: .novice)], deadline: deadline)
+    for state in ["dissolved", "active"] {
+      let group = try spool.addGroup(
+        GroupRecord(id: MessageID(time: deadline, random: UInt64(state.count)), announcement), term: 1)
+      _ = try spool.move(group, state == "dissolved" ? .dissolve : .form)
+    }
     stage.arguments = ["gc", "--tasks", "0s"]
     return stage
   } afterwards: { stage, outcome, reader in
     let left = ["completed", "failed"].flatMap { Scratch.names("\(stage.path)/tasks/\($0)") }
-    return outcome.isDone && left.count != 1 ? ["it left \(left)"] : []
+    let groups = Scratch.names("\(stage.path)/groups/dissolved")
+    return outcome.isDone && left.count + groups.count != 1 ? ["it left \(left) and \(groups)"] : []
   } inTheEnd: { stage, _, reader in
     let titles = try stage.bystander.tasks().compactMap { try stage.bystander.record(of: $0)?.title }
     let isThere = titles.contains("needed") && titles.contains("waits") && Set(titles).count == titles.count
-    let moving = Scratch.names("\(stage.path)/tasks/moving").flatMap {
-      Scratch.names("\(stage.path)/tasks/moving/\($0)")
+    let moving = ["tasks", "groups"].flatMap { what in
+      Scratch.names("\(stage.path)/\(what)/moving").flatMap { Scratch.names("\(stage.path)/\(what)/moving/\($0)") }
     }
-    return (isThere ? [] : ["there are \(titles)"]) + (moving.isEmpty ? [] : ["on the move are \(moving)"])
+    let isGone = reader.events.contains { $0.type == "group.removed" }
+    let groups = try stage.bystander.groups().map(\.state)
+    let isRight = groups == [.active] || (!isGone && Set(groups) == [.active, .dissolved])
+    return (isThere ? [] : ["there are \(titles)"]) + (isRight ? [] : ["of the groups are \(groups)"])
+      + (moving.isEmpty ? [] : ["on the move are \(moving)"])
   }
 
   /// With a message that waits in the first segment, and others sent there whose acks are in those that go.

@@ -28,6 +28,37 @@ import Testing
     return entry
   }
 
+  @Test func `what ended long enough ago goes with its tasks, is in the log, and doesn't come back`() throws {
+    let fixture = try Fixture("coder")
+    let spool = fixture.spool
+    let entries = try [GroupState.forming, .active, .completed, .failed, .dissolved].map { try group(spool, to: $0) }
+    let task = try spool.addTask(TaskRecord(title: "of the whole"))
+    let last = entries[4]
+    var record = try #require(try spool.record(of: last))
+    record.task = task.id
+    try Plain.write("\(fixture.path)/\(last.path)", record.encoded + [10])
+    func left() throws -> Set<MessageID> { Set(try spool.groups().map(\.id)) }
+    #expect(try spool.collectGroups(olderThan: 3600) == 0)
+    #expect(try spool.collectGroups(olderThan: 0, dryRun: true) == 1 && left().count == 5)
+    #expect(try spool.collectGroups(olderThan: 0) == 1)
+    #expect(try left() == Set(entries.map(\.id)).subtracting([entries[3].id]))
+    try spool.root.unlink(task.path)
+    #expect(try spool.collectGroups(olderThan: 0) == 1)
+    #expect(try left() == Set(entries.prefix(3).map(\.id)))
+    #expect(try History(spool).lastOfGroup(last.id)?.kind == .groupRemoved)
+    #expect(Plain.names("\(fixture.path)/groups/moving").isEmpty)
+    try shell("cp -a spool copy", in: fixture.home.path)
+    #expect(Set(try Spool(at: fixture.home("copy")).groups().map(\.id)) == Set(entries.prefix(3).map(\.id)))
+    // As when its remover died before it was gone.
+    let dead = Holder(host: spool.host, pid: DeadProcess.pid, start: DeadProcess.start)
+    let directory = "\(fixture.path)/\(Layout.groupsMoving(by: dead))"
+    #expect(mkdir(directory, 0o777) == 0)
+    try Plain.write("\(directory)/\(GroupMove(.old, last).fileName)", record.encoded + [10])
+    var observations = GroupObservations()
+    try spool.settleGroupMoves(&observations)
+    #expect(try !left().contains(last.id) && access(directory, F_OK) != 0)
+  }
+
   private enum Damage: CaseIterable { case missing, empty, cut, behind, behindUnseen }
 
   @Test(arguments: GroupState.allCases)

@@ -10,7 +10,7 @@ extension Verb {
       .value("--older-than", "DURATION", "segments that ended so long ago, such as 30d"),
       .value(
         "--keep-bytes", "SIZE", "the oldest, until the rest has no more than that, such as 10G; never the last hour's"),
-      .value("--tasks", "DURATION", "files of tasks that ended so long ago, with all that they belong to, too"),
+      .value("--tasks", "DURATION", "files of tasks and groups that ended so long ago, with all that they belong to"),
       .value("--dead", "DURATION", "dead letters of bots of yours that were sent so long ago, too"),
       .value("--quarantine", "DURATION", "what was set aside so long ago, too"),
       .flag("--dry-run", "only say what would be removed"),
@@ -25,7 +25,8 @@ extension Verb {
       they learned from it, unless they are made anew. Idempotency keys are remembered for 7 days after that.
 
       A task's file goes when all that it is connected with has ended as long ago: parents, children, what it depends on
-      and what depends on it. The log keeps what it said (spool trace), or has it once more if it had forgotten it.
+      and what depends on it; a group's when those of its tasks are gone. The log keeps what they said (spool trace), or
+      has it once more if it had forgotten it.
 
       Make no copy (cp -a) of the spool meanwhile: what was acked might come again in it.
       """
@@ -50,7 +51,8 @@ extension Verb {
     }
     // After the log: what this has only just forgotten of a task is written down once more.
     let tasks = try taskAge.map { try spool.collectTasks(olderThan: $0, dryRun: wish.isDryRun) }
-    let others = Others(dead: dead, aside: aside, tasks: tasks)
+    let groups = try taskAge.map { try spool.collectGroups(olderThan: $0, dryRun: wish.isDryRun) }
+    let others = Others(dead: dead, aside: aside, tasks: tasks, groups: groups)
     if invocation.isJSON {
       write(report, others, wish, invocation.output)
     } else {
@@ -87,6 +89,7 @@ extension Verb {
     let dead: Int?
     let aside: Int?
     let tasks: Int?
+    let groups: Int?
   }
 
   private static func show(
@@ -100,6 +103,7 @@ extension Verb {
     if let dead = others.dead { output.line("\(Output.count(dead, "dead letter")) \(verb)") }
     if let aside = others.aside { output.line("\(Output.count(aside, "file")) in quarantine/ \(verb)") }
     if let tasks = others.tasks { output.line("\(Output.count(tasks, "task")) \(verb)") }
+    if let groups = others.groups, groups > 0 { output.line("\(Output.count(groups, "group")) \(verb)") }
     guard wish.olderThan != nil || wish.keepBytes != nil else { return }
     let left = report.bytesBefore - report.bytesRemoved
     let since = report.since.map { ", with all since \(TimeText.local($0))" } ?? ""
@@ -135,6 +139,7 @@ extension Verb {
       writer.member("dead_letters", ifPresent: others.dead)
       writer.member("quarantined", ifPresent: others.aside)
       writer.member("tasks", ifPresent: others.tasks)
+      writer.member("groups", ifPresent: others.groups)
       if let since = report.since {
         writer.key("since")
         writer.moment(since)

@@ -21,6 +21,14 @@ extension Spool {
   }
 }
 
+extension Spool {
+  /// The log has all that a task or a group said, unless that was removed from there: then it has it from here on.
+  func bodyToLog(at path: String, _ bytesMax: Int) throws(SystemCallError) -> [UInt8]? {
+    guard let bytes = try root.readFile(path, maximum: bytesMax) else { return nil }
+    return bytes.last == UInt8(ascii: "\n") ? bytes : bytes + [UInt8(ascii: "\n")]
+  }
+}
+
 /// Which finished tasks nobody needs any more, and their removal.
 ///
 /// A failed or cancelled task may be brought back at any moment, with its relatives, and a new one may come to depend on one
@@ -260,9 +268,7 @@ struct TaskCollection {
   /// - Returns: false when others took this process for dead and have put it back.
   private func remove(_ entry: TaskEntry, isForgotten: Bool, since began: Int) throws -> Bool {
     let path = moving(entry)
-    // The log has all that it said, unless that was removed from there: then it has it from here on.
-    var body = isForgotten ? try root.readFile(path, maximum: TaskRecord.bytesMax) : nil
-    if let bytes = body, bytes.last != UInt8(ascii: "\n") { body = bytes + [UInt8(ascii: "\n")] }
+    let body = isForgotten ? try spool.bodyToLog(at: path, TaskRecord.bytesMax) : nil
     let receipt = try spool.log.append(
       .taskRemoved, entry.id.description, reserving: (body?.count ?? 0) + 512,
       unless: { try spool.wasTakenBack(path, since: began) }

@@ -139,7 +139,7 @@ extension Spool {
         ? "nothing can be done with it any more" : "allowed now: \(allowed.joined(separator: ", "))")
   }
 
-  private func writeEvent(
+  func writeEvent(
     _ entry: GroupEntry, from: GroupEntry?, by: String?, reason: String?, body: [UInt8]?, to writer: inout JSONWriter
   ) {
     writer.beginObject()
