@@ -34,7 +34,7 @@ extension Spool {
   }
 
   /// Puts a dead letter back into the inbox, its attempts counted from none again. False when it is gone.
-  /// - Throws: `.inputOutput` and its like; it is back all the same when only its reason couldn't be removed.
+  /// - Throws: `.inputOutput` and its like.
   public func revive(_ letter: DeadLetter) throws -> Bool {
     var waiting = letter.name
     waiting.attempt = 0
@@ -42,7 +42,8 @@ extension Spool {
     return try doing("cannot put back \(letter.name.id)") {
       let isOurs = try root.renameIfPresent(dead, to: Layout.entry(letter.bot, .inbox, waiting))  // commit
       guard isOurs else { return false }
-      try root.unlinkIfPresent(Layout.reason(besides: dead))
+      // A reason without its letter is nothing.
+      _ = try? root.unlinkIfPresent(Layout.reason(besides: dead))
       note(.messageRevived, letter.name.id.description) { writer in
         settle(&writer, letter.bot, letter.name)
         writer.endObject()

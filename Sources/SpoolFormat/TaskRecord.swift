@@ -108,6 +108,9 @@ public struct TaskRecord: Sendable, Hashable {
     for (name, ids) in [("depends_on", dependsOn), ("children", children)] where ids.count > Self.dependenciesMax {
       throw FormatError("\(name) has \(ids.count) ids, and may have \(Self.dependenciesMax)")
     }
+    if let confidence, !(0...1).contains(confidence) {
+      throw FormatError("the confidence is \(confidence), and may be from 0 to 1")
+    }
     // The object that they stand in is one level more.
     for (name, text) in [("context", context), ("result", result)] {
       do { try text?.checkNesting(within: 1) } catch {

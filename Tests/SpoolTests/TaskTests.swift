@@ -382,4 +382,14 @@ import Testing
     #expect(try fixture.events(.taskAdded).count == 1)
     #expect(try fixture.spool.findTask(record.id!)?.state == .blocked)
   }
+
+  @Test func `a confidence that no file may have is refused, and changes nothing`() throws {
+    let fixture = try Fixture("coder")
+    let task = try fixture.spool.addTask(TaskRecord(title: "t"))
+    let begun = try #require(try fixture.spool.start(task, bot: fixture.bot(), worker: nil))
+    for confidence in [1.5, -0.1, .nan] {
+      #expect(code { try fixture.spool.complete(begun, result: nil, confidence: confidence) } == .badData)
+    }
+    #expect(try fixture.spool.complete(begun, result: nil, confidence: 1) != nil)
+  }
 }

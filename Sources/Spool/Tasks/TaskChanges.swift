@@ -194,7 +194,7 @@ extension Spool {
   /// The task's work is done.
   /// - Parameters:
   ///   - result: nil keeps one that it has.
-  ///   - confidence: 0 to 1, which the caller checks: a task's file with any other number can't be read.
+  ///   - confidence: 0 to 1; `.badData` for any other.
   /// - Returns: nil when somebody moved it first.
   /// - Throws: as `change`; `.badData` for a result that is too long or too deep.
   @discardableResult
