@@ -38,10 +38,16 @@ extension Worker {
     _ task: StoredTask, _ reason: String, suggestion: String? = nil, isRetryable: Bool = true, delay: Double? = nil,
     since started: Int
   ) throws {
-    let failed = try insist(task) {
-      try spool.fail(
-        task.entry, error: reason, recoverySuggestion: suggestion, isRetryable: isRetryable, delay: delay,
-        startedAt: moment(started), by: bot.description)
+    let failed: TaskEntry
+    do {
+      failed = try insist(task) {
+        try spool.fail(
+          task.entry, error: reason, recoverySuggestion: suggestion, isRetryable: isRetryable, delay: delay,
+          startedAt: moment(started), by: bot.description)
+      }
+    } catch let error as SpoolError where error.code == .badData {
+      // Somebody spoiled its file. It is begun again when that has been mended.
+      return try putBack(task, error.message)
     }
     note(failed, of: task, reason)
   }

@@ -189,6 +189,43 @@ import Testing
     #expect(second.record.error?.hasPrefix("its result can't be kept: ") == true, "\(second.record.error ?? "")")
   }
 
+  @Test func `an error that is too long for its task is kept in part`() throws {
+    let team = try Team()
+    let id = try team.give("build") { $0.attemptsMax = 1 }
+    try team.work(
+      team.taskScript(#"printf '{"error":"it was '; yes é | head -n 1250000 | tr -d '\n'; printf '"}'"#))
+    let task = try #require(try team.spool.task(id))
+    #expect(task.state == .failed)
+    let error = try #require(task.record.error)
+    #expect(error.hasPrefix("it was ééé") && error.hasSuffix("éé… (2500007 bytes)") && error.utf8.count < 70_000)
+    #expect(task.record.failures.map(\.error) == [error])
+  }
+
+  @Test func `a task that has no room for an error is put back, and fails, without one`() throws {
+    let team = try Team()
+    let id = try team.give("build") {
+      $0.attemptsMax = 2
+      $0.retryBackoffSeconds = 0.01
+      // What is filled in as it is added still fits.
+      $0.description = String(repeating: "x", count: TaskRecord.bytesMax - $0.encoded.count - 200)
+    }
+    let worker = try RunningWorker(team, team.taskScript("exit 75"))
+    try team.wait(for: id, .failed)
+    #expect(try worker.stop() == WorkerSummary(claimed: 2, requeued: 1, dead: 1))
+    let task = try #require(try team.spool.task(id))
+    #expect(task.entry.attempt == 2 && task.record.failures.isEmpty)
+  }
+
+  @Test func `a task whose file was spoiled while it was worked on is let go`() throws {
+    let team = try Team()
+    let id = try team.give("build")
+    let (summary, events) = try team.work(
+      team.taskScript(#"for file in "$SPOOL_DIR"/tasks/in_progress/*; do echo half >"$file"; done; echo made"#))
+    #expect(summary == WorkerSummary(claimed: 1, requeued: 1))
+    #expect(try team.spool.findTask(id)?.state == .assigned)
+    #expect(events.requeueReasons.first?.contains(id.description) == true, "\(events.requeueReasons)")
+  }
+
   // MARK: Progress
 
   @Test(

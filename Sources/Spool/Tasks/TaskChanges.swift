@@ -145,7 +145,8 @@ extension Spool {
   }
 
   /// An attempt that failed: the task waits to be tried again, or has failed for good when it was the last one or
-  /// mustn't be repeated. One that isn't in progress fails for good.
+  /// mustn't be repeated. One that isn't in progress fails for good. Of an error that there is no room for in the task a
+  /// part is kept there, or else the log has it.
   /// - Parameters:
   ///   - delay: seconds before it may be tried again, none for 0 or less; nil for the task's own backoff.
   ///   - startedAt: kept when it has failed for good.
@@ -160,15 +161,34 @@ extension Spool {
     guard let record = try record(of: entry) else { return nil }
     let again = isRetryable && entry.state == .inProgress && entry.attempt < record.attemptsMax
     let wait = delay ?? record.backoffSeconds(after: entry.attempt, random: Double.random(in: 0...1))
-    return try change(
-      entry, again ? .retry : .fail, notBefore: again && wait > 0 ? now().advanced(bySeconds: wait) : nil, by: by,
-      reason: error, durability: durability
-    ) { record in
-      record.error = error
-      record.recoverySuggestion = recoverySuggestion
-      record.add(TaskRecord.Failure(attempt: entry.attempt, bot: entry.bot?.description, at: now(), error: error))
-      if !again { record.end(startedAt, now()) }
+    let event: TaskEvent = again ? .retry : .fail
+    let notBefore = again && wait > 0 ? now().advanced(bySeconds: wait) : nil
+    func fail(_ error: String, _ suggestion: String?) throws -> TaskEntry? {
+      try change(entry, event, notBefore: notBefore, by: by, reason: error, durability: durability) { record in
+        record.error = error
+        record.recoverySuggestion = suggestion
+        record.add(TaskRecord.Failure(attempt: entry.attempt, bot: entry.bot?.description, at: now(), error: error))
+        if !again { record.end(startedAt, now()) }
+      }
     }
+    do { return try fail(error, recoverySuggestion) } catch let tooLong as SpoolError where tooLong.code == .badData {}
+    let part = Self.part(of: error)
+    do { return try fail(part, recoverySuggestion.map(Self.part)) } catch let tooLong as SpoolError
+      where tooLong.code == .badData
+    {
+      return try move(entry, event, notBefore: notBefore, by: by, reason: part)
+    }
+  }
+
+  /// What is kept of an error that is too long for its task: more than anybody reads.
+  private static let errorBytesMax = 64 << 10
+
+  private static func part(of text: String) -> String {
+    let count = text.utf8.count
+    guard count > errorBytesMax else { return text }
+    // Without half a character.
+    let start = text.unicodeScalars[..<text.utf8.index(text.startIndex, offsetBy: errorBytesMax)]
+    return "\(String(start))… (\(count) bytes)"
   }
 
   /// Takes a task from a holder that died or took too long: back to `pending/` or, after its last attempt, to `failed/`.
