@@ -55,6 +55,10 @@ extension Worker {
       report(.acked(.message(claim), seconds: Double(Clock.sinceBoot() - started) / 1e9))
     case .retry(let reason, let after, _):
       try putBack(claim, reason, delay: after ?? options.backoff.delay(after: claim.attempt))
+    case .putBackUnseen(let reason):
+      try spool.unclaim(claim.bot, claim.name, reason: reason)
+      summary.requeued += 1
+      report(.requeued(.message(claim), reason: reason, delay: 0))
     case .giveUp(let reason, _):
       try giveUp(claim, reason)
     }

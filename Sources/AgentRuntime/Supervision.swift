@@ -89,7 +89,8 @@ extension Worker {
       let isGone = "\(error.call)" == "execvp" && [ENOENT, EACCES, ENOTDIR, ENOEXEC, ELOOP, EPERM].contains(error.code)
       if isGone { fail(failure) } else { pauseClaims(failure.message) }
       if slot.job != nil {
-        slot.job?.verdict = .retry(failure.message)
+        let isPassing = [EAGAIN, ENOMEM, EMFILE, ENFILE].contains(error.code)
+        slot.job?.verdict = isPassing ? .putBackUnseen(failure.message) : .retry(failure.message)
         slot.job?.settleAt = 0
         settle(slot)
       } else if !isGone {

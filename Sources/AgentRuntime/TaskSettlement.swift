@@ -18,6 +18,7 @@ extension Worker {
       }
     case .retry(let reason, let after, let suggestion):
       try fail(task, reason, suggestion: suggestion, delay: after, since: started)
+    case .putBackUnseen(let reason): try putBack(task, reason, isUnseen: true)
     case .giveUp(let reason, let suggestion):
       try fail(task, reason, suggestion: suggestion, isRetryable: false, since: started)
     }
@@ -65,8 +66,10 @@ extension Worker {
   }
 
   /// Gives it back unfinished: to the bot that it was given to, unless there is somebody who decides that.
-  func putBack(_ task: StoredTask, _ reason: String) throws {
-    let released = try insist(task) { try spool.release(task.entry, reason: reason, by: bot.description) }
+  func putBack(_ task: StoredTask, _ reason: String, isUnseen: Bool = false) throws {
+    let released = try insist(task) {
+      try spool.release(task.entry, reason: reason, by: bot.description, isUnseen: isUnseen)
+    }
     summary.requeued += 1
     report(.requeued(.task(task), reason: reason, delay: 0))
     guard options.work == .tasks(takesPending: false), !spool.coordinatorIsUp else { return }

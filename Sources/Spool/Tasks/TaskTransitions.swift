@@ -26,12 +26,13 @@ extension Spool {
   }
 
   /// Gives a task back that was assigned (the attempt isn't counted), or that was begun.
+  /// - Parameter isUnseen: nobody was told of it since it was begun: that isn't counted either.
   /// - Throws: `.notAllowed` from any other state.
   @discardableResult
   public func release(
-    _ entry: TaskEntry, reason: String? = nil, notBefore: Timestamp? = nil, by: String? = nil
+    _ entry: TaskEntry, reason: String? = nil, notBefore: Timestamp? = nil, by: String? = nil, isUnseen: Bool = false
   ) throws -> TaskEntry? {
-    try move(entry, .release, notBefore: notBefore, by: by, reason: reason)
+    try move(entry, .release, notBefore: notBefore, by: by, reason: reason, isUnseen: isUnseen)
   }
 
   /// Ends a task that nobody wants any more; not its children.
@@ -64,9 +65,10 @@ extension Spool {
 
   func move(
     _ entry: TaskEntry, _ event: TaskEvent, bot: BotName? = nil, worker: Holder? = nil, notBefore: Timestamp? = nil,
-    by: String?, reason: String? = nil
+    by: String?, reason: String? = nil, isUnseen: Bool = false
   ) throws -> TaskEntry? {
-    let moved = try Self.entry(after: event, entry, bot: bot, worker: worker, notBefore: notBefore)
+    let moved = try Self.entry(
+      after: event, entry, bot: bot, worker: worker, notBefore: notBefore, isUnseen: isUnseen)
     do {
       guard try root.renameIfPresent(entry.path, to: moved.path) else { return nil }  // commit
       // A lease begins now, not when the file was written.
@@ -82,7 +84,8 @@ extension Spool {
   /// Where a task stands after an event.
   /// - Throws: `.notAllowed`, naming what is allowed.
   static func entry(
-    after event: TaskEvent, _ entry: TaskEntry, bot: BotName? = nil, worker: Holder? = nil, notBefore: Timestamp? = nil
+    after event: TaskEvent, _ entry: TaskEntry, bot: BotName? = nil, worker: Holder? = nil, notBefore: Timestamp? = nil,
+    isUnseen: Bool = false
   ) throws -> TaskEntry {
     guard let state = entry.state.after(event) else {
       let allowed = entry.state.allowed.map(\.rawValue)
@@ -93,7 +96,8 @@ extension Spool {
     }
     var name = entry.name
     // What was assigned and never begun was no attempt.
-    if entry.state == .assigned, state != .assigned, state != .inProgress { name.attempt = max(0, name.attempt - 1) }
+    let wasBegun = entry.state != .assigned && !isUnseen
+    if !wasBegun, state != .assigned, state != .inProgress { name.attempt = max(0, name.attempt - 1) }
     if entry.state == .pending, state == .assigned || state == .inProgress {
       name.attempt = min(name.attempt + 1, EntryName.attemptMax)
     }
