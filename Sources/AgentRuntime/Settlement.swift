@@ -104,8 +104,9 @@ extension Worker {
     if unconfirmed > 0 { reply.idempotencyKey! += " ~\(unconfirmed + 1)" }
     // Somebody else may be at work on it, if its lease ran out: then nothing is sent.
     try spool.extend(claim.bot, claim.name)
+    let isForSender = answer.to.isEmpty || answer.to == [claim.message.from]
     let id: MessageID
-    do { id = try spool.send(reply, evenIfFull: answer.to.isEmpty) } catch let error as SpoolError
+    do { id = try spool.send(reply, evenIfFull: isForSender) } catch let error as SpoolError
       where [.noSuchBot, .notFound].contains(error.code)
     {
       return kept

@@ -98,13 +98,20 @@ import Testing
     try team.ask("second")
     try team.work(team.script("echo done"))
     #expect(try team.answers().map(\.content) == ["done", "done"])
+    func naming(_ recipients: String) -> WorkerOptions {
+      var options = team.script(#"while read -r line; do echo '{"to":\#(recipients),"content":"named"}'; done"#)
+      options.isStream = true
+      return options
+    }
     try team.ask("third")
-    var options = team.script(#"while read -r line; do echo '{"to":"asker","content":"named"}'; done"#)
-    options.isStream = true
+    try team.work(naming(#""asker""#))
+    #expect(try team.answers().map(\.content) == ["done", "done", "named"])
+    try team.ask("fourth")
+    let options = naming(#"["asker","coder"]"#)
     let worker = try RunningWorker(team, options)
-    try require("it is refused") { worker.events.problems.contains { $0.contains("the inbox of asker is full") } }
+    try require("it is refused") { worker.events.problems.contains { $0.contains("1 of 2 inboxes is full") } }
     try _ = worker.stop()
-    #expect(try team.answers().count == 2)
+    #expect(try team.answers().count == 3)
     #expect(try team.counts().waiting == 1)
   }
 
