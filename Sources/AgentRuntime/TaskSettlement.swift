@@ -72,8 +72,8 @@ extension Worker {
     }
     summary.requeued += 1
     report(.requeued(.task(task), reason: reason, delay: 0))
-    guard options.work == .tasks(takesPending: false), !spool.coordinatorIsUp else { return }
-    try spool.assign(released, to: bot, by: bot.description)
+    guard task.wasAssigned || options.work == .tasks(takesPending: false) else { return }
+    try spool.assignBack(released, to: bot)
   }
 
   /// What waits for it may begin now.

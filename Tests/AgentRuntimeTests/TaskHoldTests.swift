@@ -156,6 +156,23 @@ import Testing
     #expect(entry.bot == (takesPending ? nil : team.coder))
   }
 
+  @Test func `what was given to a bot by hand is its own again after a stop, whether or not it suits its card`() throws
+  {
+    let team = try Team()
+    let id = try team.give("build") {
+      $0.assignTo = nil
+      $0.requiredSkills = [Card.Skill(name: "cobol", level: .expert)]
+    }
+    try team.spool.assign(try #require(try team.spool.findTask(id)), to: team.coder)
+    let worker = try RunningWorker(team, team.taskScript(Self.sleeper, takesPending: true))
+    _ = try sleeper(of: team)
+    try worker.requestStop()
+    try worker.requestStop()
+    #expect(try worker.finish() == WorkerSummary(claimed: 1, requeued: 1))
+    let entry = try #require(try team.spool.findTask(id))
+    #expect(entry.state == .assigned && entry.bot == team.coder)
+  }
+
   @Test func `slots run side by side, the most urgent first, and no more is begun than there are slots`() throws {
     let team = try Team()
     let ids = try (1...6).map { number in try team.give("\(number)") { $0.priority = Priority(value: number)! } }

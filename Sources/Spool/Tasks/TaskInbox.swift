@@ -99,7 +99,7 @@ public final class TaskInbox {
       lastActivity = Clock.sinceBoot()
       // It wins the race here.
       guard let started = try spool.start(entry, bot: bot, worker: spool.holder) else { continue }
-      return StoredTask(entry: started, record: record)
+      return StoredTask(entry: started, record: record, wasAssigned: entry.state == .assigned)
     }
     return nil
   }
@@ -141,8 +141,8 @@ public final class TaskInbox {
     for entry in try spool.expireTasks(of: bot, &observations) {
       if entry.state.isFinal {
         try spool.settleAfter(entry)
-      } else if entry.state == .pending, ours.contains(entry.id), !spool.coordinatorIsUp {
-        try spool.assign(entry, to: bot, by: bot.description)
+      } else if entry.state == .pending, ours.contains(entry.id) {
+        try spool.assignBack(entry, to: bot)
       }
     }
     if Clock.sinceBoot() >= nextOverlooked { try settleOverlooked() }
@@ -322,6 +322,11 @@ extension Spool {
     if isThere { return true }
     if let found = try findTask(entry.id) { return found == entry }
     return try doing("cannot look at \(entry.id)") { try idsOnTheMove().contains(entry.id) }
+  }
+
+  /// Gives a task that came back to `pending/` to the bot that had it, where no coordinator decides who gets it.
+  public func assignBack(_ entry: TaskEntry, to bot: BotName) throws {
+    if !coordinatorIsUp { try assign(entry, to: bot, by: bot.description) }
   }
 
   /// What follows for others from a task's end, where no coordinator sees to that.

@@ -27,10 +27,13 @@ public struct TaskEntry: Sendable, Hashable {
 public struct StoredTask: Sendable {
   public let entry: TaskEntry
   public var record: TaskRecord
+  /// Of one that was begun by a `TaskInbox`, whether it had been given to the bot.
+  public let wasAssigned: Bool
 
-  public init(entry: TaskEntry, record: TaskRecord) {
+  public init(entry: TaskEntry, record: TaskRecord, wasAssigned: Bool = false) {
     self.entry = entry
     self.record = record
+    self.wasAssigned = wasAssigned
   }
 
   public var id: MessageID { entry.id }
