@@ -169,6 +169,20 @@ final class Child {
     if set.isReady(places.progress) { readProgress() }
     if set.isReady(places.exit) { noteExit(showError) }
     places = (nil, nil, nil, nil, nil)
+    if ending != nil, output != nil, Clock.sinceBoot() >= outputDeadline { readRest() }
+  }
+
+  /// What is in the pipe by now, and no more. Somebody may go on writing into it: up to what is too much anyway.
+  private func readRest() {
+    var isThereMore = true
+    while isThereMore, received.count <= Message.bytesMax + 1 {
+      isThereMore = false
+      read(&output) {
+        received.append(contentsOf: $0)
+        isThereMore = true
+      }
+    }
+    output = nil
   }
 
   /// At most what a pipe holds.
@@ -197,7 +211,7 @@ final class Child {
   }
 
   /// Whether it has ended and all it printed was received.
-  var isFinished: Bool { ending != nil && (output == nil || Clock.sinceBoot() >= outputDeadline) }
+  var isFinished: Bool { ending != nil && output == nil }
 
   // MARK: Ending it
 
@@ -241,7 +255,7 @@ final class Child {
     }
   }
 
-  /// When `step` or `isFinished` has something to say though nothing happens; nanoseconds since boot.
+  /// When `step` or `respond` has something to say though nothing happens; nanoseconds since boot.
   var nextDeadline: Int {
     if refusesInput, !isEnding { return 0 }
     return min(next?.at ?? .max, output == nil ? .max : outputDeadline)

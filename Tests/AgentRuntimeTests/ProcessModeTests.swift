@@ -181,6 +181,39 @@ import Testing
     kill(pid_t(pid), SIGKILL)
   }
 
+  @Test func `what a program printed before it ended is read to its end, however late`() throws {
+    let team = try Team()
+    let id = try team.give("build")
+    var options = team.taskScript(
+      """
+      echo $$ > $DIR/pid; echo begun >&2
+      while [ ! -e $DIR/go ]; do sleep 0.01; done
+      echo 50 >&3
+      head -c 200000 /dev/zero | tr '\\0' x
+      """)
+    options.stopsWhenEmpty = true
+    let worker = try RunningWorker(team, options) { event in
+      switch event {
+      case .errorOutput:
+        // The worker stands still here until the program has printed all of it, and ended.
+        #expect(throws: Never.self) {
+          let pid = try #require(team.text(of: "pid").flatMap { Int($0.dropLast()) })
+          let pipe = try Descriptor.open("/proc/\(pid)/fd/1", O_WRONLY)
+          let setPipeSize: CInt = 1031
+          try #require(fcntl(pipe.raw, setPipeSize, 1 << 20) == 1 << 20)
+          try team.write("", to: "go")
+          try require("it has ended") { !isRunning(pid) }
+        }
+      // And here for longer than it waits for those that a program left behind.
+      case .progressed: usleep(700_000)
+      default: break
+      }
+    }
+    #expect(try worker.finish() == WorkerSummary(claimed: 1, acked: 1))
+    #expect(worker.events.contains { if case .progressed = $0 { true } else { false } })
+    #expect(try team.result(of: id)?.utf8.count == 200_000)
+  }
+
   @Test(arguments: ["", "trap '' TERM;"])
   func `a program that takes too long is ended with all that it started`(manners: String) throws {
     let team = try Team()
