@@ -39,17 +39,22 @@ extension Verb {
       Output.talk((["nothing waits for \(bot)"] + rest).joined(separator: "; "))
       return .nothing
     }
-    show(claim, spool, invocation, inbox.lease)
+    show(claim, spool, invocation)
     // Shown before it is settled: a message that nobody saw must come again.
     guard invocation.output.finish(.done, isNeeded: true) == .done else {
       try spool.unclaim(bot, claim.name, reason: "could not be shown")
       return .inputOutput
     }
-    if invocation.has("--ack") { try spool.ack(bot, claim.name) }
+    if invocation.has("--ack") {
+      try spool.ack(bot, claim.name)
+    } else if !invocation.isJSON {
+      let lease = TimeText.short(microseconds: Int(inbox.lease * 1e6))
+      Output.talk("yours for \(lease); settle it with: spool ack \(claim.token)")
+    }
     return .done
   }
 
-  private static func show(_ claim: Claim, _ spool: Spool, _ invocation: Invocation, _ lease: Double) {
+  private static func show(_ claim: Claim, _ spool: Spool, _ invocation: Invocation) {
     if invocation.isJSON {
       invocation.output.object { writer in
         writer.member("claim", claim.token)
@@ -65,10 +70,6 @@ extension Verb {
       "from \(Output.excerpt(message.from ?? "nobody", 64))\(MessageView.words(claim.sender)), \(message.type.map { "\($0), " } ?? "")attempt \(claim.attempt)"
     if let conversation = message.conversation { about += ", conversation \(Output.excerpt(conversation, 64))" }
     Output.talk(about)
-    if !invocation.has("--ack") {
-      Output.talk(
-        "yours for \(TimeText.short(microseconds: Int(lease * 1e6))); settle it with: spool ack \(claim.token)")
-    }
     let says = message.says
     invocation.output.line(invocation.output.isTerminal ? says.escapedForTerminal(keepingLines: true) : says)
   }
