@@ -36,6 +36,8 @@ extension Verb {
       SPOOL_ATTEMPT, SPOOL_FROM, SPOOL_CONVERSATION and SPOOL_CLAIM; and, of what the bot's card says, SPOOL_PERSONALITY,
       SPOOL_INSTRUCTIONS, and SPOOL_CARD: the card's path. Without a PROGRAM it is the one in the card's "start", and
       what that says of tasks, slots and streams counts; options overrule it.
+      It gets the answers to what it sent, too ("type": "response", "error" or "status"). What it prints for these goes
+      to nobody; a program that itself sends something for each message must leave them out, or it never ends.
       With --stream it answers each line with one: a message such as {"content":"…"} is the reply, {} done,
       {"nack":"why","delay":5} once more, {"dead":"why"} given up.
 
