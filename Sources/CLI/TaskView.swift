@@ -59,8 +59,8 @@ enum TaskView {
   /// Where a task stands, in a few words: `in progress by coder, attempt 2`.
   static func standing(_ entry: TaskEntry) -> String {
     switch entry.state {
-    case .assigned: "assigned to \(entry.bot?.description ?? "?")"
-    case .inProgress: "in progress by \(entry.bot?.description ?? "?"), attempt \(entry.attempt)"
+    case .assigned: "assigned to \(entry.bot?.description ?? "nobody")"
+    case .inProgress: "in progress by \(entry.bot?.description ?? "nobody"), attempt \(entry.attempt)"
     case .pending:
       if let due = entry.notBefore, due > TimeText.now() {
         "pending, to be tried again in \(span(from: TimeText.now(), to: due))"
@@ -147,7 +147,7 @@ enum TaskView {
       return "\(title) by \(bot ?? by ?? "?")\(attempt > 0 ? ", attempt \(attempt)" : "")\(error)"
     case .taskRetried:
       return "attempt \(attempt)\(bot.map { " of \($0)" } ?? "")\(author)\(reason)\(state(event, unless: .pending))"
-    case .taskExpired, .taskReleased: return "from \(bot ?? "?")\(author)\(reason)"
+    case .taskExpired, .taskReleased: return "from \(bot ?? "nobody")\(author)\(reason)"
     case .taskMoved, .taskRestored:
       let from = event.text("from").map { " from \(Output.excerpt($0, 20))" } ?? ""
       return "to \(event.text("state").map { Output.excerpt($0, 20) } ?? "?")\(from)\(author)\(reason)"

@@ -53,6 +53,20 @@ import Testing
     #expect(try stage.done("task", "claim", "--next", "--as", "tester").contains(second))
   }
 
+  @Test func `what is blocked is not completed before anybody has begun it, unless it is a join`() throws {
+    let stage = try TaskStage()
+    let first = try stage.add("write")
+    let second = try stage.add("test", "--depends-on", first)
+    let early = try stage.run(["task", "complete", second, "done"])
+    #expect(early.status == 65 && early.error.contains("it is blocked (allowed now: fail, block, "), "\(early)")
+    #expect(try stage.state(second) == "blocked")
+    let pending = try stage.run(["task", "complete", first, "done"])
+    #expect(pending.status == 65 && pending.error.contains("(allowed now: assign, claim, fail, "), "\(pending)")
+    let join = try stage.add("all", "--join")
+    try stage.done("task", "complete", join, "done")
+    #expect(try stage.state(join) == "completed")
+  }
+
   @Test func `next is the most urgent that suits the bot, or was assigned to it`() throws {
     let stage = try TaskStage()
     _ = try stage.add("for testers", "--domain", "quality", "--priority", "urgent")
@@ -88,6 +102,21 @@ import Testing
     let inEnvironment = try stage.run(["task", "complete", id, "late"], as: "coder")
     #expect(inEnvironment.status == 3, "\(inEnvironment)")
     try stage.done("task", "complete", second, "in time")
+  }
+
+  @Test func `what a hand gives to nobody the doctor puts back, with no attempt lost or counted`() throws {
+    let stage = try TaskStage()
+    let tasks = "\(stage.spool)/tasks"
+    let ids = [try stage.add("never begun"), try stage.add("given")]
+    for id in ids { #expect(rename("\(tasks)/pending/5-\(id).json", "\(tasks)/assigned/5-\(id).json") == 0) }
+    let page = try stage.done("task", "show", ids[0])
+    #expect(page.contains("assigned to nobody") && page.contains("attempts      0 of 3"), "\(page)")
+    try stage.done("task", "assign", ids[1], "coder")
+    #expect(stage.names("assigned").contains("5-\(ids[1])~1~coder.json"))
+    let said = try stage.run(["doctor"])
+    #expect(said.status == 1 && said.output.contains("assigned/5-\(ids[0]).json is assigned to nobody"), "\(said)")
+    try stage.done("doctor", "--repair")
+    #expect(stage.names("pending") == ["5-\(ids[0]).json"] && stage.names("assigned").count == 1)
   }
 
   @Test func `a result may be a text, a file, a pipe or JSON`() throws {
@@ -187,8 +216,8 @@ import Testing
     let open = try stage.add("test")
     for (arguments, says) in [
       (["complete", id, "again"], "nothing can be done"), (["cancel", id], "nothing can be done"),
-      (["claim", id, "--as", "coder"], "it is completed"), (["release", open], "allowed now: assign, start"),
-      (["complete", open, "early"], "allowed now: assign, start"), (["progress", open, "3"], "allowed now"),
+      (["claim", id, "--as", "coder"], "it is completed"), (["release", open], "allowed now: assign, claim"),
+      (["complete", open, "early"], "allowed now: assign, claim"), (["progress", open, "3"], "allowed now"),
       (["fail", id, "late"], "nothing can be done"), (["retry", open], "neither failed nor was cancelled"),
       (["unblock", open], "allowed now"), (["block", id, "why"], "nothing can be done"),
       (["assign", id, "coder"], "nothing can be done"),

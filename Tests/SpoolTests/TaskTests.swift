@@ -90,7 +90,7 @@ import Testing
     let pending = try add(fixture)
     let error = #expect(throws: SpoolError.self) { try fixture.spool.complete(pending, result: nil) }
     #expect(error?.code == .notAllowed)
-    #expect(error?.hint == "allowed now: assign, start, fail, block, cancel")
+    #expect(error?.hint == "allowed now: assign, claim, fail, block, cancel")
   }
 
   @Test func `an attempt that failed waits with backoff, and the last one is final`() throws {

@@ -18,13 +18,18 @@ extension Doctor {
     // A coordinator does all that follows itself.
     if !spool.coordinatorIsUp {
       try examineBlocked(repairing, &report)
-      try examineAssigned(&report)
+      try examineAssigned(repairing, &report)
     }
   }
 
-  /// What is for a bot that was removed, with `rm` perhaps.
-  private func examineAssigned(_ report: inout RecoveryReport) throws {
+  /// What is for a bot that was removed, with `rm` perhaps, or for none.
+  private func examineAssigned(_ repairing: Bool, _ report: inout RecoveryReport) throws {
     for entry in try spool.tasks(in: [.assigned]) {
+      if entry.isGivenToNobody {
+        report.add(entry.path, "is assigned to nobody: its name doesn't end in ~BOT.json", "put back to pending")
+        if repairing { try spool.release(entry, reason: "it was assigned to nobody", by: "doctor") }
+        continue
+      }
       guard let bot = entry.bot, try !spool.exists(bot) else { continue }
       report.add(
         entry.path, "is given to \(bot), which is no bot",

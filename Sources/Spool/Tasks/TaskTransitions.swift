@@ -87,20 +87,15 @@ extension Spool {
     after event: TaskEvent, _ entry: TaskEntry, bot: BotName? = nil, worker: Holder? = nil, notBefore: Timestamp? = nil,
     isUnseen: Bool = false
   ) throws -> TaskEntry {
-    guard let state = entry.state.after(event) else {
-      let allowed = entry.state.allowed.map(\.rawValue)
-      throw SpoolError(
-        .notAllowed, "cannot \(event.rawValue) \(entry.id): it is \(entry.state.rawValue)",
-        hint: allowed.isEmpty
-          ? "nothing can be done with it any more" : "allowed now: \(allowed.joined(separator: ", "))")
-    }
+    guard let state = entry.state.after(event) else { throw refusal(of: event, entry) }
     var name = entry.name
-    // What was assigned and never begun was no attempt.
+    // Moved to `assigned/` by a hand that gave it to nobody, its attempt wasn't counted.
+    let isUncounted = entry.state == .pending || entry.isGivenToNobody
+    let isTaken = state == .assigned || state == .inProgress
+    if isTaken, isUncounted { name.attempt = min(name.attempt + 1, EntryName.attemptMax) }
+    // What was assigned and never begun was no attempt, nor what nobody was told of.
     let wasBegun = entry.state != .assigned && !isUnseen
-    if !wasBegun, state != .assigned, state != .inProgress { name.attempt = max(0, name.attempt - 1) }
-    if entry.state == .pending, state == .assigned || state == .inProgress {
-      name.attempt = min(name.attempt + 1, EntryName.attemptMax)
-    }
+    if !isTaken, !isUncounted, !wasBegun { name.attempt = max(0, name.attempt - 1) }
     switch state {
     case .pending: name.place = notBefore.map { .waitingUntil($0) } ?? .waiting
     case .blocked: name.place = .waiting
@@ -109,6 +104,21 @@ extension Spool {
     case .completed, .failed, .cancelled: name.place = entry.bot.map { .bot($0, nil) } ?? .waiting
     }
     return TaskEntry(state: state, name: name)
+  }
+
+  private static func refusal(of event: TaskEvent, _ entry: TaskEntry) -> SpoolError {
+    let allowed = entry.state.allowed.compactMap { $0.verb(from: entry.state) }
+    return SpoolError(
+      .notAllowed, "cannot \(event.rawValue) \(entry.id): it is \(entry.state.rawValue)",
+      hint: allowed.isEmpty
+        ? "nothing can be done with it any more" : "allowed now: \(allowed.joined(separator: ", "))")
+  }
+
+  /// Refuses to complete a task that nobody has begun. Of what is blocked, a join ends so; what else does (the task of
+  /// a group) is ended by whoever made it.
+  public func requireBegun(_ entry: TaskEntry) throws {
+    guard entry.state == .blocked, try record(of: entry)?.isJoin == false else { return }
+    throw Self.refusal(of: .complete, entry)
   }
 
   /// The data of an event: where the task stands, and its body where that is new.
@@ -141,6 +151,15 @@ extension TaskRecord {
 }
 
 extension TaskEvent {
+  /// What the command for it is called; nil when there is none for a task that stands there.
+  fileprivate func verb(from state: TaskState) -> String? {
+    switch (self, state) {
+    case (.start, _): "claim"
+    case (.expire, _), (.retry, .inProgress), (.complete, .blocked): nil
+    default: rawValue
+    }
+  }
+
   /// As the log calls it.
   var kind: LogEvent.Kind {
     switch self {
@@ -170,8 +189,8 @@ extension Spool {
   public func acknowledgeMove(_ entry: TaskEntry, from: TaskEntry?) throws -> TaskEntry? {
     // Within one state only the name was changed: another urgency, another holder.
     let isTransition = from.map { $0.state == entry.state || $0.state.event(movingTo: entry.state) != nil } ?? true
-    // Without a bot in its name it would be given to nobody, and stay so.
-    let isNobodys = entry.state == .assigned && entry.bot == nil
+    // It would stay so.
+    let isNobodys = entry.isGivenToNobody
     guard try doing("cannot look at \(entry.id)", { try root.status(entry.path) }) != nil else { return nil }
     guard let from, !isTransition || isNobodys else {
       note(.taskMoved, entry.id.description) {

@@ -19,6 +19,8 @@ public struct TaskEntry: Sendable, Hashable {
   /// The process that works on it; nil for one that was taken by hand.
   public var worker: Holder? { name.worker }
   public var notBefore: Timestamp? { name.notBefore }
+  /// Assigned with no bot in its name, as only a hand does it.
+  var isGivenToNobody: Bool { state == .assigned && bot == nil }
   /// Relative to the spool.
   public var path: String { Layout.task(state, name) }
 }

@@ -25,6 +25,7 @@ extension Verb {
     let spool = try invocation.taskSpool()
     // Asked before the result is read, which may be long in coming.
     let entry = try spool.taskInHand(named: part, of: invocation.holdingBot(spool))
+    try spool.requireBegun(entry)
     let result = try result(invocation)
     let author = try invocation.author()
     let started = try spool.lastStart(of: entry)

@@ -106,7 +106,7 @@ private struct TaskPage {
   }
 
   private var attempts: String {
-    let count = task.state == .assigned ? task.entry.attempt - 1 : task.entry.attempt
+    let count = task.state == .assigned ? max(0, task.entry.attempt - 1) : task.entry.attempt
     let timeout = record.timeoutSeconds.map { ", each of at most \(TimeText.short(microseconds: Int($0 * 1e6)))" } ?? ""
     return "\(count) of \(record.attemptsMax)\(timeout)"
   }
