@@ -218,6 +218,7 @@ public struct Doctor {
     let aside = try spool.quarantinedNames().count
     if aside > 0 { remarks.append("\(aside) in quarantine/: see the .reason beside each") }
     remarks += try settingsRemarks() + valueRemarks() + strayRemarks() + clockRemarks()
+    remarks += try copyRemarks(of: TaskEntry.self) + copyRemarks(of: GroupEntry.self)
     for bot in try spool.bots() where spool.isOwn(bot) {
       let backlog = try spool.backlog(of: bot)
       let done = try doing("cannot look at \(bot)") { try spool.root.names(Layout.box(bot, .done)) }

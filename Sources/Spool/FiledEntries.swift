@@ -76,14 +76,27 @@ extension Spool {
   /// - Throws: `.notFound`; `.badData` when there are several.
   func entry<Entry: FiledEntry>(named text: String) throws -> Entry {
     let last = text.split(separator: "/").last.map(String.init) ?? text
+    if let name = EntryName(last, of: Entry.kind), let exact: Entry = try entry(of: name) { return exact }
     if let id = MessageID(last) ?? EntryName(last, of: Entry.kind)?.id, let entry: Entry = try find([id])[id] {
       return entry
     }
     let isShort = last.utf8.count < 3
     let all: [Entry] = isShort ? [] : try entries(in: Array(Entry.State.allCases))
-    let found = all.filter { $0.name.description.contains(last) }
+    var found = all.filter { $0.name.description.contains(last) }
     if found.count == 1 { return found[0] }
     let shown = last.prefix(80).description.escapedForTerminal()
+    if let first = found.first, found.allSatisfy({ $0.id == first.id }) {
+      // One that moved while the directories were listed is seen twice.
+      let standing = try found.filter(stands)
+      guard standing.count < 2 else {
+        let paths = standing.map(\.path).joined(separator: " and ")
+        throw SpoolError(
+          .badData, "\(shown) stands for \(standing.count) files of one \(Entry.noun): \(paths)",
+          hint: "remove by hand the one that is a copy, or give the whole name of the other")
+      }
+      if let entry: Entry = try find([first.id])[first.id] { return entry }
+      found = []
+    }
     guard found.isEmpty else {
       let some = found.prefix(4).map(\.id.description).joined(separator: ", ")
       throw SpoolError(
@@ -92,5 +105,26 @@ extension Spool {
     throw SpoolError(
       .notFound, "no \(Entry.noun) \(shown)",
       hint: isShort ? "give three characters of its id, at least" : "see: spool \(Entry.noun) list --all")
+  }
+
+  /// The one whose file has exactly this name; nil when there is none.
+  func entry<Entry: FiledEntry>(of name: EntryName) throws -> Entry? {
+    guard Entry.isName(name) else { return nil }
+    return try Entry.State.allCases.map { Entry(state: $0, name: name) }.first(where: stands)
+  }
+
+  private func stands<Entry: FiledEntry>(_ entry: Entry) throws -> Bool {
+    try doing("cannot look at \(entry.path)") { try root.status(entry.path) != nil }
+  }
+
+  /// The files of each that has several, as a copy or a restored backup leaves them.
+  func copies<Entry: FiledEntry>(of _: Entry.Type) throws -> [[Entry]] {
+    let all: [Entry] = try entries(in: Array(Entry.State.allCases))
+    return try Dictionary(grouping: all, by: \.id).values.compactMap { entries in
+      guard entries.count > 1 else { return nil }
+      // One that moved while the directories were listed is seen twice.
+      let standing = try entries.filter(stands)
+      return standing.count > 1 ? standing : nil
+    }.sorted { $0[0].id < $1[0].id }
   }
 }

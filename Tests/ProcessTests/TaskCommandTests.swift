@@ -119,6 +119,19 @@ import Testing
     #expect(stage.names("pending") == ["5-\(ids[0]).json"] && stage.names("assigned").count == 1)
   }
 
+  @Test func `of several files of one task the name of a claim is its own, and the doctor names all`() throws {
+    let stage = try TaskStage()
+    let id = try stage.add("write")
+    let claim = try stage.done("task", "claim", id, "--as", "coder")
+    let (own, copy) = ("tasks/in_progress/\(claim)", "tasks/pending/5-\(id).json")
+    try Scratch.write(Scratch.text("\(stage.spool)/\(own)"), to: "\(stage.spool)/\(copy)")
+    #expect(try stage.done("doctor").contains("\(id) has 2 files: \(copy) and \(own); remove by hand"))
+    let unclear = try stage.run(["task", "show", String(id.suffix(8))])
+    #expect(unclear.status == 65 && unclear.error.contains("2 files of one task: \(copy) and \(own)"), "\(unclear)")
+    try stage.done("task", "complete", claim, "done")
+    #expect(stage.names("completed") == [claim] && stage.names("in_progress") == [])
+  }
+
   @Test func `a result may be a text, a file, a pipe or JSON`() throws {
     let stage = try TaskStage()
     try Scratch.write("from a file\n", to: "\(stage.scratch.path)/result")

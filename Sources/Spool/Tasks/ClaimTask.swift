@@ -78,7 +78,9 @@ extension Spool {
     let last = text.split(separator: "/").last.map(String.init) ?? text
     let whole = last.hasSuffix(".json") ? String(last.dropLast(5)) : last
     let parts = whole.split(separator: "~", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
-    let entry = try task(named: parts[0])
+    // A copy may lie elsewhere: what is named as a whole is that file.
+    let exact: TaskEntry? = try EntryName("\(whole).json", of: .task).flatMap { try self.entry(of: $0) }
+    let entry = try exact ?? task(named: parts[0])
     if parts.count > 1 {
       guard let attempt = Int(parts[1]) else {
         throw SpoolError(

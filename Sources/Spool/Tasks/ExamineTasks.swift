@@ -107,4 +107,12 @@ extension Doctor {
       }
     }
   }
+
+  /// Of what has several files only a person knows which is the one.
+  func copyRemarks<Entry: FiledEntry>(of _: Entry.Type) throws -> [String] {
+    try spool.copies(of: Entry.self).map { copies in
+      let paths = copies.map(\.path).joined(separator: " and ")
+      return "\(Entry.noun) \(copies[0].id) has \(copies.count) files: \(paths); remove by hand what is a copy"
+    }
+  }
 }
