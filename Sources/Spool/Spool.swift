@@ -126,10 +126,9 @@ public final class Spool: Sendable {
     if let stranger = present.first {
       throw SpoolError(
         .cannotCreate, "\(path) is not empty (it has \(stranger.escapedForTerminal())), and is no spool",
-        hint: "give a new directory, such as \(path)/spool")
+        hint: try wasSpool(root) ? recreation(path) : "give a new directory, such as \(path)/spool")
     }
-    let random = try Random.bytes(16).map { byte in String(byte >> 4, radix: 16) + String(byte & 15, radix: 16) }
-    var settings = Settings(identity: random.joined())
+    var settings = Settings(identity: try newIdentity())
     settings.createdAt = Timestamp(microseconds: Clock.wall())
     settings.sharedWith = group
     configure(&settings)
@@ -180,11 +179,30 @@ public final class Spool: Sendable {
     }
     guard let bytes else {
       throw SpoolError(
-        .notASpool, "\(root.path) is no spool: it has no spool.json", hint: "make one with: spool init \(root.path)")
+        .notASpool, "\(root.path) is no spool: it has no spool.json",
+        hint: try wasSpool(root) ? recreation(root.path) : "make one with: spool init \(root.path)")
     }
     do { return try Settings(parsing: bytes) } catch {
-      throw SpoolError(.notASpool, "\(root.path)/spool.json \(error)")
+      let isLost = bytes.isEmpty && wasSpool(root)
+      throw SpoolError(
+        .notASpool, "\(root.path)/spool.json \(error)", hint: try isLost ? recreation(root.path) : nil)
     }
+  }
+
+  /// Whether there is what a spool has besides its `spool.json`, which somebody lost.
+  private static func wasSpool(_ root: Directory) -> Bool {
+    [Layout.bots, Layout.log].allSatisfy { ((try? root.status($0)) ?? nil)?.isDirectory == true }
+  }
+
+  private static func recreation(_ path: String) throws -> String {
+    let content = "{\"nanospool\":\(Settings.formatVersion),\"id\":\"\(try newIdentity())\"}"
+    return "it was one, as bots/ and log/ say: bring spool.json back from a copy, or make it again: "
+      + "echo '\(content)' > \(path)/spool.json; what init was told was in it, and one that was --shared needs "
+      + "\"shared_with\":\"GROUP\" there, too"
+  }
+
+  private static func newIdentity() throws -> String {
+    try Random.bytes(16).map { byte in String(byte >> 4, radix: 16) + String(byte & 15, radix: 16) }.joined()
   }
 
   /// The name that this machine calls itself. In a shared spool where another machine has that name it goes by another
