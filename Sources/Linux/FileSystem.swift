@@ -36,3 +36,14 @@ public struct FileSystem: Sendable {
       }
   }
 }
+
+extension Directory {
+  /// Whether this user may put files into a directory below this one; true of what isn't there. C: faccessat(2).
+  public func mayWrite(into name: String) throws(SystemCallError) -> Bool {
+    do { _ = try systemCall("faccessat", name) { faccessat(raw, name, W_OK | X_OK, AT_EACCESS) } } catch {
+      if [EACCES, EPERM, EROFS].contains(error.code) { return false }
+      guard error.code == ENOENT || error.code == ENOTDIR else { throw error }
+    }
+    return true
+  }
+}

@@ -105,15 +105,19 @@ public struct Doctor {
     }
     for name in try spool.root.names(Layout.box(bot, .tmp)) {
       guard let entry = EntryName(name), let holder = entry.holder, spool.isGone(holder) else { continue }
-      let isLogged = try History(spool).sent(entry.id) != nil
-      var why: String?
+      let sent = try History(spool).sent(entry.id)
+      let isLogged = sent != nil
+      let closed = try sent.flatMap(closedInbox)
+      let cure = closed == nil ? nil : "see its owner and mode"
+      var why = repairing ? nil : cure
       // Each of them here: who takes messages goes on with them only for a moment at a time.
       if repairing {
         do {
           if try !spool.settleUnfinishedSend(bot, entry) { why = "another process is at it" }
-        } catch { why = "it cannot be settled now: \(error)" }
+        } catch { why = cure ?? "it cannot be settled now: \(error)" }
       }
-      let (path, problem) = (Layout.entry(bot, .tmp, entry), "was left by a sender that died")
+      let path = Layout.entry(bot, .tmp, entry)
+      let problem = closed.map { "waits for \($0)/, which can't be written" } ?? "was left by a sender that died"
       if let why {
         report.add(path, problem, left: why)
       } else {
@@ -129,8 +133,20 @@ public struct Doctor {
       attemptsMax: card?.attemptsMax ?? spool.settings.attemptsMax)
     spool.saveObservations(observations, of: bot)
     for problem in observations.takeProblems() {
+      // What waits for another bot's inbox is met with each of some bots.
+      if report.findings.contains(where: { $0.path == problem.path }) { continue }
       report.add(problem.path, "cannot be settled: \(problem.error)", left: "whoever looks next tries again")
     }
+  }
+
+  /// The first inbox of this user's that a message can't be put into.
+  private func closedInbox(_ sent: LogEvent) throws(SystemCallError) -> String? {
+    for name in sent.texts("recipients") {
+      guard let bot = try? BotName(parsing: name), spool.isOwn(bot) else { continue }
+      let inbox = Layout.box(bot, .inbox)
+      if try !spool.root.mayWrite(into: inbox) { return inbox }
+    }
+    return nil
   }
 
   /// What a hand has put among the claims.

@@ -146,14 +146,35 @@ extension Spool {
   func deliver(_ parcel: Parcel, _ receipt: LogWriter.Receipt) {
     let first = parcel.recipients[0]
     var isComplete = true
-    for recipient in parcel.recipients.dropFirst() where !link(parcel, to: recipient) { isComplete = false }
+    var obstacle = first
+    for recipient in parcel.recipients.dropFirst() where !link(parcel, to: recipient) {
+      isComplete = false
+      obstacle = recipient
+    }
     let target = Layout.entry(first, .inbox, raw: parcel.fileName)
     do {
       if isComplete { isComplete = try root.renameIfPresent(parcel.temporary, to: target) }  // visible from here on
-    } catch { Self.leave(parcel.temporaryName) }
+    } catch {
+      Self.leave(parcel.temporaryName)
+      noteUndelivered(parcel, to: first, error)
+    }
     // Stopped for longer than a lease, we may have been taken for dead, and our file with us; but the log has it.
-    if !isComplete { try? finish(parcel) }
+    do { if !isComplete { try finish(parcel) } } catch { noteUndelivered(parcel, to: obstacle, error) }
     if receipt.hasRotated, case .granted(let log) = logAccess { log.noteCheckpoint() }
+  }
+
+  /// Takes what couldn't be delivered yet, a sentence each; who doesn't ask has the last few told when it does.
+  public func takeProblems() -> [String] {
+    problems.withLock { problems in
+      defer { problems = [] }
+      return problems
+    }
+  }
+
+  private func noteUndelivered(_ parcel: Parcel, to bot: BotName, _ error: any Error) {
+    let cause = (error as? SystemCallError)?.reason ?? "\(error)"
+    let problem = "\(parcel.name.id) is kept, and can't be put into \(Layout.box(bot, .inbox))/ yet: \(cause)"
+    problems.withLock { $0 = $0.suffix(7) + [problem] }
   }
 
   private func link(_ parcel: Parcel, to recipient: BotName) -> Bool {

@@ -32,6 +32,8 @@ public final class Spool: Sendable {
   let remoteClock = Mutex<(ahead: Int, asked: Int)?>(nil)
   let rememberedStates = Mutex<RememberedStates?>(nil)
   let hadMessages = Mutex<HadMessages?>(nil)
+  /// What was sent and couldn't be delivered yet, a sentence each.
+  let problems = Mutex<[String]>([])
 
   /// A claim that was just made, and until when its lease can't have run out; nanoseconds since boot. With texts that are
   /// made of its name, because it is likely to be acked next.

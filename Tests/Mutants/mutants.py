@@ -257,7 +257,7 @@ mutant("tasks: what is pending is read for every invitation", "an invitation cos
 mutant("tasks: what is damaged on the move can't be counted", "a bad file stops nobody", "SpoolTests.TaskTests",
        TASKS + "Tasks.swift", "      ids.insert(move.entry.id)\n", "      if MUTANT { _ = try taskOnTheMove(move.entry.id) }\n      ids.insert(move.entry.id)\n")
 mutant("send: taken for dead, it leaves its message to nobody", "sent is kept", "SendTests|StoppedTests",
-       SPOOL + "Send.swift", "    if !isComplete { try? finish(parcel) }", "    if !isComplete, !MUTANT { try? finish(parcel) }")
+       SPOOL + "Send.swift", "do { if !isComplete { try finish(parcel) } }", "do { if !isComplete, !MUTANT { try finish(parcel) } }")
 mutant("keys: not looked at", "a second send delivers nothing", "IdempotencyTests",
        SPOOL + "Send.swift", "    if let key = message.idempotencyKey {", "    if let key = message.idempotencyKey, !MUTANT {")
 mutant("keys: who takes one over doesn't look into the log", "a second send delivers nothing",

@@ -29,6 +29,7 @@ extension Verb {
     if let claim { try spool.extend(claim.bot, claim.name) }
     let id = try spool.send(answer, durability: durability)
     if let claim { try spool.ack(claim.bot, claim.name) }
+    tellUndelivered(spool)
     if invocation.isJSON {
       invocation.output.object { $0.member("id", id.description) }
     } else {
@@ -72,6 +73,7 @@ extension Verb {
     try routes.apply(to: &message)
     let (id, answer) = try spool.request(
       message, waiting: seconds, settling: { try MessageView.show(answer: $0, invocation) })
+    tellUndelivered(spool)
     guard let answer else {
       let waited = TimeText.short(microseconds: Int(seconds * 1e6))
       Output.talk(

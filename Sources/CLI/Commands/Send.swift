@@ -72,6 +72,7 @@ extension Verb {
     }
     try routes.apply(to: &message)
     let id = try spool.send(message, durability: try durability(invocation))
+    tellUndelivered(spool)
     if invocation.isJSON {
       invocation.output.object { writer in
         writer.member("id", id.description)
@@ -100,6 +101,11 @@ extension Verb {
     message.notBefore = try invocation.moment("--not-before", sign: 1)
     message.idempotencyKey = try invocation.label("--key")
     return message
+  }
+
+  /// Says what was kept and can't be delivered yet.
+  static func tellUndelivered(_ spool: Spool) {
+    for problem in spool.takeProblems() { Output.talk("spool: \(problem)") }
   }
 
   private static func json(_ invocation: Invocation, _ name: String) throws -> JSONText? {
