@@ -38,6 +38,16 @@ public struct FileSystem: Sendable {
 }
 
 extension Directory {
+  /// What the file system has none of any more for this user; nil when there is room. C: fstatvfs(3).
+  public func lack() throws(SystemCallError) -> String? {
+    var room = statvfs()
+    _ = try systemCall("fstatvfs", path) { fstatvfs(raw, &room) }
+    let isRoot = geteuid() == 0
+    if room.f_blocks > 0, (isRoot ? room.f_bfree : room.f_bavail) == 0 { return "bytes" }
+    // Some have no fixed number of inodes, and say 0 of 0.
+    return room.f_files > 0 && (isRoot ? room.f_ffree : room.f_favail) == 0 ? "inodes" : nil
+  }
+
   /// Whether this user may put files into a directory below this one; true of what isn't there. C: faccessat(2).
   public func mayWrite(into name: String) throws(SystemCallError) -> Bool {
     do { _ = try systemCall("faccessat", name) { faccessat(raw, name, W_OK | X_OK, AT_EACCESS) } } catch {

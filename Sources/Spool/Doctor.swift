@@ -234,7 +234,7 @@ public struct Doctor {
     let aside = try spool.quarantinedNames().count
     if aside > 0 { remarks.append("\(aside) in quarantine/: see the .reason beside each") }
     remarks += try settingsRemarks() + valueRemarks() + strayRemarks() + clockRemarks()
-    remarks += try copyRemarks(of: TaskEntry.self) + copyRemarks(of: GroupEntry.self)
+    remarks += try copyRemarks(of: TaskEntry.self) + copyRemarks(of: GroupEntry.self) + roomRemarks()
     for bot in try spool.bots() where spool.isOwn(bot) {
       let backlog = try spool.backlog(of: bot)
       let done = try doing("cannot look at \(bot)") { try spool.root.names(Layout.box(bot, .done)) }
@@ -261,6 +261,14 @@ public struct Doctor {
       try spool.root.readFile(Layout.settings, maximum: Settings.bytesMax)
     }
     return Settings.problems(in: bytes ?? []).map { "\(Layout.settings): \($0)" }
+  }
+
+  private func roomRemarks() throws -> [String] {
+    guard let what = try doing("cannot look at the file system", { try spool.root.lack() }) else { return [] }
+    return [
+      "the disk is full: no \(what) left where the spool lies, and nothing can be sent until there is room; "
+        + "make some there, or with spool gc"
+    ]
   }
 
   private func clockRemarks() throws -> [String] {

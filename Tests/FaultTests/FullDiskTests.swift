@@ -161,6 +161,8 @@ struct FullDiskTests {
     let spool = "\(disk.path)/spool"
     for number in 0..<6 { #expect(try SpoolCommand.run(["send", "a", "before \(number)"], in: spool).isDone) }
     try fill(disk.path)
+    let said = try SpoolCommand.run(["doctor"], in: spool).output
+    #expect(said.contains("the disk is full: no "), "\(said)")
     let before = SpoolReader(spool)
     for arguments in [["send", "a", "no"], ["send", "team", "no"], ["send", "b", "no", "--key", "k"]] {
       let long = arguments.map { $0 == "no" ? "no" + String(repeating: " no", count: 3000) : $0 }
