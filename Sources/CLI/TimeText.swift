@@ -14,14 +14,17 @@ enum TimeText {
 
   /// As RFC 3339 has it, or as `local` writes it: without an offset it is in this machine's time zone, a date alone its
   /// midnight, and a time alone today's.
-  /// - Parameter isToCome: a time alone that is past is tomorrow's, as at(1) has it.
-  static func moment(_ text: String, isToCome: Bool = false) -> Timestamp? {
+  /// - Parameter sign: where what is meant is to come (1), a time alone that is past is tomorrow's, as at(1) has it;
+  ///   where it is past (−1), one that is to come is yesterday's.
+  static func moment(_ text: String, sign: Double) -> Timestamp? {
     let isTime = text.utf8.dropFirst(2).first == UInt8(ascii: ":")
     guard isTime else { return dated(text) }
     let seconds = now().microseconds / 1_000_000
     func on(_ day: Int) -> Timestamp? { dated("\(date(fields(day))) \(text)") }
-    let today = on(seconds)
-    return isToCome && today.map { $0 <= now() } ?? false ? on(seconds + 86_400) : today
+    guard let today = on(seconds) else { return nil }
+    if sign > 0, today <= now() { return on(seconds + 86_400) }
+    if sign < 0, today > now() { return on(seconds - 86_400) }
+    return today
   }
 
   private static func dated(_ whole: String) -> Timestamp? {

@@ -180,6 +180,14 @@ struct Invocation {
   func all(_ name: String) -> [String] { values.filter { $0.option == name }.map { $0.value } }
   var isJSON: Bool { has("--json") }
 
+  /// What followed the verb, for a shell, with another value of an option.
+  func words(with option: String, _ value: Int) -> String {
+    let others = values.filter { $0.option != option }.map { other in
+      other.value.isEmpty ? other.option : "\(other.option) \(other.value.quotedForShell)"
+    }
+    return (operands.map(\.quotedForShell) + others + ["\(option) \(value)"]).joined(separator: " ")
+  }
+
   /// The operand at a place.
   func operand(_ index: Int, _ name: String) throws(UsageError) -> String {
     guard index < operands.count else { throw UsageError("\(name) is missing") }
@@ -232,7 +240,7 @@ struct Invocation {
   /// A moment: a time, as `TimeText` reads it, or a duration before (`sign` −1) or after (1) now.
   func moment(_ name: String, sign: Double) throws(UsageError) -> Timestamp? {
     guard let text = value(name) else { return nil }
-    if let moment = TimeText.moment(text, isToCome: sign > 0) { return moment }
+    if let moment = TimeText.moment(text, sign: sign) { return moment }
     if text.utf8.count >= 4, text.utf8.allSatisfy({ 48...57 ~= $0 }) {
       throw UsageError("\(name) \(text) may be a date or seconds: write it as in 2026-11-20, or \(text)s")
     }

@@ -64,7 +64,7 @@ public struct Doctor {
     do { _ = try spool.card(of: bot) } catch {
       let card = Layout.card(bot)
       let problem = "\(error)".replacing("\(card): ", with: "")
-      report.add(card, problem, left: "mend it by hand, or write a new one with spool register")
+      report.add(card, problem, left: "mend it by hand, or write a new one with spool register --file")
     }
     try examineClaims(bot, repairing, &report)
     for name in try spool.root.names(Layout.box(bot, .presence)) {

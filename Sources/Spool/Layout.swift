@@ -19,6 +19,10 @@ enum Layout {
     [bots, topics, log, quarantine, keys, tmp, coordinator, tasks, tasksMoving, tasksTemporary]
     + TaskState.allCases.map { tasks($0) } + [groups, groupsMoving] + GroupState.allCases.map { groups($0) }
     + [state, stateVersions, stateTemporary]
+  /// Whether a file's directory is one that every spool has.
+  static func isInTop(_ path: String) -> Bool {
+    path.lastIndex(of: "/").map { top.contains(String(path[..<$0])) } ?? false
+  }
 
   /// The directories of a bot.
   enum Box: String, CaseIterable {

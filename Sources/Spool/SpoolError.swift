@@ -52,6 +52,7 @@ public struct SpoolError: Error, Sendable, CustomStringConvertible {
       case EMFILE, ENFILE, ENOMEM, EAGAIN, ETIMEDOUT, ENOLCK: (.tryAgain, "try again in a moment")
       case EACCES, EPERM: (.notPermitted, "check the owner and mode of the file")
       case EROFS: (.notPermitted, "the file system is mounted read-only")
+      case ENOENT where Layout.isInTop(error.path): (.inputOutput, "if a directory is missing: spool doctor --repair")
       default: (.inputOutput, nil)
       }
     self.init(code, "\(doing): \(error)", hint: hint, cause: error)

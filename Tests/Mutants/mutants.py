@@ -767,7 +767,7 @@ mutant("coordinator: a bot that is gone for good is kept in mind", "memory is bo
        COORDINATOR + "Delegation.swift", "case .removed(let bot): scheduler.removeBot(bot)",
        "case .removed(let bot): if !MUTANT { scheduler.removeBot(bot) }")
 mutant("time: an hour that is past is today's", "what is to come is to come", "CommandLineTests",
-       "Sources/CLI/TimeText.swift", "return isToCome && today", "return isToCome && !MUTANT && today")
+       "Sources/CLI/TimeText.swift", "if sign > 0, today <= now()", "if sign > 0, !MUTANT, today <= now()")
 mutant("send: a text that was forgotten is sent", "bad input gets a clear error", "CommandLineTests",
        "Sources/CLI/SpoolLocation.swift", "guard !text.isEmpty || index", "guard !text.isEmpty || MUTANT || index")
 mutant("recovery: what was put back unseen was had", "mv into done/ is an ack", "RecoveryTests",

@@ -39,6 +39,8 @@ import Testing
     ("[{}]", "an array where an object should be"), (#""{}""#, "a string where an object should be"),
     ("12", "a number where an object should be"), ("-1", "a number where an object should be"),
     ("null", "null where an object should be"), ("false", "true or false where an object should be"),
+    ("test message", #"unexpected "test" where an object should be"#),
+    ("nullable", #"unexpected "nullable" where an object should be"#),
     ("NaN", #"unexpected "NaN" where an object should be"#), ("}", #"unexpected "}" where an object should be"#),
   ])
   func `what is not an object is refused`(document: String, reason: String) {

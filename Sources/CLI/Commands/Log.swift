@@ -29,6 +29,20 @@ extension Verb {
     return filter
   }
 
+  /// Names in a filter that no bot has: where nothing was found, most likely mistakes. A bot that was removed is in the
+  /// log still, so they are none before.
+  private static func unknownBots(_ filter: History.Filter, _ spool: Spool) -> String {
+    let names = [filter.bot, filter.from, filter.to].compactMap { $0 }
+    return names.compactMap { name -> String? in
+      guard name != "team", !name.hasPrefix("#") else { return nil }
+      do { _ = try spool.bot(named: name) } catch let error as SpoolError where error.code == .noSuchBot {
+        let near = NearMatch.of(name, among: ((try? spool.bots()) ?? []).map(\.description))
+        return "; \(error.message)" + (near.isEmpty ? "" : ": did you mean \(near.joined(separator: ", "))?")
+      } catch {}
+      return nil
+    }.joined()
+  }
+
   static let log = Verb(
     name: "log", summary: "show what happened, oldest first", usage: "[--follow] [--since WHEN] [--bot BOT]",
     options: [
@@ -44,7 +58,8 @@ extension Verb {
     try invocation.expect(atMost: 0)
     let filter = try filter(invocation)
     let limit = try invocation.number("--limit", in: 1...1_000_000_000)
-    let history = History(try invocation.spool())
+    let spool = try invocation.spool()
+    let history = History(spool)
     let output = invocation.output
     func show(_ event: LogEvent) {
       if invocation.isJSON { MessageView.write(event, to: output) } else { output.line(MessageView.line(event)) }
@@ -80,7 +95,7 @@ extension Verb {
       }
       return .done
     }
-    if count == 0 { Output.talk("nothing in the log that matches") }
+    if count == 0 { Output.talk("nothing in the log that matches\(unknownBots(filter, spool))") }
     return count == 0 ? .nothing : .done
   }
 
@@ -97,7 +112,8 @@ extension Verb {
     filter.phrases = invocation.operands.flatMap(phrases)
     guard !filter.phrases.isEmpty else { throw UsageError("there is no word to search for") }
     let limit = try invocation.number("--limit", in: 1...1_000_000_000) ?? 20
-    let found = try newestOfEach(History(try invocation.spool()), filter, limit: limit)
+    let spool = try invocation.spool()
+    let found = try newestOfEach(History(spool), filter, limit: limit)
     for event in found {
       if invocation.isJSON {
         MessageView.write(event, to: invocation.output)
@@ -105,7 +121,7 @@ extension Verb {
         invocation.output.line(MessageView.line(event))
       }
     }
-    if found.isEmpty { Output.talk("nothing says that") }
+    if found.isEmpty { Output.talk("nothing says that\(unknownBots(filter, spool))") }
     return found.isEmpty ? .nothing : .done
   }
 

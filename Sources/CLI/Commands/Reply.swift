@@ -4,7 +4,9 @@ import SpoolFormat
 extension Verb {
   static let reply = Verb(
     name: "reply", summary: "answer a message", usage: "ID|CLAIM TEXT|-|--file F [--ack]",
-    options: sendingOptions.filter { !["--reply-to", "--conversation"].contains($0.name) } + [
+    options: [
+      .value("--from", "BOT", "the sender (else $SPOOL_BOT, else who alone got the message, else as with send)")
+    ] + sendingOptions.filter { !["--from", "--reply-to", "--conversation"].contains($0.name) } + [
       .flag("--ack", "settle the claim that was named, too")
     ],
     example: "spool reply 8f3a \"done: see branch rfc3339\"",
@@ -21,7 +23,7 @@ extension Verb {
     var content = try message(invocation)
     let isOwn = invocation.value("--from") == nil && Invocation.environment("SPOOL_BOT") == nil && recipients.count == 1
     let sender = isOwn ? recipients[0] : try invocation.sender()
-    content.content = try invocation.content(operand: 1)
+    try readContent(of: &content, invocation, textAt: 1)
     let answer = try spool.reply(to: original, from: sender, content)
     let durability = try durability(invocation)
     let claim = invocation.has("--ack") ? try spool.claim(named: named) : nil
@@ -60,7 +62,7 @@ extension Verb {
     }
     let routes = try Routes(invocation, spool, [to])
     message.to = try routes.named.map { try spool.bot(named: $0).description }
-    message.content = try invocation.content(operand: 1)
+    try readContent(of: &message, invocation, textAt: 1)
     let sender = try BotName(parsing: try invocation.sender())
     if try !spool.exists(sender) {
       var card = Card(name: sender)
@@ -76,22 +78,24 @@ extension Verb {
     tellUndelivered(spool)
     guard let answer else {
       let waited = TimeText.short(microseconds: Int(seconds * 1e6))
+      let standing = whereItStands(id, message, spool)
       Output.talk(
-        "spool: no answer from \(message.to.joined()) after \(waited): \(whereItStands(id, spool)); see: spool trace \(id)"
-      )
+        "spool: no answer from \(message.to.joined()) after \(waited): \(standing); see: spool trace \(id)")
       return .nothing
     }
     return answer.type == .error ? .nothing : .done
   }
 
   /// What becomes of a request that nobody waits for any more.
-  private static func whereItStands(_ id: MessageID, _ spool: Spool) -> String {
+  private static func whereItStands(_ id: MessageID, _ message: Message, _ spool: Spool) -> String {
     let later = "an answer will come to the inbox of who asked"
     switch (try? History(spool).trace(id))?.last?.kind {
     case .messageClaimed?: return "it is in hand, and \(later)"
     case .messageAcked?: return "it was done, and nothing was answered"
     case .messageDead?: return "it was given up"
-    default: return "it waits still, and \(later)"
+    default:
+      if let end = message.expiresAt, end <= TimeText.now() { return "it has expired, and nobody gets it any more" }
+      return "it waits still, and \(later)"
     }
   }
 }

@@ -10,7 +10,7 @@ extension Verb {
     .value("--conversation", "NAME", "what it belongs to"),
     .value("--reply-to", "ID", "the message that it answers"),
     .value("--context", "JSON", "what the receiver should know"),
-    .value("--data", "JSON", "what programs should read"),
+    .value("--data", "JSON", "what programs should read (- reads it from standard input)"),
     .value("--expires", "WHEN", "not handed out after: a time, or a duration from now"),
     .value("--not-before", "WHEN", "not handed out before: a time, or a duration from now"),
     .value("--key", "KEY", "idempotency: a second send with it delivers nothing, and prints the first's id"),
@@ -62,7 +62,7 @@ extension Verb {
     // Wrong names are said before a text is waited for.
     let routes = try Routes(invocation, spool, to)
     for name in routes.named where name != "team" && !name.hasPrefix("#") { _ = try spool.bot(named: name) }
-    message.content = try invocation.content(operand: index)
+    try readContent(of: &message, invocation, textAt: index)
     if let part = invocation.value("--reply-to") {
       let original = try History(spool).identifier(part)
       message.inReplyTo = original.description
@@ -96,11 +96,29 @@ extension Verb {
     message.priority = try invocation.value("--priority").map { try Priority(parsing: $0) }
     message.conversation = try invocation.label("--conversation")
     message.context = try json(invocation, "--context")
-    message.data = try json(invocation, "--data")
+    if !readsData(invocation) { message.data = try json(invocation, "--data") }
     message.expiresAt = try invocation.moment("--expires", sign: 1)
     message.notBefore = try invocation.moment("--not-before", sign: 1)
     message.idempotencyKey = try invocation.label("--key")
     return message
+  }
+
+  private static func readsData(_ invocation: Invocation) -> Bool { invocation.value("--data") == "-" }
+
+  /// What it says, and its data where they come from standard input: after all else, as they may be long in coming.
+  static func readContent(of message: inout Message, _ invocation: Invocation, textAt index: Int) throws {
+    guard readsData(invocation) else {
+      message.content = try invocation.content(operand: index)
+      return
+    }
+    let isText = index < invocation.operands.count && invocation.isStandardInput(index)
+    guard !isText, invocation.value("--file") != "-" else {
+      throw UsageError("standard input can be the text or --data, not both")
+    }
+    message.content = try invocation.content(operand: index)
+    do { message.data = try JSONText(validating: try Invocation.read("-")) } catch let error as JSONError {
+      throw FormatError("standard input is not JSON: \(error)")
+    }
   }
 
   /// Says what was kept and can't be delivered yet.

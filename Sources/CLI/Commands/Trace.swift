@@ -20,11 +20,28 @@ extension Verb {
       }
     }
     let isTask = events.contains { $0.kind.isOfTask }
-    if !invocation.isJSON {
-      Output.talk(
-        "the whole \(isTask ? "task: spool task" : "message: spool") show \(MessageView.short(id.description))")
-    }
+    if invocation.isJSON { return .done }
+    if isTask, try spool.findTask(id) == nil, try showFromLog(id, events, spool, invocation.output) { return .done }
+    Output.talk(
+      "the whole \(isTask ? "task: spool task" : "message: spool") show \(MessageView.short(id.description))")
     return .done
+  }
+
+  /// Shows a task whose file is gone as the log has it last.
+  /// - Returns: false when the log doesn't have it, or somebody has brought it back.
+  private static func showFromLog(
+    _ id: MessageID, _ events: [LogEvent], _ spool: Spool, _ output: Output
+  ) throws -> Bool {
+    for event in events.reversed() {
+      guard let entry = event.entry, var record = event.taskBytes.flatMap({ try? TaskRecord(parsing: $0) }) else {
+        continue
+      }
+      record.id = id
+      output.line("\nits file is gone; as the log has it last:\n")
+      try TaskPage(StoredTask(entry: entry, record: record), spool).write(to: output)
+      return true
+    }
+    return false
   }
 
   static let show = Verb(

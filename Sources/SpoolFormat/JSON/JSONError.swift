@@ -95,7 +95,13 @@ extension JSONError {
       let key = JSONSlice(kind: .string, bytes: raw, hasEscapes: true).string ?? ""
       return "duplicate key \(quoted(key.utf8))"
     case .notAnObject:
-      return "\(kindName(found.first)) where an object should be"
+      let place = "where an object should be"
+      let word = found.prefix(24).prefix { isLetter($0) }
+      // A text that begins like one of them is none.
+      guard word.isEmpty || ["true", "false", "null"].contains(String(decoding: word, as: UTF8.self)) else {
+        return unexpected(found, place: place)
+      }
+      return "\(kindName(found.first)) \(place)"
     }
   }
 

@@ -53,7 +53,7 @@ extension Verb {
     }
     if !rows.isEmpty { invocation.output.table(["ID", "STATE", "PRIO", "BOT", "DONE", "AGE", "TITLE"], rows) }
     invocation.output.flush()
-    if isMore { Output.talk("and more; see: spool task list --limit \(limit * 10)") }
+    if isMore { Output.talk("and more; see: spool task list \(invocation.words(with: "--limit", limit * 10))") }
     if !invocation.isJSON { try tellRest(spool, choice, isEmpty: shown == 0) }
     return shown == 0 ? .nothing : .done
   }

@@ -24,7 +24,7 @@ extension Verb {
 }
 
 /// All about a task, for a person.
-private struct TaskPage {
+struct TaskPage {
   private let task: StoredTask
   private let spool: Spool
   private let events: [LogEvent]
