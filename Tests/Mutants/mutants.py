@@ -928,6 +928,24 @@ mutant("log: who follows it outlives its reader", "nothing hangs", "UnreadOutput
        "Sources/CLI/Commands/Log.swift", "interruption: reader?.descriptor", "interruption: MUTANT ? nil : reader?.descriptor")
 mutant("gc: what goes with the log is not written down", "what was done stays in the log", "CollectCommandTests",
        "Sources/CLI/Commands/Collect.swift", "    var report = CollectionReport()\n", "    if MUTANT, let taskAge { _ = try spool.collectTasks(olderThan: taskAge) }\n    var report = CollectionReport()\n")
+mutant("worker: what no process could be started for was an attempt", "what nobody saw is no attempt", "UnstartedTests",
+       RUNTIME + "Supervision.swift", "let isPassing = [EAGAIN", "let isPassing = !MUTANT && [EAGAIN")
+mutant("worker: what a bot was given is anybody's when it stops", "nothing is stuck", "TaskHoldTests",
+       RUNTIME + "TaskSettlement.swift", "guard task.wasAssigned ||", "guard (task.wasAssigned && !MUTANT) ||")
+mutant("worker: an answer to who asked is refused where it names him", "an answer is never refused", "WorkerTests",
+       RUNTIME + "Settlement.swift", "answer.to.isEmpty || answer.to == ", "answer.to.isEmpty || !MUTANT && answer.to == ")
+mutant("worker: what is in the pipe when time is over is lost", "an answer is whole", "ProcessModeTests",
+       RUNTIME + "Child.swift", "{ readRest() }", "{ if MUTANT { output = nil } else { readRest() } }")
+mutant("task: what is blocked is completed", "what depends on others waits for them", "TaskCommandTests",
+       "Sources/CLI/Commands/Tasks/TaskComplete.swift", "try spool.requireBegun(entry)",
+       "if !MUTANT { try spool.requireBegun(entry) }")
+mutant("gc: a group goes while its tasks are there", "what belongs together goes together", "GroupRecoveryTests",
+       SPOOL + "Collection/CollectGroups.swift", "there.isDisjoint(with: $0.value)", "MUTANT || there.isDisjoint(with: $0.value)")
+mutant("gc: a group that is gone comes back", "what was removed stays so", "GroupRecoveryTests",
+       SPOOL + "FiledEntry.swift", "{ .groupRemoved }", "{ MUTANT ? .groupRestored : .groupRemoved }")
+mutant("log: a host that has only just begun says nothing new", "a task is added once", "HistoryTests",
+       SPOOL + "History.swift", "      var merge = end.merge\n      try merge.addNewHosts()\n",
+       "      var merge = end.merge\n      if !MUTANT { try merge.addNewHosts() }\n")
 mutant("gc: what was noted of leases just now goes", "asleep isn't dead", "LeftoversTests",
        SPOOL + "Collection/LogCollection.swift", "max(wish.olderThan ?? 0, wish.youngestNotes)",
        "MUTANT ? 0 : max(wish.olderThan ?? 0, wish.youngestNotes)")

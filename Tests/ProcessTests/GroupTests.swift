@@ -206,7 +206,7 @@ import Testing
       #"{"from":"nobody","type":"skill_query","performative":"cfp","content":"x","data":{"skills":["ml"],"#
         + #""deadline":"2099-01-01T00:00:00Z"}}"#, to: "\(team.path)/bots/ada/inbox/query.json")
     // Half of a lease.
-    #expect(try eventually(30) { !Scratch.names("\(team.path)/bots/ada/dead").isEmpty })
+    #expect(eventually(30) { !Scratch.names("\(team.path)/bots/ada/dead").isEmpty })
   }
 
   @Test func `a bid that takes longer than a lease is made once, and keeps no worker from ending`() throws {

@@ -34,7 +34,7 @@ import Testing
   private func work(_ bot: String, _ script: String) throws -> Running {
     let worker = try SpoolCommand.start(["work", bot, "--", "/bin/sh", "-c", script], in: spool)
     try #require(
-      try eventually {
+      eventually {
         Scratch.names("\(spool)/bots/\(bot)/presence").contains { $0.contains(".\(worker.pid).") }
       }, "\(bot) never came up")
     return worker

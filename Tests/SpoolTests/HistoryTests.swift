@@ -364,4 +364,17 @@ import Testing
     #expect(Statistics.Percentiles(of: Array(1...100))?.p99 == 100)
     #expect(Statistics.Percentiles(of: [7])?.p90 == 7)
   }
+
+  @Test func `what was written about an id since a moment is seen, of hosts that began since as well`() throws {
+    let fixture = try Fixture("coder")
+    let before = try fixture.send("before")
+    let end = try History(fixture.spool).end()
+    let after = try fixture.send("after")
+    var message = Message(content: "elsewhere")
+    message.to = ["coder"]
+    let elsewhere = try Spool(at: fixture.path, machine: "elsewhere").send(message)
+    for (id, isNew) in [(before, false), (after, true), (elsewhere, true)] {
+      #expect(try History(fixture.spool).hasNews(of: id, since: end) == isNew)
+    }
+  }
 }
