@@ -941,6 +941,8 @@ mutant("task: what is blocked is completed", "what depends on others waits for t
        "if !MUTANT { try spool.requireBegun(entry) }")
 mutant("gc: a group goes while its tasks are there", "what belongs together goes together", "GroupRecoveryTests",
        SPOOL + "Collection/CollectGroups.swift", "there.isDisjoint(with: $0.value)", "MUTANT || there.isDisjoint(with: $0.value)")
+mutant("gc: a group goes whose announcement is there", "what was done isn't done again", "GroupRecoveryTests",
+       SPOOL + "Collection/CollectGroups.swift", "{ announced.insert(id) }", "{ if !MUTANT { announced.insert(id) } }")
 mutant("gc: a group that is gone comes back", "what was removed stays so", "GroupRecoveryTests",
        SPOOL + "FiledEntry.swift", "{ .groupRemoved }", "{ MUTANT ? .groupRestored : .groupRemoved }")
 mutant("log: a host that has only just begun says nothing new", "a task is added once", "HistoryTests",

@@ -43,6 +43,12 @@ import Testing
     #expect(try spool.collectGroups(olderThan: 0) == 1)
     #expect(try left() == Set(entries.map(\.id)).subtracting([entries[3].id]))
     try spool.root.unlink(task.path)
+    // Its hub died before it had acked the announcement.
+    try spool.registerHub()
+    let announced = "\(fixture.path)/bots/hub/inbox/5-\(last.id).json"
+    try Plain.write(announced, #"{"content":"x"}"#)
+    #expect(try spool.collectGroups(olderThan: 0) == 0)
+    #expect(unlink(announced) == 0)
     #expect(try spool.collectGroups(olderThan: 0) == 1)
     #expect(try left() == Set(entries.prefix(3).map(\.id)))
     #expect(try History(spool).lastOfGroup(last.id)?.kind == .groupRemoved)

@@ -26,8 +26,13 @@ extension Spool {
   }
 
   private func unneededGroups(olderThan seconds: Double) throws -> [GroupEntry] {
+    // Of these the hub died before it had acked the announcement: without its group that would be formed anew.
+    var announced: Set<MessageID> = []
+    for box in [Layout.Box.inbox, .claimed, .tmp] {
+      try root.list(Layout.box(Self.hub, box)) { if let id = EntryName($0)?.id { announced.insert(id) } }
+    }
     var tasks: [GroupEntry: Set<MessageID>] = [:]
-    for entry in try groups(in: [.dissolved, .failed]) {
+    for entry in try groups(in: [.dissolved, .failed]) where !announced.contains(entry.id) {
       guard let status = try root.status(entry.path), Double(statusAge(status)) >= seconds * 1e9 else { continue }
       // One that can't be read is left to a person.
       do {
