@@ -254,7 +254,7 @@ public final class Spool: Sendable {
 
   /// Whether its time is further ahead than clocks may differ: when that has come, the log would be searched for it in
   /// the wrong place.
-  func isAhead(_ id: MessageID) -> Bool { id.time.seconds(since: now()) > LogFiles.clockSecondsMax }
+  public func isAhead(_ id: MessageID) -> Bool { id.time.seconds(since: now()) > LogFiles.clockSecondsMax }
 
   /// Writes a small file whole: to `tmp/`, then over the old one.
   func replace(_ path: String, with bytes: [UInt8]) throws(SystemCallError) {

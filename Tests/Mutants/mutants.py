@@ -900,10 +900,10 @@ mutant("gc: a damaged task waits for nothing", "nothing unfinished misses what i
        "try readable(entry) ?? (MUTANT ? TaskRecord(title: \"\") : logged(entry.id)) else")
 mutant("gc: what nobody knows keeps nothing", "nothing unfinished misses what it needs", "TaskCollectionTests",
        SPOOL + "Collection/CollectTasks.swift", "guard let hidden else { return }", "guard let hidden, !MUTANT else { return }")
-mutant("dropped: an id may be from the future", "everything is found in the log", "DroppedFileTests",
+mutant("dropped: an id may be from the future", "everything is found in the log", "IdentifierTests",
        SPOOL + "DroppedFile.swift", "spool.isAhead($0) ? nil : $0", "spool.isAhead($0) && !MUTANT ? nil : $0")
 mutant("log: what has an id from the future is looked for where it isn't", "everything is found in the log",
-       "DroppedFileTests",
+       "IdentifierTests",
        SPOOL + "History.swift", "earliest = isAhead ? nil :", "earliest = isAhead && !MUTANT ? nil :")
 mutant("coordinator: a move counts as one by hand though not all of the log was read", "done work isn't done again",
        "LookingTests",

@@ -48,16 +48,7 @@ import Testing
     try Scratch.write("", to: directory)
     #expect(eventually { Scratch.text(told).contains("cannot see who coordinates") })
     #expect(unlink(directory) == 0 && rename("\(directory).away", directory) == 0)
-    let task = try SpoolCommand.run(["task", "add", "first"], in: path).line
-    let next = try SpoolCommand.run(["task", "add", "then", "--depends-on", task], in: path).line
-    #expect(try SpoolCommand.run(["task", "cancel", task], in: path).isDone)
-    #expect(
-      eventually {
-        let shown = try? SpoolCommand.run(["task", "show", next], in: path)
-        return shown?.output.contains("was cancelled") == true
-      })
-    process.kill(SIGTERM)
-    #expect(try process.wait(seconds: 20).isDone)
+    try process.coordinatesStillAndEnds(in: path)
   }
 
   @Test func `who asks what no bot there can do is told, once, and gets it when one comes that can`() throws {
@@ -111,5 +102,21 @@ import Testing
     let outcome = try coordinator.wait(seconds: 20)
     #expect(outcome.isDone, "\(outcome)")
     #expect(try spool.findTask(after.id)?.state == .pending)
+  }
+}
+
+extension Running {
+  /// Expects that a coordinator does what follows from a task's end, and ends when it is told to.
+  func coordinatesStillAndEnds(in spool: String) throws {
+    let task = try SpoolCommand.run(["task", "add", "first"], in: spool).line
+    let next = try SpoolCommand.run(["task", "add", "then", "--depends-on", task], in: spool).line
+    #expect(try SpoolCommand.run(["task", "cancel", task], in: spool).isDone)
+    #expect(
+      eventually {
+        let shown = try? SpoolCommand.run(["task", "show", next], in: spool)
+        return shown?.output.contains("was cancelled") == true
+      })
+    kill(SIGTERM)
+    #expect(try wait(seconds: 20).isDone)
   }
 }

@@ -61,17 +61,7 @@ import Testing
       in: spool)
     #expect(
       eventually { Scratch.names("\(spool)/coordinator/leader").contains { $0.contains(".\(coordinator.pid).") } })
-    // Its turns go on.
-    let task = try SpoolCommand.run(["task", "add", "first"], in: spool).line
-    let next = try SpoolCommand.run(["task", "add", "then", "--depends-on", task], in: spool).line
-    #expect(try SpoolCommand.run(["task", "cancel", task], in: spool).isDone)
-    #expect(
-      eventually {
-        let shown = try? SpoolCommand.run(["task", "show", next], in: spool)
-        return shown?.output.contains("was cancelled") == true
-      })
-    coordinator.kill(SIGTERM)
-    #expect(try coordinator.wait(seconds: 20).isDone)
+    try coordinator.coordinatesStillAndEnds(in: spool)
   }
 
   @Test(arguments: ["log --follow --bot nobody", "state watch", "receive noisy --wait 1h"])

@@ -44,7 +44,7 @@ extension Verb {
     if let id = record.id, try spool.findTask(id) != nil {
       throw SpoolError(.badData, "there is a task \(id) already", hint: "leave out its \"id\", and it gets a new one")
     }
-    if let id = record.id, id.time.seconds(since: TimeText.now()) > 3600 {
+    if let id = record.id, spool.isAhead(id) {
       throw SpoolError(
         .badData, "the id \(id) is of a time that is more than an hour ahead", hint: "leave it out, or set the clock")
     }
