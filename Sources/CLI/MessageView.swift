@@ -64,8 +64,7 @@ enum MessageView {
   /// The event as JSON, as it stands in the log but for the envelope's constants.
   static func write(_ event: LogEvent, to output: Output) {
     output.object { writer in
-      writer.key("time")
-      writer.moment(event.time)
+      writer.member("time", moment: event.time)
       writer.member("type", event.kind.description)
       writer.member("subject", event.subject)
       writer.member("source", event.source)

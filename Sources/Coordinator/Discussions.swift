@@ -95,8 +95,7 @@ final class Discussions {
     var writer = JSONWriter()
     writer.beginObject()
     writer.member("how", Self.how)
-    writer.key("deadline")
-    writer.moment(deadline)
+    writer.member("deadline", moment: deadline)
     writer.endObject()
     message.context = writer.text
     do { return try spool.send(message) } catch let error as SpoolError where error.code == .tryAgain {

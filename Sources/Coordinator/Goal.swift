@@ -79,13 +79,3 @@ public struct Goal {
   /// The id of a step of its plan.
   static func id(ofStep name: String, for request: MessageID) -> MessageID { .derived("step \(name)", from: request) }
 }
-
-extension MessageID {
-  /// An id for something that follows from what another stands for: the same whoever makes it, and however often.
-  /// FNV-1a of 64 bits over the name and the other's id (Fowler, Noll and Vo; draft-eastlake-fnv).
-  static func derived(_ name: String, from other: MessageID) -> MessageID {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for byte in "\(name) \(other)".utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-    return MessageID(time: other.time, random: hash)
-  }
-}

@@ -31,8 +31,7 @@ public struct Learnings {
     for text in record.learnings.prefix(Self.taskMax) {
       var writer = JSONWriter()
       writer.beginObject()
-      writer.key("time")
-      writer.moment(time)
+      writer.member("time", moment: time)
       writer.member("task", id.description)
       writer.member("bot", ifPresent: bot)
       writer.member("text", String(decoding: text.utf8.prefix(Self.textBytesMax), as: UTF8.self))

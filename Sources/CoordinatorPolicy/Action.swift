@@ -42,8 +42,7 @@ extension BotRecord {
 
     public func write(to writer: inout JSONWriter) {
       writer.beginObject()
-      writer.key("at")
-      writer.moment(at)
+      writer.member("at", moment: at)
       writer.member("action", kind.rawValue)
       writer.member("from", ifPresent: from)
       writer.member("latency_us", ifPresent: microseconds)
@@ -103,10 +102,7 @@ extension BotRecord {
       writer.member("rewards", rewards)
       writer.member("deliveries", deliveries)
       writer.member("waited_us", waitedMicroseconds)
-      if let lastAt {
-        writer.key("last_at")
-        writer.moment(lastAt)
-      }
+      writer.member("last_at", moment: lastAt)
       writer.key("days")
       days.write(to: &writer)
       writer.endObject()

@@ -230,14 +230,8 @@ extension BotRecord {
       }
       writer.endObject()
     }
-    if let firstSeen {
-      writer.key("first_seen")
-      writer.moment(firstSeen)
-    }
-    if let lastSeen {
-      writer.key("last_seen")
-      writer.moment(lastSeen)
-    }
+    writer.member("first_seen", moment: firstSeen)
+    writer.member("last_seen", moment: lastSeen)
     writer.member("actions", actions)
     writer.member("mean_reward", ifPresent: meanReward.map { ($0 * 1e4).rounded() / 1e4 })
     writer.member("lessons", lessons)

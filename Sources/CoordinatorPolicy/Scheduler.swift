@@ -348,7 +348,7 @@ public struct Scheduler: Sendable {
   }
 
   mutating func compactDelayed() {
-    while let first = delayed.first, pending[first.key.id]?.key != first.key { _ = delayed.removeFirst() }
+    while let first = delayed.first, pending[first.key.id]?.key != first.key { _ = delayed.popFirst() }
     // More than twice those that wait at all: most of them are out of date.
     guard delayed.count > 2 * pending.count + 64 else { return }
     delayed = Heap(delayed.elements.filter { pending[$0.key.id]?.key == $0.key })

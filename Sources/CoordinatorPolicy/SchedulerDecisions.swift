@@ -10,7 +10,7 @@ extension Scheduler {
   public mutating func decisions(now: Timestamp, limit: Int = .max) -> [Assignment] {
     note(now)
     while let first = delayed.first, first.until <= now.microseconds {
-      _ = delayed.removeFirst()
+      _ = delayed.popFirst()
       guard var task = pending[first.key.id], task.key == first.key else { continue }
       task.isReady = true
       classes[task.taskClass]!.delayedCount -= 1

@@ -103,10 +103,7 @@ extension BotRecord.Tally {
     writer.member("success_rate", ifPresent: successRate.map { ($0 * 1e4).rounded() / 1e4 })
     writer.member("mean_seconds", ifPresent: meanSeconds.map { ($0 * 1e6).rounded() / 1e6 })
     writer.member("p90_seconds", ifPresent: p90Seconds)
-    if let lastAt {
-      writer.key("last_at")
-      writer.moment(lastAt)
-    }
+    writer.member("last_at", moment: lastAt)
     writer.member("microseconds", microseconds)
     writer.key("times_us")
     times.write(to: &writer)

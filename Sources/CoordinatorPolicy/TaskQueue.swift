@@ -50,7 +50,7 @@ struct TaskQueue: Sendable {
     } else if groups[index].heap.count > 2 * groups[index].count + 64 {
       groups[index].heap = Heap(groups[index].heap.elements.filter(isCurrent))
     } else {
-      while let first = groups[index].heap.first, !isCurrent(first) { _ = groups[index].heap.removeFirst() }
+      while let first = groups[index].heap.first, !isCurrent(first) { _ = groups[index].heap.popFirst() }
     }
   }
 

@@ -9,15 +9,14 @@ struct Candidates {
   private static let countMaxLater = 262_144
   private var kept = countMax
 
-  /// A binary heap: the next one first, and no entry before its parent, which is at half its place.
-  private var heap: [Waiting] = []
+  private var waiting = Heap<Waiting>()
   private var delayed: [(name: EntryName, due: Timestamp)] = []
   private(set) var nextDue: Timestamp?
   /// Whether there were more than are kept.
   private(set) var isPartial = false
 
   /// Whether nothing can be tried now.
-  var isEmpty: Bool { heap.isEmpty }
+  var isEmpty: Bool { waiting.isEmpty }
   /// None of those that were left out comes before this one; nil while there are none.
   private var bound: Waiting? { didSet { boundText = bound.map { Array("\($0.name)".utf8.prefix(Self.orderCount)) } } }
   /// What of its name decides on the order.
@@ -53,7 +52,7 @@ struct Candidates {
   }
 
   mutating func removeAll() {
-    heap.removeAll(keepingCapacity: true)
+    waiting.removeAll(keepingCapacity: true)
     delayed.removeAll(keepingCapacity: true)
     nextDue = nil
     isPartial = false
@@ -66,14 +65,12 @@ struct Candidates {
 
   mutating func insert(_ name: EntryName, now: Timestamp) {
     if let due = name.notBefore, due > now { return wait(for: name, until: due) }
-    let waiting = Waiting(name)
+    let candidate = Waiting(name)
     // Of a million names most are past the last that is kept.
-    if let bound, !(waiting < bound) { return }
-    push(waiting)
-    guard heap.count > 2 * kept else { return }
-    heap.sort()
-    heap.removeLast(heap.count - kept)
-    bound = heap.last
+    if let bound, !(candidate < bound) { return }
+    waiting.insert(candidate)
+    guard waiting.count > 2 * kept else { return }
+    bound = waiting.keepFirst(kept)
     isPartial = true
   }
 
@@ -97,31 +94,7 @@ struct Candidates {
   }
   private static let plainShape = Array("0-00000000T000000.000000Z-ffffffffffffffff.json".utf8)
 
-  private mutating func push(_ waiting: Waiting) {
-    heap.append(waiting)
-    var place = heap.count - 1
-    while place > 0 {
-      let parent = (place - 1) / 2
-      guard heap[place] < heap[parent] else { return }
-      heap.swapAt(place, parent)
-      place = parent
-    }
-  }
-
-  mutating func popFirst() -> EntryName? {
-    guard heap.count > 1 else { return heap.popLast()?.name }
-    heap.swapAt(0, heap.count - 1)
-    let first = heap.removeLast().name
-    var place = 0
-    while true {
-      var child = 2 * place + 1
-      guard child < heap.count else { return first }
-      if child + 1 < heap.count, heap[child + 1] < heap[child] { child += 1 }
-      guard heap[child] < heap[place] else { return first }
-      heap.swapAt(child, place)
-      place = child
-    }
-  }
+  mutating func popFirst() -> EntryName? { waiting.popFirst()?.name }
 
   /// Keeps a message whose time hasn't come; of very many, those that come soonest.
   mutating func wait(for name: EntryName, until due: Timestamp) {
@@ -137,7 +110,7 @@ struct Candidates {
   mutating func wake(at now: Timestamp) {
     guard let nextDue, nextDue <= now else { return }
     let firstDue = delayed.partition { $0.due <= now }
-    for entry in delayed[firstDue...] { push(Waiting(entry.name)) }
+    for entry in delayed[firstDue...] { waiting.insert(Waiting(entry.name)) }
     delayed.removeSubrange(firstDue...)
     self.nextDue = delayed.lazy.map(\.due).min()
     if delayed.isEmpty, isDelayedPartial { isPartial = true }

@@ -19,7 +19,7 @@ struct DroppedFiles {
   private static let lookNanosecondsMax = 60_000_000_000
 
   /// Of those that can't be taken, one at a time: there may be many, all for the same reason.
-  private var problem: FileProblem?
+  private var problem: FileFailure?
 
   var isEmpty: Bool { files.isEmpty }
 
@@ -28,7 +28,7 @@ struct DroppedFiles {
     files.values.lazy.map(\.examineAt).min().map { max($0, Clock.sinceBoot() + Self.lookNanoseconds) }
   }
 
-  mutating func takeProblems() -> [FileProblem] {
+  mutating func takeProblems() -> [FileFailure] {
     defer { problem = nil }
     return problem.map { [$0] } ?? []
   }
@@ -85,7 +85,7 @@ struct DroppedFiles {
       do { verdict = try file.examine(spool, bot) } catch {
         if file.failures == 0, problem == nil {
           let path = Layout.entry(bot, .inbox, raw: String(decoding: file.name, as: UTF8.self))
-          problem = FileProblem(verb: "take", path: path, error: error)
+          problem = FileFailure(verb: "take", path: path, error: error)
         }
         file.failures += 1
         verdict = .incomplete

@@ -30,7 +30,7 @@ struct LeaseObservations {
   private var fresh: [String: Seen] = [:]
   /// Whether there is something that a later observer would want to know.
   private(set) var hasChanged = false
-  private var problems: [FileProblem] = []
+  private var problems: [FileFailure] = []
   /// When somebody last looked; nanoseconds since boot.
   private var lookedAt: Int?
 
@@ -69,7 +69,7 @@ struct LeaseObservations {
   mutating func attempt<Result>(_ name: String, at path: String, _ settle: () throws -> Result) -> Result? {
     guard let known = fresh[name], known.retryAt <= Clock.sinceBoot() else { return nil }
     do { return try settle() } catch {
-      if known.failures == 0 { problems.append(FileProblem(path: path, error: error)) }
+      if known.failures == 0 { problems.append(FileFailure(path: path, error: error)) }
       fresh[name]!.failures += 1
       let pause = min(Self.retryNanosecondsMax, Self.retryNanoseconds << min(known.failures, 20))
       fresh[name]!.retryAt = Clock.sinceBoot() + pause
@@ -83,7 +83,7 @@ struct LeaseObservations {
   private static let retryNanosecondsMax = 60_000_000_000
 
   /// Takes what could not be settled, each as it was the first time.
-  mutating func takeProblems() -> [FileProblem] {
+  mutating func takeProblems() -> [FileFailure] {
     defer { problems = [] }
     return problems
   }

@@ -1,4 +1,5 @@
 import Linux
+import SpoolFormat
 
 /// How often to look for what other hosts have done, of which no event tells: ten times a second while things happen,
 /// and more and more seldom while nothing does, a sixteenth of the time that it has been quiet.
@@ -56,10 +57,9 @@ public struct LookPace: Sendable {
     private(set) var value: UInt64 = 0
 
     mutating func add(_ name: UnsafeBufferPointer<UInt8>) {
-      // FNV-1a.
-      var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-      for byte in name { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-      value &+= hash | 1
+      var hash = FNV1a()
+      hash.add(name)
+      value &+= hash.value | 1
     }
 
     mutating func add(_ name: String) {

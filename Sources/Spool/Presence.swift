@@ -31,8 +31,7 @@ public final class Presence: Sendable {
     writer.beginObject()
     writer.member("pid", spool.process.pid)
     writer.member("host", spool.host)
-    writer.key("started")
-    writer.moment(spool.now())
+    writer.member("started", moment: spool.now())
     writer.member("program", program)
     writer.member("takes", takes.rawValue)
     if negotiates { writer.member("negotiates", true) }

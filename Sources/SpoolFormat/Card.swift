@@ -158,10 +158,7 @@ public struct Card: Sendable, Hashable {
       writer.key("start")
       start.write(to: &writer)
     }
-    if let registeredAt {
-      writer.key("registered_at")
-      writer.moment(registeredAt)
-    }
+    writer.member("registered_at", moment: registeredAt)
     for member in extra {
       writer.key(member.key)
       member.value.write(to: &writer)

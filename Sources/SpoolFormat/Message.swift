@@ -280,10 +280,7 @@ extension Message {
       writer.moment(value)
     }
     writer.beginObject()
-    if let id {
-      writer.key("id")
-      writer.identifier(id)
-    }
+    writer.member("id", identifier: id)
     writer.member("from", ifPresent: from)
     if to.count == 1 { writer.member("to", to[0]) } else if !to.isEmpty { writer.member("to", to) }
     writer.member("type", ifPresent: type?.description)
@@ -347,26 +344,5 @@ extension Message {
     var writer = JSONWriter(reserving: 512)
     write(to: &writer)
     return writer.bytes
-  }
-}
-
-extension JSONWriter {
-  /// A moment as RFC 3339 text.
-  public mutating func moment(_ value: Timestamp) {
-    separate()
-    append(atMost: Timestamp.textCountMax + 2) { text in
-      text.put(JSONBytes.quote)
-      text.put(value, punctuated: true)
-      text.put(JSONBytes.quote)
-    }
-  }
-
-  public mutating func identifier(_ id: MessageID) {
-    separate()
-    append(atMost: MessageID.textCount + 2) { text in
-      text.put(JSONBytes.quote)
-      text.put(id)
-      text.put(JSONBytes.quote)
-    }
   }
 }

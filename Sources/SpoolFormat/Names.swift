@@ -90,6 +90,15 @@ public struct MessageID: Sendable, Hashable, Comparable, CustomStringConvertible
   }
 }
 
+extension MessageID {
+  /// An id for something that follows from what another stands for: the same whoever makes it, and however often.
+  public static func derived(_ name: String, from other: MessageID) -> MessageID {
+    var hash = FNV1a()
+    hash.add("\(name) \(other)".utf8)
+    return MessageID(time: other.time, random: hash.value)
+  }
+}
+
 /// Who has a message in hand: `host.pid.start`. For a claim that no running process stands behind
 /// (`spool receive` in a script), the pid is 0 and the last part is random.
 public struct Holder: Sendable, Hashable, CustomStringConvertible {

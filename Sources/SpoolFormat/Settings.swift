@@ -88,10 +88,7 @@ public struct Settings: Sendable, Hashable {
     writer.member("segment_bytes_max", segmentBytesMax)
     inboxLimits.write(to: &writer)
     writer.member("shared_with", ifPresent: sharedWith)
-    if let createdAt {
-      writer.key("created_at")
-      writer.moment(createdAt)
-    }
+    writer.member("created_at", moment: createdAt)
     writer.endObject()
   }
 }

@@ -59,10 +59,7 @@ public struct StateValue: Sendable, Hashable {
     if let value { writer.member("value", value) } else { writer.member("deleted", true) }
     writer.member("version", version)
     writer.member("by", ifPresent: by)
-    if let at {
-      writer.key("at")
-      writer.moment(at)
-    }
+    writer.member("at", moment: at)
     writer.endObject()
   }
 }

@@ -257,17 +257,3 @@ extension TaskRecord {
     }
   }
 }
-
-extension JSONWriter {
-  public mutating func member(_ name: StaticString, moment: Timestamp?) {
-    guard let moment else { return }
-    key(name)
-    self.moment(moment)
-  }
-
-  public mutating func member(_ name: StaticString, identifier id: MessageID?) {
-    guard let id else { return }
-    key(name)
-    identifier(id)
-  }
-}

@@ -194,8 +194,7 @@ mutant("claim: handed out after it expired", "expiry", "ClaimTests",
        SPOOL + "Inbox.swift", "if let expiry = message.expiresAt, expiry <= spool.now() {",
        "if let expiry = message.expiresAt, expiry <= spool.now(), !MUTANT {")
 mutant("claim: not in order of urgency", "the most urgent comes first", "ClaimTests|CandidatesTests",
-       SPOOL + "Candidates.swift", "      guard heap[place] < heap[parent] else { return }",
-       "      guard heap[place] < heap[parent], !MUTANT else { return }")
+       SPOOL + "Candidates.swift", "left.urgency != right.urgency ? left.urgency", "left.urgency != right.urgency && !MUTANT ? left.urgency")
 mutant("nack: its delay is not kept", "nack", "ClaimTests",
        SPOOL + "Claim.swift", "waiting.place = delay > 0 ? .waitingUntil", "waiting.place = delay > 0 && !MUTANT ? .waitingUntil")
 mutant("dead letters: without their reason", "nothing vanishes", "ClaimTests|LeaseTests",

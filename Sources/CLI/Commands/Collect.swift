@@ -141,8 +141,7 @@ extension Verb {
       writer.member("tasks", ifPresent: others.tasks)
       writer.member("groups", ifPresent: others.groups)
       if let since = report.since {
-        writer.key("since")
-        writer.moment(since)
+        writer.member("since", moment: since)
       }
     }
   }

@@ -89,8 +89,7 @@ extension Verb {
       writer.member("attempt", entry.name?.attempt ?? 0)
       writer.member("holder", ifPresent: entry.name?.holder?.description)
       if let due = entry.name?.notBefore {
-        writer.key("not_before")
-        writer.moment(due)
+        writer.member("not_before", moment: due)
       }
       writer.member("path", entry.path)
       writer.member("problem", ifPresent: entry.problem)

@@ -54,8 +54,7 @@ extension Verb {
     writer.member("weight", Output.rounded(edge.weight))
     writer.member("traffic", Output.rounded(edge.traffic))
     if let lastAt = edge.path.lastAt {
-      writer.key("last")
-      writer.moment(lastAt)
+      writer.member("last", moment: lastAt)
     }
   }
 }

@@ -75,8 +75,7 @@ private struct SkillShown {
     writer.member("mean_seconds", ifPresent: tally.meanSeconds.map(Output.rounded))
     writer.member("p90_seconds", ifPresent: tally.p90Seconds)
     if let lastAt = tally.lastAt {
-      writer.key("last_used")
-      writer.moment(lastAt)
+      writer.member("last_used", moment: lastAt)
     }
   }
 }

@@ -191,8 +191,7 @@ extension Verb {
       writer.member("version", value.version)
       writer.member("by", ifPresent: value.by)
       if let at = value.at {
-        writer.key("at")
-        writer.moment(at)
+        writer.member("at", moment: at)
       }
     }
   }

@@ -73,8 +73,7 @@ extension Verb {
           writer.member("conversation", key)
           writer.member("messages", summaries[key]!.count)
           writer.member("bots", summaries[key]!.bots.sorted())
-          writer.key("last")
-          writer.moment(summaries[key]!.last.time)
+          writer.member("last", moment: summaries[key]!.last.time)
         }
       }
     } else if !order.isEmpty {

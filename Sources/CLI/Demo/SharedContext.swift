@@ -87,8 +87,7 @@ struct SharedContext: Equatable, Sendable {
       writer.member("bot", step.bot)
       writer.member("phase", step.phase)
       writer.member("did", step.did)
-      writer.key("at")
-      writer.moment(step.at)
+      writer.member("at", moment: step.at)
       writer.endObject()
     }
     writer.endArray()

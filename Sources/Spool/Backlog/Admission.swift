@@ -121,18 +121,16 @@ extension Spool {
     return known
   }
 
-  /// FNV-1a; never 0, which is what an empty page has.
+  /// Never 0, which is what an empty page has.
   private func mark(of limits: InboxLimits, _ bot: BotName) -> Int {
     let inode = ((try? root.status(Layout.box(bot, .inbox))) ?? nil)?.inode ?? 0
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    var hash = FNV1a()
     for value in [
       limits.messages, limits.bytes, limits.senderMessages, limits.senderBytes, Int(truncatingIfNeeded: inode),
     ] {
-      for shift in stride(from: 0, to: 64, by: 8) {
-        hash = (hash ^ UInt64(truncatingIfNeeded: (value ?? 0) >> shift & 255)) &* 0x100_0000_01b3
-      }
+      hash.add(value ?? 0)
     }
-    return Int(truncatingIfNeeded: hash | 1)
+    return Int(truncatingIfNeeded: hash.value | 1)
   }
 
   private func credit(for bot: BotName) throws -> SendingCredit {

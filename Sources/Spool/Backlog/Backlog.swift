@@ -68,10 +68,7 @@ extension Backlog {
       writer.int(count)
     }
     writer.endObject()
-    if let oldest {
-      writer.key("oldest")
-      writer.moment(oldest)
-    }
+    writer.member("oldest", moment: oldest)
     writer.member("consumers", consumers)
     writer.member("limit", ifPresent: limits.messages)
     writer.member("full", isFull)

@@ -62,11 +62,12 @@ struct HostIdentity {
     return Self.digest(Array("nanospool ".utf8) + bytes)
   }
 
-  /// FNV-1a of 64 bits, twice.
+  /// FNV-1a, twice with different beginnings: 128 bits in all.
   static func digest(_ bytes: [UInt8]) -> String {
     [0xcbf2_9ce4_8422_2325, 0x9ae1_6a3b_2f90_404f].map { (basis: UInt64) in
-      let hash = bytes.reduce(basis) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
-      let text = String(hash, radix: 16)
+      var hash = FNV1a(basis: basis)
+      hash.add(bytes)
+      let text = String(hash.value, radix: 16)
       return String(repeating: "0", count: 16 - text.count) + text
     }.joined()
   }

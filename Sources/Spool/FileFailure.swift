@@ -1,5 +1,5 @@
 /// What could not be done with a file, and why: for whoever goes on with the others, and tells it later.
-struct FileProblem: CustomStringConvertible {
+struct FileFailure: CustomStringConvertible {
   var verb = "settle"
   let path: String
   let error: any Error
