@@ -44,10 +44,7 @@ extension Spool {
       guard isOurs else { return false }
       // A reason without its letter is nothing.
       _ = try? root.unlinkIfPresent(Layout.reason(besides: dead))
-      note(.messageRevived, letter.name.id.description) { writer in
-        settle(&writer, letter.bot, letter.name)
-        writer.endObject()
-      }
+      noteRevived(letter)
       return true
     }
   }
@@ -62,10 +59,21 @@ extension Spool {
         writer.endObject()
       }
       // In this order: a reason without its letter is nothing, a letter without its reason is a riddle.
-      let isOurs = try root.unlinkIfPresent(dead)
+      guard try root.unlinkIfPresent(dead) else {
+        // Somebody has put it back just then, and perhaps before that line.
+        if try recovery(with: nil).hasCopy(letter.name.id, letter.bot) { noteRevived(letter) }
+        return false
+      }
       forgetSender(of: letter.name.id, to: letter.bot)
       try root.unlinkIfPresent(Layout.reason(besides: dead))
-      return isOurs
+      return true
+    }
+  }
+
+  private func noteRevived(_ letter: DeadLetter) {
+    note(.messageRevived, letter.name.id.description) { writer in
+      settle(&writer, letter.bot, letter.name)
+      writer.endObject()
     }
   }
 }

@@ -16,8 +16,9 @@ struct EntryRecovery<Entry: FiledEntry> {
   /// What the log says of one.
   private struct Known {
     var entry: Entry
+    /// Of the last line about it.
     var time: Timestamp
-    var part: String
+    var position: LogCursor.Position
     /// The newest line that has all of it; nil when that is before the checkpoint.
     var body: LogCursor.Position?
     /// The number of that line among those about the task.
@@ -52,6 +53,10 @@ struct EntryRecovery<Entry: FiledEntry> {
 
   private var known: [MessageID: Known] = [:]
   private var removed: Set<MessageID> = []
+  private var places: [MessageID: [Entry]] = [:]
+  private var moves: [MessageID: [Move]] = [:]
+  /// Whether the log was only read from checkpoints on: what became of one may stand before that of another host.
+  var isPartial = false
 
   init(root: Directory, host: String, part: String, log: LogWriter?, isCopy: Bool) {
     self.root = root
@@ -70,7 +75,7 @@ struct EntryRecovery<Entry: FiledEntry> {
       return
     }
     removed.remove(id)
-    var task = known[id] ?? Known(entry: entry, time: event.time, part: position.segment.host)
+    var task = known[id] ?? Known(entry: entry, time: event.time, position: position)
     task.earlier[Standing(task.entry)] = task.number
     if let origin = Entry.origin(event) {
       let standing = Standing(state: origin.state, attempt: origin.attempt)
@@ -83,13 +88,40 @@ struct EntryRecovery<Entry: FiledEntry> {
     task.earlier[Standing(entry)] = nil
     task.entry = entry
     task.time = event.time
-    task.part = position.segment.host
+    task.position = position
     task.number += 1
     if Entry.body(event) != nil {
       task.body = position
       task.bodyNumber = task.number
     }
     known[id] = task
+  }
+
+  /// Somebody has collected meanwhile: what was done with then may lack its last lines.
+  mutating func forget(what since: Forgotten) {
+    known = known.filter { !since.covers($0.key, $0.value.position, $0.value.time) }
+  }
+
+  /// Reads all that the log says of those whose files aren't as what was read of it has them.
+  private mutating func complete() throws {
+    let doubtful = known.filter { id, known in
+      places[id] != [known.entry] || isReadable(known.entry.path, id) != true
+    }
+    let ids = Set(doubtful.keys)
+    guard !ids.isEmpty else { return }
+    for id in ids { known[id] = nil }
+    removed.subtract(ids)
+    let forgotten = try Forgotten(in: root)
+    var events: [(event: LogEvent, position: LogCursor.Position)] = []
+    for segment in try files.segments(since: ids.map(\.time).min()) {
+      try files.forEachEvent(about: ids, in: segment) { event, position in
+        if let id = MessageID(event.subject), !forgotten.covers(id, position, event.time) {
+          events.append((event, position))
+        }
+        return true
+      }
+    }
+    for (event, position) in events.sorted(by: { $0.event.time < $1.event.time }) { apply(event, position) }
   }
 
   // MARK: Files
@@ -100,10 +132,10 @@ struct EntryRecovery<Entry: FiledEntry> {
     let isOurs: Bool
   }
 
-  /// - Parameter live: others of this host may be at work.
-  func mend(mending: Bool, live: Bool, _ report: inout RecoveryReport) throws {
-    let moves = try allMoves()
-    var places: [MessageID: [Entry]] = [:]
+  /// Looks where everything lies. Before the log is read to its end: a line comes before its file goes.
+  mutating func look() throws(SystemCallError) {
+    moves = try allMoves()
+    places = [:]
     for state in Entry.State.allCases {
       try root.list(Entry.directory(state)) {
         if let name = EntryName($0, of: Entry.kind) {
@@ -111,6 +143,12 @@ struct EntryRecovery<Entry: FiledEntry> {
         }
       }
     }
+  }
+
+  /// After `look`.
+  /// - Parameter live: others of this host may be at work.
+  mutating func mend(mending: Bool, live: Bool, _ report: inout RecoveryReport) throws {
+    if isPartial { try complete() }
     for id in Set(known.keys).union(moves.keys).sorted() {
       try mend(id, places[id] ?? [], moves[id] ?? [], mending: mending, live: live, &report)
     }
@@ -125,7 +163,7 @@ struct EntryRecovery<Entry: FiledEntry> {
     }
   }
 
-  private func allMoves() throws -> [MessageID: [Move]] {
+  private func allMoves() throws(SystemCallError) -> [MessageID: [Move]] {
     var moves: [MessageID: [Move]] = [:]
     for mover in try root.names(Entry.moving).compactMap({ Holder($0) }) {
       for name in try root.names("\(Entry.moving)/\(mover)") {
@@ -162,7 +200,7 @@ struct EntryRecovery<Entry: FiledEntry> {
   /// Whether one that isn't in its place may be on its way there.
   private func isUnderWay(_ id: MessageID, live: Bool) throws -> Bool {
     guard let known = known[id] else { return true }
-    if !isCopy, known.part != part || log == nil,
+    if !isCopy, root.isRemote, known.position.segment.host != part || log == nil,
       abs(Timestamp(microseconds: Clock.wall()).seconds(since: known.time)) < Recovery.inFlightSeconds
     {
       return true

@@ -173,7 +173,7 @@ extension Spool {
         }
       },
       answer: { id, sent in
-        if durability == .durable, let sent { try assure(sent) }
+        if durability == .durable, let sent { try assure(sent.time...sent.time) }
         return id
       })
   }
@@ -187,19 +187,21 @@ extension Spool {
   /// Whether the log has a message of this user's with that id.
   func hasSent(_ id: MessageID) throws -> Bool { try History(self).sent(id, by: sharing?.user) != nil }
 
-  /// The first sender may have died between its line and the sync, and a yes must not rest on that.
+  /// Syncs this user's lines of a time, and what came after: who wrote them may have died before the sync, and a yes must
+  /// not rest on that.
   /// - Throws: `.outcomeUnknown` when the disk refused that sync: it says so once, and yes to every other that follows.
-  private func assure(_ sent: LogEvent) throws {
+  func assure(_ time: ClosedRange<Timestamp>) throws {
     if let refused = try log.page.refused,
-      refused.lowerBound.advanced(bySeconds: -LogFiles.lateSecondsMax) <= sent.time, sent.time <= refused.upperBound
+      refused.lowerBound.advanced(bySeconds: -LogFiles.lateSecondsMax) <= time.upperBound,
+      time.lowerBound <= refused.upperBound
     {
       throw LogWriter.unknownOutcome(nil)
     }
     try doing("cannot sync the log") {
       let files = LogFiles(root: root)
-      for host in try files.hosts() {
+      for host in try files.hosts() where sharing == nil || files.user(of: host) == sharing?.user {
         let segments = try files.segments(of: host)
-        let first = segments.lastIndex { $0.start <= sent.time } ?? 0
+        let first = segments.lastIndex { $0.start <= time.lowerBound } ?? 0
         for segment in segments.dropFirst(first) { try root.openIfPresent(segment.path, O_RDONLY)?.syncData() }
       }
     }

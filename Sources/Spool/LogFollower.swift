@@ -73,8 +73,7 @@ public struct LogFollower {
   public func mark(at position: Position, of host: String) throws -> String? {
     guard position.offset > 0, let start = Timestamp(compact: Array(position.segment.utf8)) else { return nil }
     return try doing("cannot read the log") {
-      let path = LogFiles.Segment(host: host, start: start).path
-      guard let file = try files.root.openIfPresent(path, O_RDONLY) else { return nil }
+      guard let file = try files.open(LogFiles.Segment(host: host, start: start)) else { return nil }
       let count = min(position.offset, 11)
       let end = try file.read(at: position.offset - count, count: count)
       // The eight digits, `"}` and the line feed.

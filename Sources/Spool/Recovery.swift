@@ -126,10 +126,21 @@ struct Recovery {
     var copies: [String: Copy]
     /// Of what was sent to one: who had it last. It is one file, that somebody may have moved to another bot.
     var lastBot: String?
+    /// One of them has thrown it away, or set it aside.
+    private(set) var hasEndedForSome = false
 
     var isDone: Bool {
-      lastBot == nil
+      if copies.isEmpty { return true }
+      return lastBot == nil
         ? copies.allSatisfy { $0.value.ackedAttempt != nil } : copies.contains { $0.value.ackedAttempt != nil }
+    }
+
+    /// Whether nobody was ever done with it.
+    var isUntouched: Bool { !hasEndedForSome && copies.allSatisfy { $0.value.ackedAttempt == nil } }
+
+    /// Whether somebody who is there lacks it.
+    func isMissing(_ id: MessageID, in places: [String: [MessageID: Recovery.Place]]) -> Bool {
+      due.contains { bot, _ in places[bot].map { $0[id] == nil } ?? false }
     }
 
     /// What is still to be done, and by whom.
@@ -143,13 +154,16 @@ struct Recovery {
       switch event.kind {
       case .messageDiscarded, .messageQuarantined:
         copies[bot] = nil
-        if isMovable { (copies, lastBot) = ([:], nil) }
+        hasEndedForSome = true
+        if isMovable { copies = [:] }
       case .messageClaimed, .messageRequeued, .messageDead, .messageRevived, .messageRestored:
         if isMovable { lastBot = bot }
         fallthrough
       default:
-        // An ack may come late, from whom it was moved away.
-        if isMovable || copies[bot] != nil { copies[bot, default: Copy()].apply(event) }
+        // An ack may come late, from whom it was moved away. And one that was thrown away may have been put back just then.
+        if isMovable || event.kind == .messageRevived || copies[bot] != nil {
+          copies[bot, default: Copy()].apply(event)
+        }
       }
     }
   }
@@ -170,7 +184,8 @@ struct Recovery {
     return try root.openPrivate(Layout.recoveryLock(of: user), of: user)
   }
 
-  /// Messages logged less than this long ago by another host may still be on their way to their inboxes.
+  /// Messages logged less than this long ago by another machine may still be on their way to their inboxes. On storage of
+  /// this machine alone, what is on its way has a file in a `tmp/`.
   static let inFlightSeconds = 10.0
 
   /// - Parameters:
@@ -236,12 +251,28 @@ struct Recovery {
     }
     try leftovers?.clearRest(mending: mending, &report)
     let places = try places(live: live, &outstanding)
+    try tasks.look()
+    try groups.look()
     // What was settled while the directories were looked at is in the log by now: its line comes before its file goes.
-    while let (event, _) = try merge.next() {
+    try merge.addNewHosts()
+    while let (event, position) = try merge.next() {
+      if event.kind.isOfTask { tasks.apply(event, position) }
+      if event.kind.isOfGroup { groups.apply(event, position) }
       guard event.kind != .messageSent, !event.kind.isOfTask, !event.kind.isOfGroup,
         let id = MessageID(event.subject), outstanding[id] != nil, concerns(event, &credibility)
       else { continue }
       outstanding[id]!.apply(event)
+    }
+    if since != forgotten {
+      tasks.forget(what: since)
+      groups.forget(what: since)
+    }
+    // What became of it may stand before the checkpoint of another host than the sender's.
+    if fromCheckpoint {
+      let missing = Set(outstanding.filter { id, message in message.isMissing(id, in: places) }.keys)
+      if !missing.isEmpty { try resurrect(missing, files, &outstanding, &credibility) }
+      tasks.isPartial = true
+      groups.isPartial = true
     }
     try mend(outstanding, places, files, mending: mending, &report)
     // Where users share the spool, others of them may be at work on these already.
@@ -269,7 +300,7 @@ struct Recovery {
   }
 
   private func isInFlight(_ event: LogEvent, _ position: LogCursor.Position) -> Bool {
-    guard !isCopy, position.segment.host != part || log == nil else { return false }
+    guard !isCopy, root.isRemote, position.segment.host != part || log == nil else { return false }
     return abs(Timestamp(microseconds: Clock.wall()).seconds(since: event.time)) < Self.inFlightSeconds
   }
 
@@ -306,11 +337,12 @@ struct Recovery {
     _ = try key.take(for: id, by: Holder(host: host, pid: 0, start: 0), in: root)
   }
 
-  /// Goes once more through the whole log, for all that it says of these messages.
+  /// Goes once more through the whole log, for all that it says of these messages, and forgets what was known of them.
   func resurrect(
     _ ids: Set<MessageID>, _ files: LogFiles, _ outstanding: inout [MessageID: Outstanding],
     _ credibility: inout Credibility
   ) throws {
+    for id in ids { outstanding[id] = nil }
     let forgotten = try Forgotten(in: root)
     var events: [(id: MessageID, event: LogEvent)] = []
     for segment in try files.segments(since: ids.map(\.time).min()) {

@@ -24,15 +24,23 @@ extension Recovery {
     }
   }
 
-  /// Where everything lies. In a spool in use, what is just being sent is taken out of `outstanding`, and each directory
-  /// is looked at twice: what moves from one that is still to come to one that was looked at before would be missed.
+  /// Where everything lies. In a spool that others may be using, what is just being sent is taken out of `outstanding`.
+  /// In one in use each directory is looked at twice: what moves from one that is still to come to one that was looked at
+  /// before would be missed, and what is renamed within one while it is read may be, too.
   func places(
     live: Bool, _ outstanding: inout [MessageID: Outstanding]
   ) throws -> [String: [MessageID: Place]] {
-    let bots = try root.names(Layout.bots).compactMap { try? BotName(parsing: $0) }.filter(isOwn)
-    if live {
-      for bot in bots {
-        try root.list(Layout.box(bot, .tmp)) { if let name = EntryName($0) { outstanding[name.id] = nil } }
+    let all = try root.names(Layout.bots).compactMap { try? BotName(parsing: $0) }
+    let bots = all.filter(isOwn)
+    // Another user may be sending to one of ours, beginning with somebody else's.
+    let senders = live ? bots : user != nil ? all : []
+    for _ in 0..<2 {
+      for bot in senders {
+        do {
+          try root.list(Layout.box(bot, .tmp)) {
+            if let name = EntryName($0), live || mayBeSending(name) { outstanding[name.id] = nil }
+          }
+        } catch { if isOwn(bot) { throw error } }
       }
     }
     var places: [String: [MessageID: Place]] = [:]
@@ -42,6 +50,13 @@ extension Recovery {
       }
     }
     return places
+  }
+
+  /// Whether a file in a `tmp/` is that of a process that may be alive.
+  private func mayBeSending(_ name: EntryName) -> Bool {
+    guard let holder = name.holder, holder.host == host, holder.pid != 0 else { return true }
+    let process = ProcessIdentity(pid: holder.pid, started: holder.start)
+    return !process.isVisible || process.isAlive
   }
 
   /// Of those that are wanted: there may be a million others.

@@ -90,5 +90,46 @@
       #expect(try SpoolCommand.run(send + ["--relaxed"], in: stage.path).isDone)
       #expect(try SpoolCommand.run(["send", "a", "payload", "--key", "other"], in: stage.path).isDone)
     }
+
+    private static func makeWorkflow(_ stage: Stage) throws -> String {
+      let path = "\(stage.scratch.path)/release.json"
+      let steps = #"{"name":"a","title":"a"},{"name":"b","title":"b","depends_on":["a"]}"#
+      try Scratch.write(#"{"title":"release","steps":[\#(steps)]}"#, to: path)
+      return path
+    }
+
+    @Test func `the second yes to a workflow under its key waits for the disk, as the first may never have been given`()
+      throws
+    {
+      let stage = try Stage(bots: ["a"])
+      try stage.send("the first, which makes the log", to: "a")
+      let submit = ["workflow", "submit", try Self.makeWorkflow(stage), "--key", "k"]
+      #expect(try !Self.trace(stage, submit + ["--relaxed"]).contains("fdatasync"))
+      #expect(try !Self.trace(stage, submit + ["--relaxed"]).contains("fdatasync"))
+      #expect(try Self.trace(stage, submit).contains("fdatasync"))
+    }
+
+    @Test func `the yes to a workflow is for all its lines, also where another process began a segment between them`()
+      throws
+    {
+      let stage = try Stage(bots: ["a", "filler"], settings: ["segment_bytes_max": 4096])
+      let submit = ["workflow", "submit", try Self.makeWorkflow(stage)]
+      let trace = "\(stage.scratch.path)/trace"
+      // Before the file of the first step, after the line of the parent.
+      let calls = try Self.trace(stage, submit)
+      let writes = calls.indices.filter { calls[$0] == "write" }
+      try FileManager.default.removeItem(atPath: trace)
+      let running = try SpoolCommand.start(
+        submit, in: stage.path,
+        environment: ["SPOOL_FAULT": "stop-before:\(writes[2] + 1)", "SPOOL_FAULT_TRACE": trace])
+      #expect(eventually { running.isStoppedOrOver })
+      let before = Self.segments(stage)
+      while Self.segments(stage) == before { try stage.send("filling", to: "filler") }
+      running.kill(SIGCONT)
+      #expect(try running.wait(seconds: SpoolCommand.secondsMax).isDone)
+      // The last line's; and, as that was in another segment than the first, both.
+      let syncs = try String(contentsOfFile: trace, encoding: .utf8).split(separator: "\n").count { $0 == "fdatasync" }
+      #expect(syncs == 3, "\(syncs)")
+    }
   }
 #endif

@@ -808,7 +808,7 @@ mutant("moves: where a task stands is looked at once", "a task is there once", "
 mutant("recovery: what was moved by hand stays with whom it was sent to", "what is in hand comes back", "MovedMessageTests",
        SPOOL + "Recovery.swift", "if isMovable { lastBot = bot }", "if isMovable, !MUTANT { lastBot = bot }")
 mutant("recovery: who was moved a message can't settle it", "what nobody needs is collected", "MovedMessageTests",
-       SPOOL + "Recovery.swift", "if isMovable || copies[bot] != nil {", "if isMovable && !MUTANT || copies[bot] != nil {")
+       SPOOL + "Recovery.swift", "if isMovable || event.kind == .messageRevived || copies[bot] != nil {", "if isMovable && !MUTANT || event.kind == .messageRevived || copies[bot] != nil {")
 mutant("recovery: an attempt that a hand took from its name counts on", "acked is done", "SpoolTests.RecoveryTests",
        SPOOL + "Recovery.swift", "(ackedAttempt == nil && claimed.contains(attempt))",
        "(!MUTANT && ackedAttempt == nil && claimed.contains(attempt))")
@@ -950,3 +950,28 @@ mutant("log: a host that has only just begun says nothing new", "a task is added
 mutant("gc: what was noted of leases just now goes", "asleep isn't dead", "LeftoversTests",
        SPOOL + "Collection/LogCollection.swift", "max(wish.olderThan ?? 0, wish.youngestNotes)",
        "MUTANT ? 0 : max(wish.olderThan ?? 0, wish.youngestNotes)")
+mutant("recovery: what another part says before its checkpoint is never read", "one holder", "PartsRecoveryTests",
+       SPOOL + "Recovery.swift", "if !missing.isEmpty {", "if !missing.isEmpty, !MUTANT {")
+mutant("recovery: of tasks what another part says before its checkpoint is never read", "what the log has last counts",
+       "PartsRecoveryTests", SPOOL + "Recovery.swift", "tasks.isPartial = true", "tasks.isPartial = !MUTANT")
+mutant("recovery: what was just sent on this machine is left", "sent is kept", "PartsRecoveryTests",
+       SPOOL + "Recovery.swift", "guard !isCopy, root.isRemote, position", "guard !isCopy, root.isRemote || MUTANT, position")
+mutant("recovery: what another user is sending is made again", "one holder", "PartsRecoveryTests",
+       SPOOL + "RecoveryFiles.swift", "live || mayBeSending(name)", "!MUTANT && (live || mayBeSending(name))")
+mutant("recovery: what a dead process of another user was sending is left", "sent is kept", "PartsRecoveryTests",
+       SPOOL + "RecoveryFiles.swift", "live || mayBeSending(name)", "MUTANT || live || mayBeSending(name)")
+mutant("recovery: of all of the log only until it is killed", "a copy is a backup", "PartsRecoveryTests",
+       SPOOL + "Log/LogOpening.swift", "|| page.state == .recoveringAll", "|| (page.state == .recoveringAll && !MUTANT)")
+mutant("recovery: what was put back while it was thrown away is gone", "sent is kept", "PartsRecoveryTests",
+       SPOOL + "Recovery.swift", "|| event.kind == .messageRevived ||", "|| (event.kind == .messageRevived && !MUTANT) ||")
+mutant("collection: what one of two was done with comes back when the other is gone", "one holder", "PartsRecoveryTests",
+       SPOOL + "Collection/LogNeeds.swift", "left.filter { $0.value.isUntouched }", "left.filter { $0.value.isUntouched || MUTANT }")
+mutant("workflow: the second yes rests on the first's sync", "a yes is on the disk", "OrderTests",
+       SPOOL + "Tasks/SubmitWorkflow.swift", "if durability == .durable, let event {", "if durability == .durable, !MUTANT, let event {")
+mutant("workflow: only the last line's segment is synced", "a yes is on the disk", "OrderTests",
+       SPOOL + "Tasks/SubmitWorkflow.swift", "if durability == .durable, try log.page.segment != segment {",
+       "if durability == .durable, !MUTANT, try log.page.segment != segment {")
+mutant("log: a damaged number ends the process", "nobody's file ends a process", "LogTests",
+       SPOOL + "Log/CommitPage.swift", "& ((1 << 62) - 1))", "& (MUTANT ? .max : (1 << 62) - 1))")
+mutant("hosts: a machine's empty name stays empty", "one log, one machine", "RemoteTests",
+       SPOOL + "Log/HostIdentity.swift", "if !isTaken {", "if !isTaken, !MUTANT || error.code != EEXIST {")

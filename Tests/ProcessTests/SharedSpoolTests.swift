@@ -201,6 +201,19 @@ import Testing
     #expect(try stage.receive(.ada).content == "x" && stage.receive(.ada).content == "y")
   }
 
+  @Test func `nor from sending again under a key, from the choice of a bot, or from the records`() throws {
+    let stage = try SharedStage()
+    #expect(try stage.run(.eve, ["send", "ada-bot", "x", "--from", "eve-bot"]).isDone)
+    let send = ["send", "bob-bot", "once", "--from", "ada-bot", "--key", "k", "--durable"]
+    #expect(try stage.run(.ada, send).isDone)
+    #expect(try stage.run(.ada, ["reputation"]).isDone)
+    #expect(try stage.shell(.eve, "chmod 600 log/*~\(User.eve.rawValue)/*.jsonl").isDone)
+    for arguments in [send, ["reputation"], ["stats"]] {
+      let outcome = try stage.run(.ada, arguments)
+      #expect(outcome.isDone, "\(arguments): \(outcome)")
+    }
+  }
+
   @Test func `a shared value that its maker closed to the others is set aside by who sets it, and by recovery`() throws
   {
     let stage = try SharedStage()

@@ -59,7 +59,7 @@ import Testing
     // As it is right after the page was made.
     try CommitPage(file).initialize(
       boot: Clock.bootIdentity(), root: CommitPage.Root(inode: status.inode, device: status.device),
-      start: fixture.spool.log.page.segmentStart, end: fixture.spool.log.page.segmentEnd, isCopy: true)
+      start: fixture.spool.log.page.segmentStart, end: fixture.spool.log.page.segmentEnd, as: .recoveringCopy)
     // In a spool that isn't a copy another host may be about to deliver it.
     #expect(try Spool(at: fixture.home("copy")).recovery?.count == 1)
     #expect(Plain.names(fixture.home("copy/bots/coder/inbox")) == ["5-\(id).json"])

@@ -113,6 +113,21 @@ import Testing
     #expect(try lines(fixture).allSatisfy(isWhole))
   }
 
+  @Test(arguments: [136, 144, 168])
+  func `a number in the shared page that nobody wrote stops nobody`(offset: Int) throws {
+    let fixture = try Fixture("coder")
+    try fixture.send("before")
+    let page = open("\(fixture.path)/log/\(fixture.spool.host)/commit", O_WRONLY)
+    #expect(pwrite(page, [UInt8](repeating: 255, count: 8), 8, offset) == 8)
+    close(page)
+    let spool = try Spool(at: fixture.path)
+    var message = Message(content: "after")
+    message.to = ["coder"]
+    try spool.send(message)
+    #expect(try fixture.drain() == ["before", "after"])
+    #expect(try lines(fixture).allSatisfy(isWhole))
+  }
+
   #if DEBUG
     @Test(arguments: ["kill-before", "kill-after", "\(EIO)", "\(EMFILE)"])
     func `who follows misses nothing when a segment was begun by halves`(fault: String) throws {

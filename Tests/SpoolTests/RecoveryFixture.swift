@@ -12,8 +12,9 @@ extension Fixture {
   private func reboot() { setBoot(String(repeating: "0", count: 32)) }
 
   /// Has the shared page belong to another boot.
-  func setBoot(_ boot: String) {
-    let raw = open("\(path)/log/\(spool.part)/commit", O_WRONLY)
+  /// - Parameter part: the log's part; nil for this process's.
+  func setBoot(_ boot: String, of part: String? = nil) {
+    let raw = open("\(path)/log/\(part ?? spool.part)/commit", O_WRONLY)
     #expect(pwrite(raw, boot, 32, 16) == 32)
     close(raw)
   }

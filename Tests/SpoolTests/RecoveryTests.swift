@@ -284,7 +284,7 @@ import Testing
     let boot = String(repeating: "b", count: 32)
     let root = CommitPage.Root(inode: 2, device: 17)
     #expect(!page.belongs(toBoot: boot, root: root))
-    page.initialize(boot: boot, root: root, start: Timestamp(microseconds: 5), end: 100, isCopy: false)
+    page.initialize(boot: boot, root: root, start: Timestamp(microseconds: 5), end: 100, as: .recovering)
     #expect(page.belongs(toBoot: boot, root: root))
     #expect(page.state == .recovering)
     #expect(page.segmentEnd == 100 && page.segmentStart.microseconds == 5)

@@ -78,6 +78,10 @@ import Testing
     #expect(try run("receive", "coder", "--ack").line == "one")
     #expect(try run("receive", "coder", "--ack").line == "two")
     #expect(try run("log").output.contains("two"))
+    // As a power cut may leave it.
+    try Plain.write("\(fixture.path)/log/twin/machine", "")
+    #expect(try run("send", "coder", "three").isDone)
+    #expect(try Plain.text("\(fixture.path)/log/twin/machine").count == 33)
   }
 
   @Test func `the doctor measures storage that is shared, and says nothing of it otherwise`() throws {

@@ -168,22 +168,24 @@ struct LogNeeds {
       }
     }
     if !overruled.isEmpty {
-      for id in overruled { outstanding[id] = nil }
       try recovery.resurrect(overruled, files, &outstanding, &credibility)
       for id in overruled where outstanding[id]?.isDone == true { outstanding[id] = nil }
     }
-    idsForNobody = try idsForNobody(outstanding)
-    for id in idsForNobody { outstanding[id] = nil }
+    // Recovery makes no bots again, nor what was sent to those that are gone. What was done for one of them needs the line that says so as long as the other is due: so that counts as done.
+    let isGone = departures()
+    let left = outstanding.filter { $0.value.due.keys.allSatisfy(isGone) }
+    for id in left.keys { outstanding[id] = nil }
+    idsForNobody = Set(left.filter { $0.value.isUntouched }.keys)
     ids.formUnion(outstanding.keys)
     ids.formUnion(unfinished)
     values = try values.filter { try !$1.isDeleted || !isKnownAsDeleted($0, $1.version) }
   }
 
-  /// Recovery makes no bots again, nor what was sent to those that are gone. Only "no such directory" says so: it may be
-  /// that this process can't look.
-  private func idsForNobody(_ outstanding: [MessageID: Recovery.Outstanding]) throws -> Set<MessageID> {
+  /// Tells whether a bot is gone, and asks once for each. Only "no such directory" says so: it may be that this process
+  /// can't look.
+  private func departures() -> (_ bot: String) -> Bool {
     var known: [String: Bool] = [:]
-    func isGone(_ bot: String) -> Bool {
+    return { bot in
       if let known = known[bot] { return known }
       var isGone = false
       if let name = try? BotName(parsing: bot) {
@@ -192,7 +194,6 @@ struct LogNeeds {
       known[bot] = isGone
       return isGone
     }
-    return Set(outstanding.filter { $0.value.due.keys.allSatisfy(isGone) }.keys)
   }
 
   /// Whether the files say without the log that a key has no value any more, for as long as there are older lines of it.

@@ -43,7 +43,8 @@ final class CommitPage: Sendable {
   /// Nanoseconds that company is waited for at most, however slow the disk.
   private static let patienceMax = 2_000_000
 
-  enum State: UInt32 { case none, recovering, ready, recoveringCopy }
+  /// `recoveringAll`: what is there from checkpoints on isn't enough, as nobody knows whose files they vouch for.
+  enum State: UInt32 { case none, recovering, ready, recoveringCopy, recoveringAll }
 
   private let page: SharedPage
   let lock: RobustLock
@@ -55,6 +56,10 @@ final class CommitPage: Sendable {
 
   private func word(_ offset: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
     page.pointer(at: offset, as: Atomic<UInt64>.self)
+  }
+  /// One that can be reckoned with, whatever a damaged page has there.
+  private func number(_ offset: Int) -> Int {
+    Int(word(offset).pointee.load(ordering: .acquiring) & ((1 << 62) - 1))
   }
   private func half(_ offset: Int) -> UnsafeMutablePointer<Atomic<UInt32>> {
     page.pointer(at: offset, as: Atomic<UInt32>.self)
@@ -119,10 +124,10 @@ final class CommitPage: Sendable {
 
   /// Makes the page anew, with the log ending at `end` bytes of segment `start`. Only under `flock` on its file,
   /// and only when it doesn't belong to this boot and root.
-  func initialize(boot: String, root: Root, start: Timestamp, end: Int, isCopy: Bool) {
+  func initialize(boot: String, root: Root, start: Timestamp, end: Int, as kind: State) {
     // Before it belongs to them: whoever finds that it does must not find `ready`, which was said in another boot. From then
     // on nothing else says that it is a copy.
-    state = isCopy ? .recoveringCopy : .recovering
+    state = kind
     atomicMemoryFence(ordering: .releasing)
     lock.initialize()
     word(Offset.segment).pointee.store(1, ordering: .relaxed)
@@ -149,10 +154,10 @@ final class CommitPage: Sendable {
   /// Counts the segments since the page was made.
   var segment: UInt64 { word(Offset.segment).pointee.load(ordering: .sequentiallyConsistent) }
   var segmentStart: Timestamp {
-    Timestamp(microseconds: Int(word(Offset.segmentStart).pointee.load(ordering: .acquiring)))
+    Timestamp(microseconds: number(Offset.segmentStart))
   }
   /// Bytes of whole lines in the current segment.
-  var segmentEnd: Int { Int(word(Offset.segmentEnd).pointee.load(ordering: .acquiring)) }
+  var segmentEnd: Int { number(Offset.segmentEnd) }
   var written: UInt64 { word(Offset.written).pointee.load(ordering: .sequentiallyConsistent) }
   var synced: UInt64 { word(Offset.synced).pointee.load(ordering: .sequentiallyConsistent) }
 
@@ -165,8 +170,7 @@ final class CommitPage: Sendable {
   /// From the beginning of the first segment that the disk refused to sync to when that last happened; nil when it never did.
   /// What was logged in this time may not be on the disk, whatever a later sync says.
   var refused: ClosedRange<Timestamp>? {
-    let since = Int(word(Offset.refusedSince).pointee.load(ordering: .acquiring))
-    let until = Int(word(Offset.refusedUntil).pointee.load(ordering: .acquiring))
+    let (since, until) = (number(Offset.refusedSince), number(Offset.refusedUntil))
     guard since > 0 else { return nil }
     return Timestamp(microseconds: since)...Timestamp(microseconds: max(since, until))
   }
@@ -185,8 +189,8 @@ final class CommitPage: Sendable {
 
   /// Notes that `count` bytes have been appended; returns the position after them.
   func advance(_ count: Int) -> UInt64 {
-    word(Offset.segmentEnd).pointee.add(UInt64(count), ordering: .releasing)
-    return word(Offset.written).pointee.add(UInt64(count), ordering: .sequentiallyConsistent).newValue
+    word(Offset.segmentEnd).pointee.wrappingAdd(UInt64(count), ordering: .releasing)
+    return word(Offset.written).pointee.wrappingAdd(UInt64(count), ordering: .sequentiallyConsistent).newValue
   }
 
   /// Notes that the last line of the current segment ends elsewhere than it said, and that there is no room.
@@ -201,7 +205,7 @@ final class CommitPage: Sendable {
   func beginSegment(_ start: Timestamp) {
     let outcome = synced << 1 | (failedSegment == segment ? 1 : 0)
     word(Offset.outcomes + 8 * Int(segment % Self.outcomeCount)).pointee.store(outcome, ordering: .releasing)
-    word(Offset.segment).pointee.add(1, ordering: .sequentiallyConsistent)
+    word(Offset.segment).pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)
     word(Offset.segmentEnd).pointee.store(0, ordering: .sequentiallyConsistent)
     roomEnd = 0
     word(Offset.segmentStart).pointee.store(UInt64(start.microseconds), ordering: .sequentiallyConsistent)
@@ -210,14 +214,14 @@ final class CommitPage: Sendable {
   /// How far a segment that has ended was synced by then, and whether the disk refused to go on; nil when it
   /// ended too long ago to know.
   func outcome(of ended: UInt64) -> (synced: UInt64, isFailed: Bool)? {
-    guard segment - ended < Self.outcomeCount else { return nil }
+    guard segment &- ended < Self.outcomeCount else { return nil }
     let outcome = word(Offset.outcomes + 8 * Int(ended % Self.outcomeCount)).pointee.load(ordering: .acquiring)
     return (outcome >> 1, outcome & 1 == 1)
   }
 
   /// That the disk refused was only found after its end.
   func noteFailure(ofEnded ended: UInt64) {
-    guard segment - ended < Self.outcomeCount else { return }
+    guard segment &- ended < Self.outcomeCount else { return }
     word(Offset.outcomes + 8 * Int(ended % Self.outcomeCount)).pointee.bitwiseOr(1, ordering: .releasing)
   }
 
@@ -225,14 +229,14 @@ final class CommitPage: Sendable {
 
   /// Where the room ends that was written ahead of the lines; at or before `segmentEnd` when there is none.
   var roomEnd: Int {
-    get { Int(word(Offset.roomEnd).pointee.load(ordering: .acquiring)) }
+    get { number(Offset.roomEnd) }
     set { word(Offset.roomEnd).pointee.store(UInt64(newValue), ordering: .releasing) }
   }
   var hasRoom: Bool { roomEnd > segmentEnd }
 
   /// When somebody last waited for a sync while there was room; nanoseconds since boot.
   var roomUsed: Int {
-    get { Int(word(Offset.roomUsed).pointee.load(ordering: .relaxed)) }
+    get { number(Offset.roomUsed) }
     set { word(Offset.roomUsed).pointee.store(UInt64(newValue), ordering: .relaxed) }
   }
 
@@ -258,12 +262,12 @@ final class CommitPage: Sendable {
   func endSync(upTo position: UInt64?) {
     if let position { word(Offset.synced).pointee.max(position, ordering: .sequentiallyConsistent) }
     half(Offset.syncing).pointee.store(0, ordering: .sequentiallyConsistent)
-    half(Offset.generation).pointee.add(1, ordering: .sequentiallyConsistent)
+    half(Offset.generation).pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)
     Futex.wakeAll(half(Offset.generation))
   }
 
   /// Notes that one more process wants what it wrote synced.
-  func joinSync() { half(Offset.joined).pointee.add(1, ordering: .sequentiallyConsistent) }
+  func joinSync() { half(Offset.joined).pointee.wrappingAdd(1, ordering: .sequentiallyConsistent) }
 
   /// Waits, before a sync, for as many as the last one served: they have had their answer, and are likely to be back
   /// with their next line. Otherwise the first one back would sync for itself alone, and all others wait for that

@@ -25,12 +25,13 @@ struct HostIdentity {
         let temporary = Layout.temporary("machine-\(wanted)-\(getpid())-\(UInt32.random(in: .min ... .max))")
         let file = try root.open(temporary, O_WRONLY | O_CREAT | O_EXCL)
         try file.write(Array("\(own)\n".utf8))
+        try file.syncData()
         try file.close()
         defer { _ = try? root.unlink(temporary) }
         do throws(SystemCallError) { try root.link(temporary, to: path) } catch {  // of two that come at once, one
-          if error.code != EEXIST {
-            try root.rename(temporary, to: path)
-          }
+          // One that a power cut has emptied is nobody's.
+          let isTaken = error.code == EEXIST ? try owner() != nil : false
+          if !isTaken { try root.rename(temporary, to: path) }
         }
       }
     } catch {

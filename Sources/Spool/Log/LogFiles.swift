@@ -206,8 +206,10 @@ struct LogFiles: Sendable {
     var place = offset
     while place < limit {
       let bytes = try file.read(at: place, count: min(Self.blockBytes, limit - place))
+      // Somebody cut it meanwhile.
+      if bytes.isEmpty { break }
       if let feed = bytes.withUnsafeBufferPointer({ $0.firstFeed() }) { return place + feed + 1 }
-      place += max(1, bytes.count)
+      place += bytes.count
       if bytes.first == 0 { place = try file.dataStart(from: place, before: limit) }
     }
     return limit

@@ -43,7 +43,7 @@ struct LogOpening {
   private func recover(_ writer: LogWriter, _ boot: String, _ directory: CommitPage.Root) throws -> RecoveryReport {
     let page = writer.page
     let isOurs = page.belongs(toBoot: boot, root: directory)
-    let isSameDirectory = page.hasRoot(directory)
+    let isWhole = !page.hasRoot(directory) || page.state == .recoveringAll
     let isCopy = try page.state == .recoveringCopy || page.root.map { $0 != directory } ?? isCopyByOthers(directory)
     // A checkpoint vouches for the files of the directory it was made in, not for those of a copy; and it may name a
     // segment that was begun after the others were copied. First of all: should this die, the page is the copy's already.
@@ -58,9 +58,11 @@ struct LogOpening {
     let isLive = try isUsedByOthers(boot, directory) || page.isReady(inBoot: boot, root: directory)
     if !isOurs {
       let tail = try mendTail(&report)
-      page.initialize(boot: boot, root: directory, start: tail.start, end: tail.end, isCopy: isCopy)
+      page.initialize(
+        boot: boot, root: directory, start: tail.start, end: tail.end,
+        as: isCopy ? .recoveringCopy : isWhole ? .recoveringAll : .recovering)
     } else if try writer.isAdrift() {
-      page.state = .recovering
+      if page.state == .ready { page.state = .recovering }
       report.tornBytes += try writer.resume()
     }
     // Copied while somebody collected, it may lack segments that he has read: what is appended to one before those counts
@@ -71,7 +73,7 @@ struct LogOpening {
       _ = try writer.locked { state in try writer.begin(&state, after: read) }
     }
     try Recovery(root: root, host: host, part: part, user: user, log: writer, isCopy: isCopy)
-      .run(fromCheckpoint: isSameDirectory, mending: true, live: isLive, &report)
+      .run(fromCheckpoint: !isWhole, mending: true, live: isLive, &report)
     page.state = .ready
     return report
   }

@@ -45,7 +45,8 @@ extension Spool {
   @discardableResult
   private func submit(_ plan: WorkflowPlan, _ durability: Durability, onlyOnce: Bool = false) throws -> Bool {
     let author = plan.parent.createdBy
-    let began = Clock.withSleep()
+    let (began, time) = (Clock.withSleep(), now())
+    let segment = try log.page.segment
     guard try add(plan.parent, as: .blocked, by: author, durability: .relaxed, onlyOnce: onlyOnce) != nil else {
       return false
     }
@@ -53,6 +54,8 @@ extension Spool {
     try addSteps(
       plan, Set(plan.steps.map { $0.id! }), durability,
       onlyOnce: self.mayBeTakenOver(plan.parent.id!, since: began, after: self.awaySeconds))
+    // The sync was of the last line's segment. Whoever began that may have died before he synced those before it.
+    if durability == .durable, try log.page.segment != segment { try assure(time...now()) }
     return true
   }
 
@@ -119,7 +122,11 @@ extension Spool {
         let plan = isTakenOver ? try WorkflowPlan(plan.workflow, plan.origin, text, parent: id, self) : plan
         return try submit(plan, durability, onlyOnce: true) ? plan.submitted(isNew: true) : nil
       },
-      answer: { id, _ in try submitted(before: id) })
+      answer: { id, event in
+        let submitted = try submitted(before: id)
+        if durability == .durable, let event { try assure(min(id.time, event.time)...event.time) }
+        return submitted
+      })
   }
 
   private func submitted(before id: MessageID) throws -> SubmittedWorkflow {
