@@ -84,9 +84,12 @@ extension Work {
   static func fullDrain(_ bench: Bench, _ name: String) -> Work {
     func contender(_ title: String, _ files: Int) -> Contender {
       Contender(title) {
-        let inbox = try FullInbox(bench.count(files), in: bench.scratch)
-        return Session(
-          measure: { try inbox.drainRate(bench.count(90_000)) }, stop: { inbox.end() })
+        Session(
+          measure: {
+            let inbox = try FullInbox(bench.count(files), in: bench.scratch)
+            defer { inbox.end() }
+            return try inbox.drainRate(bench.count(90_000))
+          }, stop: {})
       }
     }
     return Work(
