@@ -88,11 +88,12 @@ def make_tree(work, mutants):
             with open(path, "wb") as file:
                 file.write(content)
             shutil.copymode(os.path.join(ROOT, name), path) if name in listed else None
-    for parent, _, names in os.walk(os.path.join(work, "Tests")):
-        for name in names:
-            path = os.path.join(parent, name)
-            if os.path.relpath(path, work) not in wanted and "__pycache__" not in path:
-                os.unlink(path)
+    for top in ["Sources", "Tests"]:
+        for parent, _, names in os.walk(os.path.join(work, top)):
+            for name in names:
+                path = os.path.join(parent, name)
+                if os.path.relpath(path, work) not in wanted and "__pycache__" not in path:
+                    os.unlink(path)
     return crowded
 
 

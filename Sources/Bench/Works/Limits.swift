@@ -83,14 +83,13 @@ extension Work {
   /// 4 receivers that take from it at once, messages a second; beside the same from an inbox of a tenth.
   static func fullDrain(_ bench: Bench, _ name: String) -> Work {
     func contender(_ title: String, _ files: Int) -> Contender {
-      Contender(title) {
-        Session(
-          measure: {
-            let inbox = try FullInbox(bench.count(files), in: bench.scratch)
-            defer { inbox.end() }
-            return try inbox.drainRate(bench.count(90_000))
-          }, stop: {})
-      }
+      Contender(
+        title,
+        measure: {
+          let inbox = try FullInbox(bench.count(files), in: bench.scratch)
+          defer { inbox.end() }
+          return try inbox.drainRate(bench.count(90_000))
+        })
     }
     return Work(
       name: name, unit: "msg/s", targets: [.atLeast(0.5, of: Target.floor)],
