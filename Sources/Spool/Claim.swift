@@ -171,7 +171,7 @@ extension Spool {
         if try root.status(target) == nil { _ = try? root.unlink(Layout.reason(besides: target)) }
         return false
       }
-      let sender = ((try? message(bot, in: target, dead)) ?? nil)?.from
+      let sender = ((try? message(in: target, dead)) ?? nil)?.from
       note(.messageDead, name.id.description) { writer in
         settle(&writer, bot, name)
         writer.member("reason", reason)

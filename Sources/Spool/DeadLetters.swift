@@ -11,6 +11,7 @@ public struct DeadLetter: Sendable {
 
 extension Spool {
   /// A bot's dead letters, oldest first.
+  /// - Throws: `.noSuchBot`; `.notPermitted` for another user's bot.
   public func deadLetters(of bot: BotName) throws -> [DeadLetter] {
     try require(bot)
     try requireOwn(bot, to: "look at the dead letters of")
@@ -22,15 +23,17 @@ extension Spool {
     }
   }
 
-  /// The message of a dead letter, a waiting or a claimed entry.
-  public func message(_ bot: BotName, in path: String, _ name: EntryName) throws -> Message? {
+  /// What a file of a message says; nil when it is gone.
+  func message(in path: String, _ name: EntryName) throws -> Message? {
     let bytes = try doing("cannot read \(path)") { try root.readFile(path, maximum: Message.bytesMax + 1) }
     guard let bytes else { return nil }
     do { return try Inbox.message(bytes, name.id) } catch { throw SpoolError(.badData, "\(path): \(error)") }
   }
 
+  /// What a dead letter says; nil when it is gone.
+  /// - Throws: `.badData` when it can't be read as a message; `.inputOutput` and its like.
   public func message(of letter: DeadLetter) throws -> Message? {
-    try message(letter.bot, in: Layout.entry(letter.bot, .dead, letter.name), letter.name)
+    try message(in: Layout.entry(letter.bot, .dead, letter.name), letter.name)
   }
 
   /// Puts a dead letter back into the inbox, its attempts counted from none again. False when it is gone.
@@ -49,7 +52,8 @@ extension Spool {
     }
   }
 
-  /// Throws a dead letter away; the log keeps what it said. False when it is gone.
+  /// Throws a dead letter away; the log keeps what it said. False when it is gone, or was put back just then.
+  /// - Throws: `.inputOutput` and its like, with nothing thrown away.
   public func discard(_ letter: DeadLetter) throws -> Bool {
     let dead = Layout.entry(letter.bot, .dead, letter.name)
     return try doing("cannot discard \(letter.name.id)") {

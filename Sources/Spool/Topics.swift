@@ -20,7 +20,9 @@ extension Spool {
     }
   }
 
-  /// Whether the bot had been subscribed.
+  /// What is sent to `#topic` reaches the bot no more; what lies in its inbox stays.
+  /// - Returns: whether the bot had been subscribed.
+  /// - Throws: `.notPermitted` for another user's bot.
   @discardableResult
   public func unsubscribe(_ bot: BotName, from topic: BotName) throws -> Bool {
     try requireOwn(bot, to: "unsubscribe")
@@ -42,6 +44,7 @@ extension Spool {
     try doing("cannot list the topics") { try root.names(Layout.topics).compactMap { try? BotName(parsing: $0) } }
   }
 
+  /// Whom a message to `#topic` reaches now.
   public func subscribers(of topic: BotName) throws -> [BotName] {
     try doing("cannot list who subscribes to \(topic)") {
       let bots = try root.names(Layout.topic(topic)).compactMap { try? BotName(parsing: $0) }

@@ -184,15 +184,19 @@ extension Spool {
         problem = problem ?? error
         continue
       }
-      note(.messageRestored, name.id.description) { writer in
-        writer.beginObject()
-        writer.member("bot", bot.description)
-        writer.member("attempt", 0)
-        writer.endObject()
-      }
+      noteRestored(name.id, to: bot)
     }
     if let problem { throw problem }
     try root.clear(path)
+  }
+
+  private func noteRestored(_ id: MessageID, to bot: BotName) {
+    note(.messageRestored, id.description) { writer in
+      writer.beginObject()
+      writer.member("bot", bot.description)
+      writer.member("attempt", 0)
+      writer.endObject()
+    }
   }
 
   /// The same, of a message that another user sent: nobody can deliver it to others in that user's name. So the bots of
@@ -208,12 +212,7 @@ extension Spool {
     let known = try wanting.isEmpty ? [] : recovery.botsKnown(toHaveHad: name.id)
     for bot in wanting where !known.contains(bot.description) {
       try recovery.restore(body, to: Layout.entry(bot, .inbox, name), bot, name.id, from: sender)
-      note(.messageRestored, name.id.description) { writer in
-        writer.beginObject()
-        writer.member("bot", bot.description)
-        writer.member("attempt", 0)
-        writer.endObject()
-      }
+      noteRestored(name.id, to: bot)
     }
     var users: [UInt32] = []
     var first: [UInt32: BotName] = [:]
