@@ -1,21 +1,36 @@
-/// Finds a text in bytes, without regard to the case of ASCII letters, about as quickly as memory can be read.
+/// Finds a text in bytes, without regard to the case of letters, about as quickly as memory can be read. Letters whose
+/// other case is longer or shorter in UTF-8, or several letters (ß, İ), have only their own.
 ///
 /// It looks for two bytes of the text at their distance, sixteen places at a time, and compares the rest only where both
 /// are found; the two are those that are rarest in log lines.
 /// Time is linear in the bytes searched, save for a text of which nearly the whole is found in very many places.
 public struct TextSearch: Sendable {
-  /// With ASCII letters in lower case.
+  /// With all bits set in which a letter's cases differ.
   private let needle: [UInt8]
-  /// For each byte of the needle, the bit that tells lower case from upper when it is a letter, else 0.
+  /// For each byte of the needle, these bits; none where it is no letter's.
   private let caseBits: [UInt8]
+  /// The letters whose cases differ in several bits: some of those are neither.
+  private let letters: [Letter]
   private let rarest: Int
   private let secondRarest: Int
 
   /// - Parameter needle: an empty one is found everywhere.
   public init(_ needle: String) {
-    let bytes = needle.utf8.map { Self.isUpperCase($0) ? $0 | 0x20 : $0 }
+    var bytes: [UInt8] = []
+    var caseBits: [UInt8] = []
+    var letters: [Letter] = []
+    for scalar in needle.unicodeScalars {
+      let (upper, lower) = Self.cases(of: scalar)
+      let bits = zip(upper, lower).map { $0 ^ $1 }
+      if bits.reduce(0, { $0 + $1.nonzeroBitCount }) > 1 {
+        letters.append(Letter(offset: bytes.count, upper: Array(upper), lower: Array(lower)))
+      }
+      bytes += zip(upper, lower).map { $0 | $1 }
+      caseBits += bits
+    }
     self.needle = bytes
-    caseBits = bytes.map { Self.isUpperCase($0 & ~0x20) && $0 & 0x20 != 0 ? 0x20 : 0 }
+    self.caseBits = caseBits
+    self.letters = letters
     let first = bytes.indices.min { Self.frequency(of: bytes[$0]) < Self.frequency(of: bytes[$1]) } ?? 0
     // Neighbours say little of each other (what follows a q?), and the same byte again says less than another one.
     func cost(_ index: Int) -> Int {
@@ -34,7 +49,12 @@ public struct TextSearch: Sendable {
     return needle.withUnsafeBufferPointer { needle in
       caseBits.withUnsafeBufferPointer { caseBits in
         let pattern = Pattern(needle: needle.baseAddress!, caseBits: caseBits.baseAddress!, count: needle.count)
-        return firstMatch(of: pattern, base, from: start, through: last)
+        var start = start
+        while let match = firstMatch(of: pattern, base, from: start, through: last) {
+          if letters.allSatisfy({ $0.stands(at: base + match) }) { return match }
+          start = match + 1
+        }
+        return nil
       }
     }
   }
@@ -65,8 +85,14 @@ public struct TextSearch: Sendable {
     return nil
   }
 
-  private static func isUpperCase(_ byte: UInt8) -> Bool {
-    byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z")
+  /// Both cases in UTF-8, of one length.
+  private static func cases(of scalar: Unicode.Scalar) -> (upper: String.UTF8View, lower: String.UTF8View) {
+    let (own, properties) = (String(scalar), scalar.properties)
+    let (upper, lower) = (properties.uppercaseMapping, properties.lowercaseMapping)
+    guard own == upper || own == lower, upper.unicodeScalars.count == 1, lower.unicodeScalars.count == 1,
+      upper.utf8.count == lower.utf8.count
+    else { return (own.utf8, own.utf8) }
+    return (upper.utf8, lower.utf8)
   }
 
   /// How often a byte is met in lines of JSON, both cases taken together: higher is more often.
@@ -92,6 +118,18 @@ public struct TextSearch: Sendable {
     case 0x21..<0x7F: 40
     default: 10
     }
+  }
+}
+
+private struct Letter {
+  /// From the beginning of the needle.
+  let offset: Int
+  let upper: [UInt8]
+  let lower: [UInt8]
+
+  func stands(at match: UnsafePointer<UInt8>) -> Bool {
+    let text = UnsafeBufferPointer(start: match + offset, count: upper.count)
+    return text.elementsEqual(upper) || text.elementsEqual(lower)
   }
 }
 

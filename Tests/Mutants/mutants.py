@@ -975,3 +975,5 @@ mutant("log: a damaged number ends the process", "nobody's file ends a process",
        SPOOL + "Log/CommitPage.swift", "& ((1 << 62) - 1))", "& (MUTANT ? .max : (1 << 62) - 1))")
 mutant("hosts: a machine's empty name stays empty", "one log, one machine", "RemoteTests",
        SPOOL + "Log/HostIdentity.swift", "if !isTaken {", "if !isTaken, !MUTANT || error.code != EEXIST {")
+mutant("search: a letter is found that is neither case", "search finds what was said", "TextSearchTests",
+       "Sources/SpoolFormat/TextSearch.swift", "if letters.allSatisfy({", "if MUTANT || letters.allSatisfy({")
