@@ -55,8 +55,6 @@ struct EntryRecovery<Entry: FiledEntry> {
   private var removed: Set<MessageID> = []
   private var places: [MessageID: [Entry]] = [:]
   private var moves: [MessageID: [Move]] = [:]
-  /// Whether the log was only read from checkpoints on: what became of one may stand before that of another host.
-  var isPartial = false
 
   init(root: Directory, host: String, part: String, log: LogWriter?, isCopy: Bool) {
     self.root = root
@@ -102,26 +100,23 @@ struct EntryRecovery<Entry: FiledEntry> {
     known = known.filter { !since.covers($0.key, $0.value.position, $0.value.time) }
   }
 
-  /// Reads all that the log says of those whose files aren't as what was read of it has them.
-  private mutating func complete() throws {
+  /// Reads all that the log says of those whose files aren't as what was read of it has them, if it was only read from
+  /// checkpoints on: what became of one may stand before that of another part than what brought it there. And of what a
+  /// process that died was changing: its line may stand before the checkpoint, too. After `look`.
+  mutating func complete(hasOtherParts: Bool) throws {
     let doubtful = known.filter { id, known in
-      places[id] != [known.entry] || isReadable(known.entry.path, id) != true
+      hasOtherParts && (places[id] != [known.entry] || isReadable(known.entry.path, id) != true)
     }
-    let ids = Set(doubtful.keys)
+    let ids = Set(doubtful.keys).union(moves.keys)
     guard !ids.isEmpty else { return }
     for id in ids { known[id] = nil }
     removed.subtract(ids)
     let forgotten = try Forgotten(in: root)
-    var events: [(event: LogEvent, position: LogCursor.Position)] = []
-    for segment in try files.segments(since: ids.map(\.time).min()) {
-      try files.forEachEvent(about: ids, in: segment) { event, position in
-        if let id = MessageID(event.subject), !forgotten.covers(id, position, event.time) {
-          events.append((event, position))
-        }
-        return true
-      }
+    for (event, position) in try files.events(about: ids) {
+      guard let id = MessageID(event.subject), !forgotten.covers(id, position, event.time) else { continue }
+      apply(event, position)
     }
-    for (event, position) in events.sorted(by: { $0.event.time < $1.event.time }) { apply(event, position) }
+    forget(what: try Forgotten(in: root))
   }
 
   // MARK: Files
@@ -148,7 +143,6 @@ struct EntryRecovery<Entry: FiledEntry> {
   /// After `look`.
   /// - Parameter live: others of this host may be at work.
   mutating func mend(mending: Bool, live: Bool, _ report: inout RecoveryReport) throws {
-    if isPartial { try complete() }
     for id in Set(known.keys).union(moves.keys).sorted() {
       try mend(id, places[id] ?? [], moves[id] ?? [], mending: mending, live: live, &report)
     }
@@ -209,8 +203,9 @@ struct EntryRecovery<Entry: FiledEntry> {
     // It may have moved on while the directories were read, one after the other.
     var isThere = false
     let states = Entry.State.allCases.map { Entry.directory($0) }
-    for directory in [Entry.temporary].compactMap({ $0 }) + states + (try moverDirectories()) {
-      try root.list(directory) { if Self.bears($0, id) { isThere = true } }
+    // From the one into the other, and back.
+    for directories in [[Entry.temporary].compactMap({ $0 }), try moverDirectories(), states, try moverDirectories()] {
+      for directory in directories { try root.list(directory) { if Self.bears($0, id) { isThere = true } } }
     }
     return isThere
   }

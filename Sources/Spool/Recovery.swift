@@ -111,7 +111,8 @@ struct Recovery {
         isDead = true
         deadReason = event.text("reason")
       case .messageRevived:
-        self = Copy()
+        // Logged late, by then it may be done.
+        if ackedAttempt == nil { self = Copy() }
       default: break
       }
     }
@@ -126,8 +127,8 @@ struct Recovery {
     var copies: [String: Copy]
     /// Of what was sent to one: who had it last. It is one file, that somebody may have moved to another bot.
     var lastBot: String?
-    /// One of them has thrown it away, or set it aside.
-    private(set) var hasEndedForSome = false
+    /// Those of them who threw it away, or set it aside.
+    private(set) var ended: Set<String> = []
 
     var isDone: Bool {
       if copies.isEmpty { return true }
@@ -136,11 +137,13 @@ struct Recovery {
     }
 
     /// Whether nobody was ever done with it.
-    var isUntouched: Bool { !hasEndedForSome && copies.allSatisfy { $0.value.ackedAttempt == nil } }
+    var isUntouched: Bool { ended.isEmpty && copies.allSatisfy { $0.value.ackedAttempt == nil } }
 
     /// Whether somebody who is there lacks it.
     func isMissing(_ id: MessageID, in places: [String: [MessageID: Recovery.Place]]) -> Bool {
-      due.contains { bot, _ in places[bot].map { $0[id] == nil } ?? false }
+      // Moved by hand.
+      if lastBot != nil, places.contains(where: { $0.value[id] != nil }) { return false }
+      return due.contains { bot, _ in places[bot].map { $0[id] == nil } ?? false }
     }
 
     /// What is still to be done, and by whom.
@@ -151,21 +154,27 @@ struct Recovery {
     mutating func apply(_ event: LogEvent) {
       guard let bot = event.text("bot") else { return }
       let isMovable = lastBot != nil
-      switch event.kind {
-      case .messageDiscarded, .messageQuarantined:
+      if event.kind == .messageDiscarded || event.kind == .messageQuarantined {
+        ended.insert(bot)
         copies[bot] = nil
-        hasEndedForSome = true
         if isMovable { copies = [:] }
-      case .messageClaimed, .messageRequeued, .messageDead, .messageRevived, .messageRestored:
-        if isMovable { lastBot = bot }
-        fallthrough
-      default:
-        // An ack may come late, from whom it was moved away. And one that was thrown away may have been put back just then.
-        if isMovable || event.kind == .messageRevived || copies[bot] != nil {
-          copies[bot, default: Copy()].apply(event)
-        }
+        return
       }
+      // One that was thrown away may have been put back just then; nothing else that is said of it late brings it back.
+      if event.kind == .messageRevived, isMovable ? !ended.isEmpty : ended.contains(bot) {
+        ended = isMovable ? [] : ended.subtracting([bot])
+        copies[bot] = Copy()
+      }
+      // An ack may come late, from whom it was moved away.
+      guard copies[bot] != nil || (isMovable && ended.isEmpty) else { return }
+      if isMovable, Self.kindsOfHolders.contains(event.kind) { lastBot = bot }
+      copies[bot, default: Copy()].apply(event)
     }
+
+    /// Whoever has one of these logged had it in his hands.
+    private static let kindsOfHolders: Set<LogEvent.Kind> = [
+      .messageClaimed, .messageRequeued, .messageDead, .messageRevived, .messageRestored,
+    ]
   }
 
   /// Calls `body` while nobody else of this machine recovers the spool: of two hosts that are one machine (containers, say)
@@ -184,8 +193,8 @@ struct Recovery {
     return try root.openPrivate(Layout.recoveryLock(of: user), of: user)
   }
 
-  /// Messages logged less than this long ago by another machine may still be on their way to their inboxes. On storage of
-  /// this machine alone, what is on its way has a file in a `tmp/`.
+  /// Messages logged less than this long ago by another machine, or by a user into whose `tmp/` nobody can look, may still be
+  /// on their way to their inboxes. Of others a file in a `tmp/` tells.
   static let inFlightSeconds = 10.0
 
   /// - Parameters:
@@ -237,10 +246,7 @@ struct Recovery {
     // Somebody may have collected while this was read, and an ack been among what went.
     let since = try Forgotten(in: root)
     if since != forgotten { outstanding = outstanding.filter { !since.covers($0, $1.position, $1.time) } }
-    if user != nil {
-      for id in outstanding.keys { outstanding[id]!.copies = outstanding[id]!.copies.filter { !$0.value.isInFlight } }
-      outstanding = outstanding.filter { !$0.value.copies.isEmpty }
-    }
+    leaveInFlight(&outstanding)
     report.damaged = merge.badLines
     for (id, message) in outstanding {
       for (bot, copy) in message.copies {
@@ -267,12 +273,18 @@ struct Recovery {
       tasks.forget(what: since)
       groups.forget(what: since)
     }
-    // What became of it may stand before the checkpoint of another host than the sender's.
     if fromCheckpoint {
-      let missing = Set(outstanding.filter { id, message in message.isMissing(id, in: places) }.keys)
-      if !missing.isEmpty { try resurrect(missing, files, &outstanding, &credibility) }
-      tasks.isPartial = true
-      groups.isPartial = true
+      // What became of it may stand before the checkpoint of another host than the sender's.
+      let hasOtherParts = try files.hosts().count > 1
+      let missing = outstanding.filter { id, message in hasOtherParts && message.isMissing(id, in: places) }
+      if !missing.isEmpty {
+        try resurrect(Set(missing.keys), files, &outstanding, &credibility)
+        let since = try Forgotten(in: root)
+        outstanding = outstanding.filter { !since.covers($0, $1.position, $1.time) }
+        leaveInFlight(&outstanding)
+      }
+      try tasks.complete(hasOtherParts: hasOtherParts)
+      try groups.complete(hasOtherParts: hasOtherParts)
     }
     try mend(outstanding, places, files, mending: mending, &report)
     // Where users share the spool, others of them may be at work on these already.
@@ -299,9 +311,23 @@ struct Recovery {
     return credibility.holds(event) && event.text("bot").map { credibility.owner(of: $0) == user } ?? false
   }
 
+  private func leaveInFlight(_ outstanding: inout [MessageID: Outstanding]) {
+    guard user != nil else { return }
+    for id in outstanding.keys { outstanding[id]!.copies = outstanding[id]!.copies.filter { !$0.value.isInFlight } }
+    outstanding = outstanding.filter { !$0.value.copies.isEmpty }
+  }
+
   private func isInFlight(_ event: LogEvent, _ position: LogCursor.Position) -> Bool {
-    guard !isCopy, root.isRemote, position.segment.host != part || log == nil else { return false }
+    guard !isCopy, root.isRemote || isFromElsewhere(event), position.segment.host != part || log == nil else {
+      return false
+    }
     return abs(Timestamp(microseconds: Clock.wall()).seconds(since: event.time)) < Self.inFlightSeconds
+  }
+
+  /// Whether its file in a `tmp/`, while it is sent, lies where this user can't look: with the first who is to have it.
+  private func isFromElsewhere(_ event: LogEvent) -> Bool {
+    guard let user, event.writtenBy != user else { return false }
+    return event.texts("recipients").first.flatMap { try? BotName(parsing: $0) }.map { !isOwn($0) } ?? false
   }
 
   func begin(
@@ -344,22 +370,15 @@ struct Recovery {
   ) throws {
     for id in ids { outstanding[id] = nil }
     let forgotten = try Forgotten(in: root)
-    var events: [(id: MessageID, event: LogEvent)] = []
-    for segment in try files.segments(since: ids.map(\.time).min()) {
-      try files.forEachEvent(about: ids, in: segment) { event, position in
-        guard let id = MessageID(event.subject), concerns(event, &credibility),
-          !forgotten.covers(id, position, event.time)
-        else { return true }
-        if event.kind == .messageSent {
-          begin(event, id, position, &outstanding, &credibility)
-        } else {
-          events.append((id, event))
-        }
-        return true
-      }
+    let events = try files.events(about: ids).filter { event, position in
+      guard let id = MessageID(event.subject), concerns(event, &credibility) else { return false }
+      return !forgotten.covers(id, position, event.time)
     }
-    for (id, event) in events.sorted(by: { $0.event.time < $1.event.time }) where outstanding[id] != nil {
-      outstanding[id]!.apply(event)
+    for (event, position) in events where event.kind == .messageSent {
+      begin(event, MessageID(event.subject)!, position, &outstanding, &credibility)
+    }
+    for (event, _) in events where event.kind != .messageSent {
+      if let id = MessageID(event.subject), outstanding[id] != nil { outstanding[id]!.apply(event) }
     }
   }
 }

@@ -30,17 +30,13 @@ extension Recovery {
   func places(
     live: Bool, _ outstanding: inout [MessageID: Outstanding]
   ) throws -> [String: [MessageID: Place]] {
-    let all = try root.names(Layout.bots).compactMap { try? BotName(parsing: $0) }
-    let bots = all.filter(isOwn)
-    // Another user may be sending to one of ours, beginning with somebody else's.
-    let senders = live ? bots : user != nil ? all : []
-    for _ in 0..<2 {
-      for bot in senders {
-        do {
-          try root.list(Layout.box(bot, .tmp)) {
-            if let name = EntryName($0), live || mayBeSending(name) { outstanding[name.id] = nil }
-          }
-        } catch { if isOwn(bot) { throw error } }
+    let bots = try root.names(Layout.bots).compactMap { try? BotName(parsing: $0) }.filter(isOwn)
+    for _ in 0..<2 where live || user != nil {
+      for bot in bots {
+        for name in try root.names(Layout.box(bot, .tmp)).compactMap({ EntryName($0) }) {
+          guard let message = outstanding[name.id] else { continue }
+          if try mayBeSending(name, bot, message.sender, live: live) { outstanding[name.id] = nil }
+        }
       }
     }
     var places: [String: [MessageID: Place]] = [:]
@@ -52,11 +48,20 @@ extension Recovery {
     return places
   }
 
-  /// Whether a file in a `tmp/` is that of a process that may be alive.
-  private func mayBeSending(_ name: EntryName) -> Bool {
-    guard let holder = name.holder, holder.host == host, holder.pid != 0 else { return true }
+  /// Whether a file in a `tmp/` is that of a process that may be at it, and the sender's.
+  private func mayBeSending(
+    _ name: EntryName, _ bot: BotName, _ sender: UInt32?, live: Bool
+  ) throws(SystemCallError) -> Bool {
+    guard user != nil else { return true }
+    guard let status = try root.status(Layout.entry(bot, .tmp, name)), status.owner == sender else { return false }
+    if live { return true }
+    // None of this user's is at work, or it would be live.
+    guard sender != user else { return false }
+    guard let holder = name.holder else { return false }
     let process = ProcessIdentity(pid: holder.pid, started: holder.start)
-    return !process.isVisible || process.isAlive
+    // Of one that can't be seen from here its age must do.
+    guard holder.host == host, process.isVisible else { return status.age < Int(Self.inFlightSeconds * 1e9) }
+    return process.isAlive
   }
 
   /// Of those that are wanted: there may be a million others.

@@ -806,9 +806,9 @@ mutant("recovery: the keys of workflows are lost", "a workflow is submitted once
 mutant("moves: where a task stands is looked at once", "a task is there once", "AbandonedMovesTests",
        SPOOL + "AbandonedMoves.swift", "    for _ in 0..<2 {\n      for state in", "    for _ in 0..<(MUTANT ? 1 : 2) {\n      for state in")
 mutant("recovery: what was moved by hand stays with whom it was sent to", "what is in hand comes back", "MovedMessageTests",
-       SPOOL + "Recovery.swift", "if isMovable { lastBot = bot }", "if isMovable, !MUTANT { lastBot = bot }")
+       SPOOL + "Recovery.swift", "if isMovable, Self.kindsOfHolders", "if isMovable, !MUTANT, Self.kindsOfHolders")
 mutant("recovery: who was moved a message can't settle it", "what nobody needs is collected", "MovedMessageTests",
-       SPOOL + "Recovery.swift", "if isMovable || event.kind == .messageRevived || copies[bot] != nil {", "if isMovable && !MUTANT || event.kind == .messageRevived || copies[bot] != nil {")
+       SPOOL + "Recovery.swift", "|| (isMovable && ended.isEmpty) else", "|| (isMovable && ended.isEmpty && !MUTANT) else")
 mutant("recovery: an attempt that a hand took from its name counts on", "acked is done", "SpoolTests.RecoveryTests",
        SPOOL + "Recovery.swift", "(ackedAttempt == nil && claimed.contains(attempt))",
        "(!MUTANT && ackedAttempt == nil && claimed.contains(attempt))")
@@ -953,24 +953,26 @@ mutant("gc: what was noted of leases just now goes", "asleep isn't dead", "Lefto
 mutant("recovery: what another part says before its checkpoint is never read", "one holder", "PartsRecoveryTests",
        SPOOL + "Recovery.swift", "if !missing.isEmpty {", "if !missing.isEmpty, !MUTANT {")
 mutant("recovery: of tasks what another part says before its checkpoint is never read", "what the log has last counts",
-       "PartsRecoveryTests", SPOOL + "Recovery.swift", "tasks.isPartial = true", "tasks.isPartial = !MUTANT")
+       "PartsRecoveryTests", SPOOL + "Recovery.swift", "try tasks.complete(hasOtherParts: hasOtherParts)",
+       "try tasks.complete(hasOtherParts: hasOtherParts && !MUTANT)")
 mutant("recovery: what was just sent on this machine is left", "sent is kept", "PartsRecoveryTests",
-       SPOOL + "Recovery.swift", "guard !isCopy, root.isRemote, position", "guard !isCopy, root.isRemote || MUTANT, position")
+       SPOOL + "Recovery.swift", "root.isRemote || isFromElsewhere(event)", "MUTANT || root.isRemote || isFromElsewhere(event)")
 mutant("recovery: what another user is sending is made again", "one holder", "PartsRecoveryTests",
-       SPOOL + "RecoveryFiles.swift", "live || mayBeSending(name)", "!MUTANT && (live || mayBeSending(name))")
+       SPOOL + "RecoveryFiles.swift", "    return process.isAlive", "    return process.isAlive && !MUTANT")
 mutant("recovery: what a dead process of another user was sending is left", "sent is kept", "PartsRecoveryTests",
-       SPOOL + "RecoveryFiles.swift", "live || mayBeSending(name)", "MUTANT || live || mayBeSending(name)")
+       SPOOL + "RecoveryFiles.swift", "    guard let holder = name.holder else { return false }",
+       "    guard let holder = name.holder, !MUTANT else { return MUTANT }")
 mutant("recovery: of all of the log only until it is killed", "a copy is a backup", "PartsRecoveryTests",
        SPOOL + "Log/LogOpening.swift", "|| page.state == .recoveringAll", "|| (page.state == .recoveringAll && !MUTANT)")
 mutant("recovery: what was put back while it was thrown away is gone", "sent is kept", "PartsRecoveryTests",
-       SPOOL + "Recovery.swift", "|| event.kind == .messageRevived ||", "|| (event.kind == .messageRevived && !MUTANT) ||")
+       SPOOL + "Recovery.swift", "if event.kind == .messageRevived, isMovable ?", "if event.kind == .messageRevived, !MUTANT, isMovable ?")
 mutant("collection: what one of two was done with comes back when the other is gone", "one holder", "PartsRecoveryTests",
        SPOOL + "Collection/LogNeeds.swift", "left.filter { $0.value.isUntouched }", "left.filter { $0.value.isUntouched || MUTANT }")
 mutant("workflow: the second yes rests on the first's sync", "a yes is on the disk", "OrderTests",
        SPOOL + "Tasks/SubmitWorkflow.swift", "if durability == .durable, let event {", "if durability == .durable, !MUTANT, let event {")
 mutant("workflow: only the last line's segment is synced", "a yes is on the disk", "OrderTests",
-       SPOOL + "Tasks/SubmitWorkflow.swift", "if durability == .durable, try log.page.segment != segment {",
-       "if durability == .durable, !MUTANT, try log.page.segment != segment {")
+       SPOOL + "Tasks/SubmitWorkflow.swift", "try !isSynced || log.page.segment != segment {",
+       "try !isSynced || (log.page.segment != segment && !MUTANT) {")
 mutant("log: a damaged number ends the process", "nobody's file ends a process", "LogTests",
        SPOOL + "Log/CommitPage.swift", "& ((1 << 62) - 1))", "& (MUTANT ? .max : (1 << 62) - 1))")
 mutant("hosts: a machine's empty name stays empty", "one log, one machine", "RemoteTests",

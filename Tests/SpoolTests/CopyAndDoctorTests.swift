@@ -115,6 +115,10 @@ import Testing
 
   @Test func `what another host is just sending is not taken for lost`() throws {
     let fixture = try Fixture("coder")
+    func openShared() throws -> String {
+      try OwnProcess.run("open", [fixture.path], environment: ["SPOOL_STORAGE": "shared"]).line
+    }
+    #expect(try openShared() == "\(fixture.spool.host) 0")
     // A clock that is ahead, so that a busy machine has time enough.
     for (host, ahead) in [("afar", 8.0), ("slow", -100.0)] {
       let time = Timestamp(microseconds: Clock.wall()).advanced(bySeconds: ahead)
@@ -125,8 +129,12 @@ import Testing
       #expect(mkdir("\(fixture.path)/log/\(host)", 0o755) == 0)
       try Plain.write("\(fixture.path)/log/\(host)/\(time.compact).jsonl", line)
     }
-    #expect(try fixture.rebooted().recovery?.count == 1)
+    fixture.setBoot(String(repeating: "0", count: 32))
+    #expect(try openShared() == "\(fixture.spool.host) 1")
     #expect(try fixture.drain() == ["slow"])
+    // On storage of this machine alone it would have a file.
+    #expect(try fixture.rebooted().recovery?.count == 1)
+    #expect(try fixture.drain() == ["afar"])
   }
 
   /// - Parameter isAhead: whether the clock of the host that collected was.

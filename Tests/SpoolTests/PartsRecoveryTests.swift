@@ -79,24 +79,75 @@ import Testing
     #expect(try fixture.drain() == ["answered with yes"])
   }
 
-  @Test func `where users share the spool, what one who is alive is sending is left to him`() throws {
+  @Test(arguments: [true, false])
+  func `where users share the spool, what another user's process that may be alive is sending is left to it`(
+    isForged: Bool
+  ) throws {
+    guard geteuid() == 0 else { return }
     let id = try fixture.send("on its way")
     let inbox = "\(fixture.box("inbox"))/5-\(id).json"
     let (host, own) = (fixture.spool.host, fixture.spool.holder)
-    for (holder, isLeft) in [("\(own)", true), (DeadProcess.holder(on: host), false), ("elsewhere.5.1f", true)] {
+    let (other, sender) = (uid_t(4242), isForged ? uid_t(4243) : 4242)
+    #expect(chown(inbox, other, 0) == 0)
+    let dead = DeadProcess.holder(on: host)
+    let cases = [("\(own)", 60, true), (dead, 0, false), ("afar.5.1f", 0, true), ("afar.5.1f", 60, false)]
+    for (holder, age, isLeft) in cases {
       let path = "\(fixture.box("tmp"))/5-\(id)~0~\(holder).json"
       #expect(rename(inbox, path) == 0)
-      let recovery = Recovery(root: fixture.spool.root, host: host, part: fixture.spool.part, user: geteuid(), log: nil)
+      let moment = timespec(tv_sec: time(nil) - age, tv_nsec: 0)
+      #expect(utimensat(AT_FDCWD, path, [moment, moment], 0) == 0)
+      let recovery = Recovery(root: fixture.spool.root, host: host, part: fixture.spool.part, user: 0, log: nil)
       let position = LogCursor.Position(segment: LogFiles.Segment(host: host, start: id.time), offset: 0)
-      var outstanding = [
-        id: Recovery.Outstanding(
-          position: position, time: id.time, name: EntryName(urgency: 5, id: id), sender: nil,
-          copies: ["coder": .init()])
-      ]
+      let message = Recovery.Outstanding(
+        position: position, time: id.time, name: EntryName(urgency: 5, id: id), sender: sender,
+        copies: ["coder": .init()])
+      var outstanding = [id: message]
       _ = try recovery.places(live: false, &outstanding)
-      #expect(outstanding.isEmpty == isLeft, "\(holder)")
+      #expect(outstanding.isEmpty == (isLeft && !isForged), "\(holder)")
       #expect(rename(path, inbox) == 0)
     }
+  }
+
+  @Test(arguments: [true, false])
+  func `what is said late of a message that was thrown away, or is done, doesn't bring it back`(isDone: Bool) throws {
+    let id = try fixture.send("over")
+    let claim = try #require(try fixture.inbox().claim())
+    if isDone {
+      try fixture.spool.ack(claim.bot, claim.name)
+    } else {
+      try fixture.spool.bury(claim.bot, claim.name, reason: "given up")
+      #expect(try fixture.spool.discard(#require(fixture.spool.deadLetters(of: fixture.bot()).first)))
+    }
+    // By an ack that was stopped before it looked for its file; by a retry that was stopped after its move.
+    try fixture.spool.log.append(isDone ? .messageRevived : .messageAckRefused, id.description) { writer in
+      writer.beginObject()
+      writer.member("bot", "coder")
+      writer.member("attempt", 1)
+      writer.endObject()
+    }
+    _ = try fixture.rebooted()
+    #expect(try fixture.drain() == [])
+    #expect(fixture.names("dead") == [])
+  }
+
+  @Test func `what one part says counts as it stands there, whatever its clock did`() throws {
+    let entry = try fixture.spool.addTask(TaskRecord(title: "x"))
+    let later = try fixture.send("later")
+    let now = fixture.spool.now()
+    for (kind, spool, seconds) in [
+      (LogEvent.Kind.messageClaimed, fixture.spool, 5.0), (.messageRequeued, fixture.spool, -60),
+      (.messageDead, other, 3), (.messageRevived, other, 8),
+    ] {
+      try spool.log.append(kind, entry.id.description, time: now.advanced(bySeconds: seconds)) {
+        $0.beginObject()
+        $0.endObject()
+      }
+    }
+    let events = try LogFiles(root: fixture.spool.root).events(about: [entry.id, later])
+    let kinds: [LogEvent.Kind] = [
+      .taskAdded, .messageSent, .messageDead, .messageClaimed, .messageRequeued, .messageRevived,
+    ]
+    #expect(events.map(\.event.kind) == kinds)
   }
 
   @Test

@@ -171,7 +171,8 @@ struct LogNeeds {
       try recovery.resurrect(overruled, files, &outstanding, &credibility)
       for id in overruled where outstanding[id]?.isDone == true { outstanding[id] = nil }
     }
-    // Recovery makes no bots again, nor what was sent to those that are gone. What was done for one of them needs the line that says so as long as the other is due: so that counts as done.
+    // Recovery makes no bots again, nor what was sent to those that are gone. Where one of several was done with it, the
+    // line that says so would have to stay for as long as it is due for another: so that counts as done.
     let isGone = departures()
     let left = outstanding.filter { $0.value.due.keys.allSatisfy(isGone) }
     for id in left.keys { outstanding[id] = nil }

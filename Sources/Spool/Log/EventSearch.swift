@@ -31,6 +31,21 @@ extension LogFiles {
     return goesOn
   }
 
+  /// All that the logs say of these, in the order in which it counts: by time, but what one part says as it stands there,
+  /// whatever its clock did.
+  func events(about ids: Set<MessageID>) throws -> [(event: LogEvent, position: LogCursor.Position)] {
+    var found: [(event: LogEvent, position: LogCursor.Position, time: Timestamp)] = []
+    for segment in try segments(since: ids.map(\.time).min()) {
+      try forEachEvent(about: ids, in: segment) { event, position in
+        let before = found.last.flatMap { $0.position.segment.host == segment.host ? $0.time : nil }
+        found.append((event, position, max(event.time, before ?? event.time)))
+        return true
+      }
+    }
+    let order = found.indices.sorted { (found[$0].time, $0) < (found[$1].time, $1) }
+    return order.map { (found[$0].event, found[$0].position) }
+  }
+
   /// Whether the first subject in a line, its own, is one of these: most are not, and needn't be read any further.
   private static func beginsAbout(_ ids: Set<MessageID>, _ line: UnsafeBufferPointer<UInt8>) -> Bool {
     guard let match = anySubject.firstMatch(in: line, from: 0) else { return false }

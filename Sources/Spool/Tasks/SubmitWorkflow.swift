@@ -51,27 +51,34 @@ extension Spool {
       return false
     }
     // Who was stopped for long may have been taken for dead, and another have added them.
-    try addSteps(
+    let isSynced = try addSteps(
       plan, Set(plan.steps.map { $0.id! }), durability,
       onlyOnce: self.mayBeTakenOver(plan.parent.id!, since: began, after: self.awaySeconds))
     // The sync was of the last line's segment. Whoever began that may have died before he synced those before it.
-    if durability == .durable, try log.page.segment != segment { try assure(time...now()) }
+    if durability == .durable, try !isSynced || log.page.segment != segment {
+      let end = now()
+      try assure(min(time, end)...max(time, end))
+    }
     return true
   }
 
   /// Adds those steps of a plan that are missing, the first one last. One sync at the end is for all of them.
+  /// - Returns: whether it was made: not where somebody else had added that step.
+  @discardableResult
   private func addSteps(
     _ plan: WorkflowPlan, _ missing: Set<MessageID>, _ durability: Durability,
     onlyOnce: @escaping @autoclosure () -> Bool
-  ) throws {
+  ) throws -> Bool {
     let records = plan.steps.filter { missing.contains($0.id!) }
     var added = 0
+    var isSynced = false
     do {
       for (place, record) in records.enumerated().reversed() {
         let entry = try add(
           record, as: record.stateInPlan, by: record.createdBy, durability: place == 0 ? durability : .relaxed,
           onlyOnce: onlyOnce())
         added += 1
+        isSynced = place == 0 && entry != nil
         if onlyOnce(), let entry, entry.state == .blocked { try settle(entry) }
       }
     } catch let error as SpoolError {
@@ -80,6 +87,7 @@ extension Spool {
         error.code, "\(id) is submitted, but \(records.count - added) of its steps couldn't be added: \(error.message)",
         hint: "they are added by: spool workflow show \(id)", cause: error.cause)
     }
+    return isSynced
   }
 
   // MARK: Plans
