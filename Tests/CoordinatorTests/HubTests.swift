@@ -236,6 +236,38 @@ import Testing
     #expect(try play.spool.group(id)?.record.parts.first?.reason == "is late")
   }
 
+  @Test func `who gets on is given more time, and nobody is replaced by one who has no room`() throws {
+    let play = try Play(["ada": "ml:expert", "bea": "ml:expert"])
+    let id = try play.announce("ml", seconds: 60)
+    for bot in ["ada", "bea"] {
+      let query = try play.hears(bot, .skillQuery)
+      try play.says(bot, .skillOffer, .propose, to: query, #"{"skills":["ml:expert"]}"#)
+    }
+    try play.says("ada", .groupAccept, .agree, to: try play.hears("ada", .groupInvite))
+    try play.require("ada has it") { try play.spool.tasks(in: [.assigned]).contains { $0.bot == "ada" } }
+    let part = try play.spool.tasks(in: [.assigned])[0]
+    let started = try #require(try play.spool.start(part, bot: "ada", worker: play.spool.holder))
+    let hub = try #require(play.stage.coordinator.hub)
+    let group = try #require(hub.groups[id])
+    let before = try #require(group.lateAt[part.id])
+    _ = try #require(try play.spool.progress(started, percent: 10, text: nil))
+    try play.require("it has more time") { group.lateAt[part.id].map { $0 > before } == true }
+    hub.inHand["bea"] = 2
+    group.lateAt[part.id] = 0
+    try play.require("it is looked at again later") { group.lateAt[part.id].map { $0 > Clock.sinceBoot() } == true }
+    #expect(try play.spool.group(id)?.record.members == ["ada"])
+    hub.inHand["bea"] = 1
+    group.lateAt[part.id] = 0
+    try play.says("bea", .groupAccept, .agree, to: try play.hears("bea", .groupInvite))
+    try play.require("bea has it") { try play.spool.group(id)?.record.members == ["bea"] }
+    // Both choices are explained, and both offers are kept.
+    let record = try #require(try play.spool.group(id)?.record)
+    let heading = try #require(record.explanation.firstIndex(of: "in place of ada (is late):"))
+    #expect(heading > 0 && heading < record.explanation.count - 1, "\(record.explanation)")
+    #expect(record.explanation.prefix(heading).contains { $0.contains("ada") })
+    #expect(record.offers.map(\.bot) == ["ada", "bea"])
+  }
+
   @Test func `a hub takes no more than it may hold, but nothing waits longer than its age allows`() throws {
     let play = try Play(["ada": "ml:expert"]) {
       $0.announcementsMax = 1

@@ -39,7 +39,7 @@ struct Play {
 
   /// As when the time was over in which a group may form.
   func passTime(for group: MessageID) {
-    stage.coordinator.hub?.groups[group]?.search = .init(until: 0, began: 0, end: 0)
+    stage.coordinator.hub?.groups[group]?.search = .init(until: 0, began: 0, end: 0, explained: [])
   }
 
   /// Turns until the bot has a message of that type, which is taken.

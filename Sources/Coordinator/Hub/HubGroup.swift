@@ -60,6 +60,8 @@ final class HubGroup {
     let began: Int
     /// When somebody must have been found.
     let end: Int
+    /// What was said of the choices before.
+    let explained: [String]
     var rounds = 0
     /// Those that agreed to what they were invited to.
     var agreed: Set<BotName> = []

@@ -16,7 +16,8 @@ extension Hub {
       return
     }
     group.queuedUntil = nil
-    group.search = HubGroup.Search(until: now, began: now, end: end)
+    let explained = group.record.parts.isEmpty ? [] : group.record.explanation
+    group.search = HubGroup.Search(until: now, began: now, end: end, explained: explained)
     // A replacement may be known from before.
     if group.offers.isEmpty { ask(group, now) } else { choose(group, now) }
   }
@@ -191,7 +192,7 @@ extension Hub {
     for (bot, member) in roster.members where member.negotiates && group.barred[bot] == nil {
       if group.offers[bot] != nil { continue }
       if let refusal = group.refusals[bot], now - refusal.at < Self.refusalNanoseconds { continue }
-      if inHand[bot] ?? 0 >= min(member.card.capacity, options.tasksPerBot ?? .max) { continue }
+      guard hasRoom(bot, member) else { continue }
       let profile = BotProfile(card: member.card, record: record(of: bot), now: Timestamp(microseconds: Clock.wall()))
       for (index, skill) in wanted.enumerated() {
         guard let level = profile.level(skill.name), level >= skill.level else { continue }
@@ -206,6 +207,11 @@ extension Hub {
       for bot in sorted.prefix(perSkill) { chosen.insert(bot.bot) }
     }
     return chosen.sorted()
+  }
+
+  /// Whether a bot has less in hand for this hub than it may have.
+  func hasRoom(_ bot: BotName, _ member: Roster.Member) -> Bool {
+    inHand[bot] ?? 0 < min(member.card.capacity, options.tasksPerBot ?? .max)
   }
 
   // MARK: Hearing
@@ -293,12 +299,23 @@ extension Hub {
   func choose(_ group: HubGroup, _ now: Int) {
     guard let search = group.search else { return }
     let selection = select(group, search)
-    group.record.explanation = Array(selection.explanation.prefix(GroupRecord.explanationLinesMax))
+    explain(selection, group, search)
     guard selection.matching.isCovered else {
       // With those who agreed already nothing can be done yet; they are kept.
       return ask(group, now)
     }
     invite(selection, group, now)
+  }
+
+  /// Why these are chosen, below what was said of earlier choices: each look of one search takes the place of the one before.
+  private func explain(_ selection: Selection, _ group: HubGroup, _ search: HubGroup.Search) {
+    let most = GroupRecord.explanationLinesMax
+    guard !search.explained.isEmpty, let left = group.record.parts.last(where: { $0.outcome == .left }) else {
+      return group.record.explanation = Array(selection.explanation.prefix(most))
+    }
+    let heading = "in place of \(left.bot) (\(left.reason?.prefix(120) ?? "it left")):"
+    let lines = [heading] + selection.explanation.prefix(most / 2)
+    group.record.explanation = search.explained.prefix(most - lines.count) + lines
   }
 
   private func select(_ group: HubGroup, _ search: HubGroup.Search) -> Selection {

@@ -17,7 +17,8 @@ extension Hub {
       let task = MessageID.derived("part \(record.parts.count) \(member.bot)", from: group.id)
       record.parts.append(GroupRecord.Part(bot: member.bot, skills: member.skills, task: task))
     }
-    record.offers = group.offers.values.sorted { $0.bot < $1.bot }
+    let offers = Dictionary(record.offers.map { ($0.bot, $0) }) { $1 }.merging(group.offers) { $1 }
+    record.offers = offers.values.sorted { $0.bot < $1.bot }
     record.formedAt = record.formedAt ?? Timestamp(microseconds: Clock.wall())
     record.task = record.task ?? MessageID.derived("group", from: group.id)
     guard let entry = try spool.change(group.entry, isNew ? .form : .change, to: record, by: Self.name)  // commit
@@ -143,11 +144,14 @@ extension Hub {
     byTask[part.task] = group.id
     if let whole = group.record.task { byTask[whole] = group.id }
     inHand[part.bot, default: 0] += 1
-    // Late enough that something can still be done about it.
+    group.lateAt[part.task] = now + patience(with: part, group, now)
+  }
+
+  /// Nanoseconds that a part may take from now on before it is late: late enough that something can still be done about it.
+  private func patience(with part: GroupRecord.Part, _ group: HubGroup, _ now: Int) -> Int {
     let expected = group.record.offers.first { $0.bot == part.bot }?.seconds
     let left = Double(group.deadline - now) / 1e9
-    let patience = min(expected.map { max(3 * $0, 5) } ?? .infinity, Self.latePart * left)
-    group.lateAt[part.task] = now + Int(patience * 1e9)
+    return Int(min(expected.map { max(3 * $0, 5) } ?? .infinity, Self.latePart * left) * 1e9)
   }
 
   /// The share of the time until the deadline after which a part counts as late: the rest is for another.
@@ -260,6 +264,10 @@ extension Hub {
     if let told = group.told[part.task], told.progress == progress || now - told.at < Self.progressNanoseconds {
       return
     }
+    // Who gets on isn't late yet.
+    if progress > group.told[part.task]?.progress ?? 0, let late = group.lateAt[part.task] {
+      group.lateAt[part.task] = max(late, now + patience(with: part, group, now))
+    }
     group.told[part.task] = (progress, now)
     tell(
       group, besides: part.bot,
@@ -365,13 +373,17 @@ extension Hub {
       }
     }
     guard let late = group.lateAt[part.task], now >= late else { return }
-    // Nobody else could do better: it has until the deadline.
-    let others = roster.members.contains { bot, member in
+    let others = roster.members.filter { bot, member in
       guard member.negotiates, bot != part.bot, group.barred[bot] == nil else { return false }
       let profile = BotProfile(card: member.card, record: record(of: bot), now: Timestamp(microseconds: Clock.wall()))
       return part.skills.allSatisfy { skill in profile.level(skill.name).map { $0 >= skill.level } ?? false }
     }
-    guard others else { return group.lateAt[part.task] = .max }
+    // Nobody else could do better: it has until the deadline.
+    guard !others.isEmpty else { return group.lateAt[part.task] = .max }
+    // Those who could do it have other work: perhaps not for long.
+    guard others.contains(where: { hasRoom($0, $1) }) else {
+      return group.lateAt[part.task] = now + Self.listingNanoseconds
+    }
     try replace(part, group, "is late")
   }
 }

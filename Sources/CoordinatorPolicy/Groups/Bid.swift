@@ -3,7 +3,7 @@ import SpoolFormat
 /// What a bot answers when it is asked whether it can do some of an announcement.
 ///
 /// It offers those of the wanted skills that it has at the wanted level, at least, unless it has as many tasks as it may
-/// have, or would need longer than `timeShareMax` of the time that is left.
+/// have, or is known to need longer for them than `timeShareMax` of the time that is left.
 public enum Bid: Sendable, Hashable {
   case offer(SkillOffer)
   case refuse(String)
@@ -34,7 +34,7 @@ public enum Bid: Sendable, Hashable {
     }
     guard !have.isEmpty else { return .refuse("has \(lacks.joined(separator: ", "))") }
     guard load < capacity else { return .refuse("has \(load) of at most \(capacity) tasks") }
-    let seconds = bot.record.all.meanSeconds
+    let seconds = seconds(have, bot.record)
     if let seconds, seconds > secondsLeft * timeShareMax {
       return .refuse(
         "takes \(BotScore.short(seconds)) s on average, more than \(BotScore.short(timeShareMax)) of the "
@@ -45,5 +45,17 @@ public enum Bid: Sendable, Hashable {
     offer.load = load
     offer.capacity = capacity
     return .offer(offer)
+  }
+
+  /// Successes at a skill from which it is known how long a bot takes for it.
+  static let successesMin = 3
+
+  /// What it takes on average for the skill that takes longest; nil when of one too little is known. Other work says
+  /// nothing of that.
+  private static func seconds(_ skills: [Card.Skill], _ record: BotRecord) -> Double? {
+    let means = skills.map { skill in
+      record.skills[skill.name.lowercased()].flatMap { $0.times.count >= successesMin ? $0.meanSeconds : nil }
+    }
+    return means.contains(nil) ? nil : means.compactMap { $0 }.max()
   }
 }

@@ -5,7 +5,7 @@ public struct GroupRecord: Sendable, Hashable {
   public var announcement: Announcement
   /// Who does what, those that left included, in the order in which they came.
   public var parts: [Part] = []
-  /// The offers that the last choice was made among.
+  /// The offers that choices were made among, of each bot the last.
   public var offers: [SkillOffer] = []
   /// Why it was chosen so, line by line.
   public var explanation: [String] = []

@@ -172,12 +172,17 @@ import Testing
 }
 
 @Suite struct BidTests {
-  private func answer(load: Int = 0, secondsLeft: Double = 60, mean: Double? = nil, wanted: String...) throws -> Bid {
+  private func answer(
+    load: Int = 0, secondsLeft: Double = 60, mean: Double? = nil, tries: Int = 3, at skill: String = "ml",
+    wanted: String...
+  ) throws -> Bid {
     var card = Card(name: try BotName(parsing: "ada"))
     card.skills = [try Card.Skill(parsing: "ML:advanced")]
     var record = BotRecord()
-    if let mean {
-      record.count(TaskOutcome(bot: card.name, needs: TaskNeeds(), succeeded: true, seconds: mean))
+    for _ in 0..<tries {
+      guard let mean else { break }
+      let needs = TaskNeeds(skills: [try Card.Skill(parsing: skill)])
+      record.count(TaskOutcome(bot: card.name, needs: needs, succeeded: true, seconds: mean))
     }
     return Bid.answer(
       try wanted.map { try Card.Skill(parsing: $0) }, bot: BotProfile(card: card, record: record), load: load,
@@ -205,5 +210,16 @@ import Testing
     #expect(try reason(answer(secondsLeft: 0, wanted: "ml")) == "the deadline is past")
     #expect(try reason(answer(secondsLeft: 10, mean: 9, wanted: "ml"))?.hasPrefix("takes 9 s on average") == true)
     #expect(try reason(answer(secondsLeft: 10, mean: 7, wanted: "ml")) == nil)
+  }
+
+  @Test func `how long it takes is known from a few tries at the very skill, not from other work`() throws {
+    func seconds(_ bid: Bid) -> Double? {
+      guard case .offer(let offer) = bid else { return nil }
+      return offer.seconds
+    }
+    #expect(try seconds(answer(mean: 7, wanted: "ml")) == 7)
+    #expect(try seconds(answer(mean: 7, tries: 2, wanted: "ml")) == nil)
+    #expect(try seconds(answer(mean: 0.01, tries: 9, at: "ping", wanted: "ml")) == nil)
+    #expect(try reason(answer(secondsLeft: 10, mean: 900, at: "training", wanted: "ml")) == nil)
   }
 }
