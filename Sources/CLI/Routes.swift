@@ -118,7 +118,7 @@ final class Routes {
       Output.talk("\(shown): \(choice.bot), \(Output.decimals(choice.score))\(how)")
       let rows = scores.map { score in
         [score.bot.description, Output.decimals(score.total)] + score.parts.map { Output.decimals($0.value) }
-          + [(score.passedOver ?? (score.isAbsent ? "nobody runs it" : "")).escapedForTerminal()]
+          + [(score.remark ?? "").escapedForTerminal()]
       }
       let weights = scores.first?.parts.map { "\($0.name.uppercased())×\(Output.decimals($0.weight))" } ?? []
       Output.talk(Output.lines(["BOT", "SCORE"] + weights + [""], rows).joined(separator: "\n"))

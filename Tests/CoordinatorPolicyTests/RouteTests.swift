@@ -106,14 +106,26 @@ import Testing
     #expect(state(standing(runs: false, died: true), seen: 100) == .absent)
     #expect(state(standing(waiting: 1, oldest: 70, newest: 70, runs: false)) == .absent)
     #expect(state(standing(runs: true, died: true), seen: 10) == .present)
-    // A bot by hand is there while it is seen.
-    #expect(state(standing(runs: false), seen: 200) == .present && state(standing(runs: false), seen: 400) == .absent)
+    // A bot by hand is taken for there while it is seen, though not before one that has a process.
+    #expect(state(standing(runs: false), seen: 200) == .seen && state(standing(runs: false), seen: 400) == .absent)
     var tasks = standing(runs: false)
     tasks.takesTasks = true
     #expect(state(tasks) == .tasksOnly)
   }
 
   // MARK: Choosing
+
+  @Test func `who was seen lately and has no process is chosen only where nobody has one`() throws {
+    let stopped = candidate(
+      try card("a"), try record("a", Array(repeating: 1000, count: 20)), standing(runs: false))
+    let slow = candidate(try card("b"), try record("b", Array(repeating: 300_000, count: 20)))
+    #expect(try best([stopped, slow]) == "b")
+    let gone = candidate(try card("c"), BotRecord(), standing(runs: false))
+    #expect(try best([gone, stopped]) == "a")
+    let scores = RouteTeam([gone, stopped, slow]).scores(try RouteAddress(parsing: "any").needs, from: nil)
+    #expect(scores.map(\.bot.description) == ["b", "a", "c"])
+    #expect(scores.map(\.remark) == [nil, "seen lately, no process", "nobody runs it"])
+  }
 
   @Test func `who does better, has less to do, is of the field or more skilled, is chosen`() throws {
     let fast = candidate(try card("a"), try record("a", Array(repeating: 1000, count: 20)))

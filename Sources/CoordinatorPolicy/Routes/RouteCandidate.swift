@@ -2,8 +2,11 @@ import SpoolFormat
 
 /// Whether a bot answers messages, as far as its files and the log tell.
 public enum RouteState: Sendable, Hashable {
-  /// A process takes its messages, or it took one within `RouteCandidate.presentSeconds`.
+  /// A process takes its messages.
   case present
+  /// It did something within `RouteCandidate.presentSeconds`, though no process of it is there: it may take its messages
+  /// by hand, or have been ended in good order.
+  case seen
   /// Nobody is known to run it.
   case absent
   /// It stopped answering, and is tried again from then on.
@@ -13,11 +16,13 @@ public enum RouteState: Sendable, Hashable {
   /// Its processes take tasks alone.
   case tasksOnly
 
-  /// Whether a message may go to it.
-  var isConsidered: Bool {
+  /// Before whom a message goes to it, if at all.
+  var rank: RouteTeam.Rank {
     switch self {
-    case .present, .absent, .onTrial: true
-    case .stopped, .tasksOnly: false
+    case .present, .onTrial: .present
+    case .seen: .seen
+    case .absent: .absent
+    case .stopped, .tasksOnly: .out
     }
   }
 }
@@ -44,7 +49,7 @@ public struct RouteCandidate: Sendable {
   /// Until a bot that didn't answer is tried again, for the first message that it left; doubled for each one more.
   public static let pauseSeconds = 60.0
   public static let pauseSecondsMax = 3600.0
-  /// Who has done something so lately is there, though no process of it is.
+  /// Who has done something so lately is likelier there than others without a process.
   public static let presentSeconds = 300.0
   /// A wait that counts as half good.
   public static let goodWaitMicroseconds = 100_000.0
@@ -69,7 +74,7 @@ public struct RouteCandidate: Sendable {
     switch state {
     case .stopped(let end): "doesn't answer; tried again from \(end.rfc3339)"
     case .tasksOnly: "takes tasks alone"
-    case .present, .absent, .onTrial: nil
+    case .present, .seen, .absent, .onTrial: nil
     }
   }
 
@@ -99,6 +104,6 @@ public struct RouteCandidate: Sendable {
     }
     if standing.takesMessages { return .present }
     if standing.takesTasks { return .tasksOnly }
-    return lastSeen.map { abs(age($0)) <= presentSeconds } ?? false ? .present : .absent
+    return lastSeen.map { abs(age($0)) <= presentSeconds } ?? false ? .seen : .absent
   }
 }

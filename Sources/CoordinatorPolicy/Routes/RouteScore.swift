@@ -17,8 +17,17 @@ public struct RouteScore: Sendable {
   public let parts: [Part]
   /// Why it isn't considered; nil for one that is.
   public let passedOver: String?
-  /// Nobody is known to run it: considered when nobody else is.
-  public let isAbsent: Bool
+  let state: RouteState
+
+  /// Why it isn't considered, or only when nobody with a process is; nil for one that has one.
+  public var remark: String? {
+    switch state {
+    case _ where passedOver != nil: passedOver
+    case .seen: "seen lately, no process"
+    case .absent: "nobody runs it"
+    case .present, .onTrial, .stopped, .tasksOnly: nil
+    }
+  }
 
   public struct Part: Sendable, Hashable {
     public let name: String
@@ -48,7 +57,7 @@ public struct RouteScore: Sendable {
       Part(name: "new", value: team.novelty(candidate.actions), weight: Weight.new),
     ]
     total = parts.reduce(0) { $0 + $1.value * $1.weight }
-    isAbsent = candidate.state == .absent
+    state = candidate.state
     passedOver = skill == nil ? "can't: \(Self.lack(candidate.profile, needs))" : Self.reason(candidate, threshold)
   }
 

@@ -17,7 +17,7 @@ public struct RouteTeam: Sendable {
   private var levels: [String: [(place: Int, rank: Int)]] = [:]
   private var paths: [String: [(place: Int, weight: Double)]] = [:]
 
-  private enum Rank: UInt8 { case out, absent, present }
+  enum Rank: UInt8 { case out, absent, seen, present }
 
   public init(_ candidates: [RouteCandidate]) {
     self.candidates = candidates.sorted { $0.bot < $1.bot }
@@ -27,7 +27,7 @@ public struct RouteTeam: Sendable {
         RouteScore.Weight.reward * candidate.reward + RouteScore.Weight.load * candidate.loadPart
           + RouteScore.Weight.latency * candidate.latencyPart + RouteScore.Weight.new * novelty(candidate.actions))
       rewards.append(candidate.reward)
-      ranks.append(candidate.state == .absent ? .absent : candidate.state.isConsidered ? .present : .out)
+      ranks.append(candidate.state.rank)
       placeOfBot[candidate.bot.description] = place
       index(candidate, place)
     }
@@ -95,8 +95,8 @@ public struct RouteTeam: Sendable {
     public let isExploring: Bool
   }
 
-  /// The best of those that fit, and now and then another. While somebody is there who fits, those who aren't are not
-  /// considered; and of equals each is as likely as the others. The sender itself is never chosen.
+  /// The best of those that fit, and now and then another. While somebody who fits has a process, those who have none are
+  /// not considered, and while one of these was seen lately, the others aren't; and of equals each is as likely as the others. The sender itself is never chosen.
   /// Cost: some 20 ns for each bot.
   /// - Returns: nil when nobody is considered.
   public func choose(
@@ -116,8 +116,8 @@ public struct RouteTeam: Sendable {
       else {
         continue
       }
-      if ranks[place] == .present, rank == .absent {
-        rank = .present
+      if ranks[place].rawValue > rank.rawValue {
+        rank = ranks[place]
         considered = []
         best = -1
       }
@@ -145,9 +145,9 @@ public struct RouteTeam: Sendable {
     let all = candidates.filter { $0.bot.description != from }.map {
       RouteScore($0, needs, from: from, of: self, threshold: rule.threshold)
     }
-    func rank(_ score: RouteScore) -> Int { score.passedOver != nil ? 2 : score.isAbsent ? 1 : 0 }
+    func rank(_ score: RouteScore) -> UInt8 { score.passedOver != nil ? 0 : score.state.rank.rawValue }
     return all.sorted { left, right in
-      if rank(left) != rank(right) { return rank(left) < rank(right) }
+      if rank(left) != rank(right) { return rank(left) > rank(right) }
       return left.total != right.total ? left.total > right.total : left.bot < right.bot
     }
   }

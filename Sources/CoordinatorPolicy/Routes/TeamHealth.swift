@@ -4,7 +4,7 @@ import SpoolFormat
 public struct TeamHealth: Sendable, Hashable {
   public enum Grade: String, Sendable, CaseIterable { case excellent, good, degraded, poor }
 
-  /// Bots that are there (`RouteState.present`, or at tasks), and those that stopped answering.
+  /// Bots that are there (`RouteState.present`, `seen`, or at tasks), and those that stopped answering.
   public let active: Int
   public let stopped: Int
   /// The mean of the remembered actions of those that are there, from 0 to 1; nil when none is remembered.
@@ -24,7 +24,7 @@ public struct TeamHealth: Sendable, Hashable {
     for candidate in team.candidates {
       load += candidate.load
       switch candidate.state {
-      case .present, .tasksOnly:
+      case .present, .seen, .tasksOnly:
         active += 1
         for action in candidate.profile.record.memory {
           sum += action.reward
