@@ -122,7 +122,7 @@ extension Coordinator {
 
   func finishGoals(_ now: Int) {
     work(off: \.toFinish, now) { id in
-      guard let entry = board.live[id]?.entry, entry.state == .assigned, entry.bot == Self.bot else { return }
+      guard let entry = board.live[id]?.entry, entry.state == .assigned else { return }
       try requests.finish(entry, self)
     }
   }

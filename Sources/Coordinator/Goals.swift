@@ -1,4 +1,5 @@
 import CoordinatorPolicy
+import Linux
 import Spool
 import SpoolFormat
 
@@ -68,7 +69,8 @@ extension Requests {
 
   /// A goal whose children have ended is the coordinator's to finish.
   func finish(_ entry: TaskEntry, _ coordinator: Coordinator) throws {
-    guard let record = try spool.record(of: entry), let goal = Goal(record) else { return }
+    guard let bot = entry.bot, let record = try spool.record(of: entry) else { return }
+    guard bot == Coordinator.bot, let goal = Goal(record) else { return try refuse(entry, bot, record, coordinator) }
     if goal.approach == Analysis.Approach.teamDiscussion.rawValue {
       return try discussions.take(entry, record, goal, coordinator)
     }
@@ -83,6 +85,16 @@ extension Requests {
     }
     if let ended { try coordinator.noteMove(ended) }
     coordinator.report(.answered(id: goal.request.description))
+  }
+
+  /// A hand, or a plan, gave a task to who takes none: nobody would ever begin it.
+  private func refuse(_ entry: TaskEntry, _ bot: BotName, _ record: TaskRecord, _ coordinator: Coordinator) throws {
+    // What stands for a group is its hub's, wherever a hand put it.
+    guard let refusal = Spool.refusal(ofTasksBy: bot), GroupPart(record) == nil else { return }
+    let failed = try spool.fail(
+      entry, error: refusal.message, recoverySuggestion: refusal.hint, isRetryable: false,
+      by: Coordinator.bot.description)
+    if let failed { try coordinator.noteMove(failed) }
   }
 
   /// Ends a goal with what came of it or, where that is too long for one message, with where it is to be found.

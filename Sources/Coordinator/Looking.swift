@@ -94,7 +94,7 @@ extension Coordinator {
     updateScheduler(entry, record, from)
     handMoves.notice(entry, from: from, now: Clock.sinceBoot())
     if entry.state == .blocked { toSettle.insert(entry.id) }
-    if entry.state == .assigned, entry.bot == Self.bot { toFinish.insert(entry.id) }
+    if entry.state == .assigned, entry.bot == Self.bot || entry.bot == Spool.hub { toFinish.insert(entry.id) }
     // Given to nobody. From where that was done is known of most: those are put back.
     if entry.state == .assigned, entry.bot == nil, from == nil { toRelease.insert(entry.id) }
     for waiting in board.waiting(for: entry.id, parent: parent) { toSettle.insert(waiting.id) }

@@ -10,7 +10,7 @@ public struct StatusReport: Sendable {
     public let name: String
     public let domain: String?
     public let state: State
-    /// `tasks`, `messages`; empty when nobody runs it.
+    /// `tasks`, `messages`; empty when nobody runs it, and of `coordinator` and `hub`, which take no others' tasks.
     public let takes: [String]
     public let capacity: Int
     public let assigned: Int
@@ -25,11 +25,12 @@ public struct StatusReport: Sendable {
   public let backlogs: [Backlog]
   public let tasks: [TaskState: Int]
   public let groups: [GroupState: Int]
-  /// Of the tasks that were completed or failed, the part that was completed; nil when there are none.
+  /// Of the tasks that bots completed or failed, the part that was completed; nil when there are none. What only stands
+  /// for others (the goal of a request, a join, the task of a group) is no bot's work.
   public let successRate: Double?
   /// Seconds that the oldest task has been ready and nobody's; nil when none is.
   public let queueAgeSeconds: Double?
-  /// Microseconds from being added to being assigned, of the tasks assigned last.
+  /// Microseconds from when a task could be given to when the coordinator gave it to a bot, of the last ones.
   public let assignmentLatency: Statistics.Percentiles?
   /// `inotify`, `dnotify` or `polling`.
   public let watching: String
@@ -41,6 +42,8 @@ public struct StatusReport: Sendable {
 
   /// How many assignments the latency is taken from.
   private static let assignmentsMax = 500
+  /// Lines that are looked at for them: of most tasks there are four or five.
+  private static let linesMax = 5 * assignmentsMax
 
   /// Cost: a listing of all tasks, a look at every bot, and the end of the log.
   public init(of spool: Spool) throws {
@@ -68,13 +71,12 @@ public struct StatusReport: Sendable {
     self.backlogs = backlogs.sorted { ($1.total, $0.bot) < ($0.total, $1.bot) }
     tasks = try spool.taskCounts()
     groups = Dictionary(try spool.groups().map { ($0.state, 1) }, uniquingKeysWith: +)
-    let (completed, failed) = (tasks[.completed] ?? 0, tasks[.failed] ?? 0)
-    successRate = completed + failed == 0 ? nil : Double(completed) / Double(completed + failed)
+    successRate = try Self.successRate(spool)
     queueAgeSeconds = oldest.map { max(0, now.seconds(since: $0)) }
     assignmentLatency = try Self.assignmentLatency(spool)
     let system = try spool.fileSystem()
     fileSystem = system.name
-    watching = try TaskWatcher(spool).mechanism.rawValue + (system.isNetwork ? " and polling" : "")
+    watching = try TaskWatcher(spool).mechanism.rawValue + (spool.isRemote ? " and polling" : "")
     logProblem = spool.logProblem
     coordinator = try spool.coordinator()?.description
   }
@@ -85,21 +87,44 @@ public struct StatusReport: Sendable {
     let card = try? spool.card(of: bot)
     var takes: Set<String> = []
     for holder in try spool.presence(of: bot) { takes.insert(spool.takes(bot, holder).rawValue) }
+    let isHere = !takes.isEmpty
+    if Spool.refusal(ofTasksBy: bot) != nil { takes = [] }
     let isBusy = held.inProgress > 0 || backlog.claimed > backlog.lapsed
     return Agent(
-      name: bot.description, domain: card?.domain, state: isBusy ? .working : takes.isEmpty ? .offline : .idle,
+      name: bot.description, domain: card?.domain, state: isBusy ? .working : isHere ? .idle : .offline,
       takes: takes.sorted(), capacity: card?.capacity ?? 1, assigned: held.assigned, inProgress: held.inProgress,
       waiting: spool.isOwn(bot) ? backlog.total : nil, claimed: spool.isOwn(bot) ? backlog.claimed : nil)
   }
 
+  /// Who ended a task is in its name; nobody is in that of a join, or of what failed before anybody had it.
+  private static func successRate(_ spool: Spool) throws -> Double? {
+    let counts = try spool.taskCounts(in: [.completed, .failed]) { entry in
+      entry.bot.map { Spool.refusal(ofTasksBy: $0) == nil } ?? false
+    }
+    let (completed, failed) = (counts[.completed] ?? 0, counts[.failed] ?? 0)
+    return completed + failed == 0 ? nil : Double(completed) / Double(completed + failed)
+  }
+
+  /// From the line that made a task ready to the one by which the coordinator gave it away. Of a first attempt that has
+  /// waited since before the lines that are looked at it is counted from when it was made.
   private static func assignmentLatency(_ spool: Spool) throws -> Statistics.Percentiles? {
     var filter = History.Filter()
-    filter.type = LogEvent.Kind.taskAssigned.description
-    let waits = try History(spool).newest(filter, limit: assignmentsMax).compactMap { event -> Int? in
-      guard let id = MessageID(event.subject), event.number("attempt") == 1 else { return nil }
-      return max(0, event.time.microseconds - id.time.microseconds)
+    filter.tasksOnly = true
+    var ready: [String: Timestamp] = [:]
+    var waits: [Int] = []
+    for event in try History(spool).newest(filter, limit: linesMax).reversed() {
+      switch event.kind {
+      case .taskAdded, .taskUnblocked, .taskRetried, .taskReleased, .taskExpired:
+        ready[event.subject] = max(event.time, event.entry?.notBefore ?? event.time)
+      case .taskAssigned where event.text("by") == Coordinator.bot.description:
+        guard let bot = event.entry?.bot, Spool.refusal(ofTasksBy: bot) == nil, let id = MessageID(event.subject),
+          let since = ready[event.subject] ?? (event.number("attempt") == 1 ? id.time : nil)
+        else { continue }
+        waits.append(max(0, event.time.microseconds - since.microseconds))
+      default: continue
+      }
     }
-    return Statistics.Percentiles(of: waits)
+    return Statistics.Percentiles(of: Array(waits.suffix(assignmentsMax)))
   }
 
   /// How many agents are in each state.

@@ -35,6 +35,7 @@ struct EventMatcher: Sendable {
 
   func matches(_ event: LogEvent) -> Bool {
     if filter.sentOnly, event.kind != .messageSent, !(filter.withTasks && event.kind.isOfTask) { return false }
+    if filter.tasksOnly, !event.kind.isOfTask { return false }
     if isTooOld(event) { return false }
     if let until = filter.until, event.time > until { return false }
     let needsMessage =

@@ -27,6 +27,8 @@ public struct History: Sendable {
     public var phrases: [String] = []
     /// Only messages, as they were sent.
     public var sentOnly = false
+    /// Only what happened to tasks.
+    public var tasksOnly = false
     /// With `sentOnly`: tasks, too, whenever something was said in them.
     public var withTasks = false
 

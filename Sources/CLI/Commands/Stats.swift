@@ -11,7 +11,8 @@ extension Verb {
     notes: """
       The mesh is excellent when everybody who ran answers, and their last actions were worth 0.9 or more on average; good when
       at most a tenth stopped answering, and it is 0.7; degraded with at most a third, and 0.5; else poor. The spread of work is
-      Jain's index over the tasks that each bot did: 1 when all did as many, 1 ÷ n when one of n did all.
+      Jain's index over the tasks that each bot did: 1 when all did as many, 1 ÷ n when one of n did all. The bots coordinator
+      and hub don't count: what they end was put together from others' work.
       """
   ) { invocation in
     try invocation.expect(atMost: 0)
@@ -32,7 +33,12 @@ extension Verb {
 
   /// Over the bots that did tasks, or tried to.
   private static func fairness(_ statistics: Statistics) -> Double? {
-    Fairness.index(statistics.bots.values.filter { $0.tasksCompleted + $0.tasksFailed > 0 }.map(\.tasksCompleted))
+    let workers = statistics.bots.filter { name, bot in
+      // What the coordinator ends is put together from others' work.
+      let isWorker = (try? BotName(parsing: name)).flatMap(Spool.refusal(ofTasksBy:)) == nil
+      return isWorker && bot.tasksCompleted + bot.tasksFailed > 0
+    }
+    return Fairness.index(workers.values.map(\.tasksCompleted))
   }
 
   private static func show(_ statistics: Statistics, _ health: TeamHealth, _ registered: Int, _ output: Output) {

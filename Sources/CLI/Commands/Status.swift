@@ -40,12 +40,18 @@ extension Verb {
       status.agents.map { agent in
         [
           agent.name, agent.state.rawValue, agent.takes.joined(separator: "+"),
-          "\(agent.assigned + agent.inProgress) of \(agent.capacity)",
+          tasks(of: agent),
           agent.waiting.map { "\($0 + (agent.claimed ?? 0))" } ?? "-",
           Output.excerpt(agent.domain ?? "", 30),
         ]
       })
     show(status.backlogs, output)
+  }
+
+  /// How many it has of how many it may have; nothing of those that nobody can give one.
+  private static func tasks(of agent: StatusReport.Agent) -> String {
+    let isTaker = (try? BotName(parsing: agent.name)).flatMap(Spool.refusal(ofTasksBy:)) == nil
+    return isTaker ? "\(agent.assigned + agent.inProgress) of \(agent.capacity)" : "-"
   }
 
   /// Such as `2 pending, 1 failed`; nil when there are none.

@@ -7,6 +7,24 @@ extension Spool {
   /// Requests go to this bot.
   public static let coordinator = try! BotName(parsing: "coordinator")
 
+  /// Why a bot takes no tasks from others, ever, and what it takes instead; nil for all but two.
+  public static func refusal(ofTasksBy bot: BotName) -> SpoolError? {
+    switch bot {
+    case coordinator:
+      SpoolError(.badData, "\(bot) takes requests, not tasks", hint: "give it one with: spool ask TEXT")
+    case hub:
+      SpoolError(
+        .badData, "\(bot) takes announcements, not tasks", hint: "make one with: spool announce TEXT --skill SKILL")
+    default: nil
+    }
+  }
+
+  /// Refuses to give a task to a bot that isn't there, or that takes none.
+  public func requireTaker(_ bot: BotName) throws {
+    try require(bot)
+    if let refusal = Self.refusal(ofTasksBy: bot) { throw refusal }
+  }
+
   /// Where users share the spool, a bot belongs to who makes it: `hub` and `coordinator` to who coordinates, and not to
   /// who asks first.
   /// - Throws: `.noSuchBot` where nobody has coordinated yet.

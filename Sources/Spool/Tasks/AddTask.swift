@@ -10,8 +10,8 @@ extension Spool {
   /// - Parameters:
   ///   - record: its `id` is made when it has none. One that is given must never have been used before.
   ///   - others: tasks that are known to stand so, and needn't be looked for.
-  /// - Throws: `.badData` for a dependency on itself, through others or its own parent; `.notFound` for one that isn't
-  ///   there; `.noSuchBot`; `.tryAgain` (no room); `.outcomeUnknown`.
+  /// - Throws: `.badData` for a dependency on itself, through others or its own parent, and for who takes no tasks
+  ///   (`requireTaker`); `.notFound` for one that isn't there; `.noSuchBot`; `.tryAgain` (no room); `.outcomeUnknown`.
   @discardableResult
   public func addTask(
     _ record: TaskRecord, by: String? = nil, durability: Durability? = nil, knowing others: [MessageID: TaskState] = [:]
@@ -21,7 +21,7 @@ extension Spool {
     record.createdBy = record.createdBy ?? by
     let id = record.id ?? newIdentifier()
     record.id = id
-    if let bot = record.assignTo { try require(bot) }
+    if let bot = record.assignTo { try requireTaker(bot) }
     let state = try firstState(&record, others)
     let entry = try add(record, as: state, by: by, durability: durability ?? settings.durability)!
     guard state == .blocked, !record.dependsOn.isEmpty else { return entry }

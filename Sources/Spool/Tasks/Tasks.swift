@@ -48,13 +48,18 @@ extension Spool {
     try entries(in: states)
   }
 
-  /// How many tasks are in each state.
-  public func taskCounts() throws -> [TaskState: Int] {
+  /// How many tasks are in each state; of some only, if that is asked.
+  public func taskCounts(
+    in states: [TaskState] = TaskState.allCases, where isCounted: ((TaskEntry) -> Bool)? = nil
+  ) throws -> [TaskState: Int] {
     try doing("cannot list the tasks of \(path)") {
       var counts: [TaskState: Int] = [:]
-      for state in TaskState.allCases {
+      for state in states {
         var count = 0
-        try root.list(Layout.tasks(state)) { if EntryName($0, of: .task) != nil { count += 1 } }
+        try root.list(Layout.tasks(state)) { file in
+          guard let name = EntryName(file, of: .task) else { return }
+          if isCounted?(TaskEntry(state: state, name: name)) ?? true { count += 1 }
+        }
         counts[state] = count
       }
       return counts

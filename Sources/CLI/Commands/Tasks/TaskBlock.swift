@@ -79,6 +79,7 @@ extension Verb {
     let name = try invocation.operand(1, "BOT")
     let spool = try invocation.taskSpool()
     let bot = try spool.bot(named: name)
+    try spool.requireTaker(bot)
     let entry = try spool.task(named: part)
     let author = try invocation.author()
     let assigned = try spool.persisting(entry) { entry in
