@@ -69,7 +69,7 @@ extension Worker {
       summary.requeued += 1
       report(.requeued(.message(claim), reason: reason, delay: delay))
     } else {
-      noteDeath(of: claim, "given up after \(claim.attempt) attempts; the last: \(reason)")
+      noteDeath(of: claim, "\(Spool.givenUp(claim.attempt)); the last: \(reason)")
     }
   }
 

@@ -9,8 +9,17 @@ enum GroupView {
     return [
       MessageView.short(group.id.description), group.state.rawValue,
       members.isEmpty ? "-" : Output.excerpt(members.map(\.description).joined(separator: ", "), 40),
-      TimeText.short(microseconds: age), Output.excerpt(group.record.announcement.text),
+      TimeText.short(microseconds: age), Output.excerpt(group.record.announcement.text), outcome(group),
     ]
+  }
+
+  /// What came of a group that has ended: where it stands doesn't tell one that is done from one that was cancelled.
+  private static func outcome(_ group: StoredGroup) -> String {
+    let record = group.record
+    guard !group.state.isLive else { return "" }
+    if let error = record.error { return Output.excerpt(error, 60) }
+    let isDone = record.open.isEmpty && record.parts.allSatisfy { $0.outcome != .working }
+    return isDone ? "done" : ""
   }
 
   /// What happened to a group, on a line.

@@ -1,3 +1,4 @@
+import Coordinator
 import Spool
 import SpoolFormat
 
@@ -17,17 +18,23 @@ enum TaskView {
   }
 
   /// The file's content, and what its path says.
-  static func write(_ task: StoredTask, to writer: inout JSONWriter) {
+  static func write(_ task: StoredTask, _ times: TaskTimes? = nil, to writer: inout JSONWriter) {
     var record = task.record
+    if let times {
+      (record.assignedAt, record.startedAt, record.completedAt) = (times.assigned, times.started, times.ended)
+    }
     // What a file says of its own state counts for nothing.
     record.extra.removeAll { pathMembers.contains($0.name) }
     record.writeMembers(to: &writer)
     write(task.entry, to: &writer)
+    if let elapsed = times?.elapsedMicroseconds(TimeText.now()) {
+      writer.member("elapsed_seconds", Double(elapsed) / 1e6)
+    }
     if record.isOverdue(at: TimeText.now()), !task.state.isFinal { writer.member("overdue", true) }
   }
 
   private static let pathMembers: Set<String> = [
-    "state", "attempt", "bot", "holder", "not_before", "path", "overdue", "problem",
+    "state", "attempt", "bot", "holder", "not_before", "path", "overdue", "problem", "elapsed_seconds",
   ]
 
   private static func write(_ entry: TaskEntry, to writer: inout JSONWriter) {
@@ -96,6 +103,13 @@ enum TaskView {
     return Output.excerpt(shortened(parts.filter { !$0.isEmpty }.joined(separator: "; ")), 60)
   }
 
+  /// Why a coordinator that is there gives a task that is ready to nobody; nil when it may do so at any moment.
+  static func whyWaiting(_ task: StoredTask, _ spool: Spool) -> String? {
+    let isReady = task.state == .pending && task.record.assignTo == nil
+    guard isReady, task.entry.notBefore.map({ $0 <= TimeText.now() }) ?? true, spool.coordinatorIsUp else { return nil }
+    return try? Ranking(spool).whyWaiting(task.record)
+  }
+
   /// A text with the ids in it as short as lists have them.
   static func shortened(_ text: String) -> String {
     text.split(separator: " ", omittingEmptySubsequences: false).map { word in
@@ -134,7 +148,7 @@ enum TaskView {
     let title = record.map { Output.excerpt($0.title, 60) } ?? ""
     switch event.kind {
     case .taskAdded: return "\(title)\(author)\(state(event, unless: .pending))"
-    case .taskAssigned: return "to \(bot ?? "?")\(author)"
+    case .taskAssigned: return "to \(bot ?? "?")\(author)\(reason)"
     case .taskStarted: return "by \(bot ?? "?"), attempt \(attempt)"
     case .taskProgressed:
       let says = event.text("text").map { " " + Output.excerpt($0) } ?? ""

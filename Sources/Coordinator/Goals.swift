@@ -124,6 +124,7 @@ extension Requests {
     return try spool.change(entry, .fail, by: Coordinator.bot.description, reason: error) { record in
       record.error = error
       record.result = result
+      record.end(nil, Timestamp(microseconds: Clock.wall()))
       goal.write(to: &record)
     }
   }

@@ -130,12 +130,17 @@ extension Spool {
     _ = try? root.unlinkIfPresent(temporary)
   }
 
+  /// What is said of what failed that often.
+  public static func givenUp(_ attempts: Int) -> String {
+    "given up after \(attempts) attempt\(attempts == 1 ? "" : "s")"
+  }
+
   @discardableResult
   func requeue(
     _ bot: BotName, _ name: EntryName, delay: Double, reason: String, attemptsMax: Int
   ) throws -> Bool {
     if name.attempt >= attemptsMax {
-      let last = "given up after \(name.attempt) attempts; the last: \(reason)"
+      let last = "\(Self.givenUp(name.attempt)); the last: \(reason)"
       guard try bury(bot, from: Layout.entry(bot, .claimed, name), name, reason: last) else { throw lost(bot, name) }
       return false
     }

@@ -119,7 +119,7 @@ public final class Inbox {
     let source = Layout.entry(bot, .inbox, waiting)
     guard try isWanted(waiting, source) else { return nil }
     guard held.attempt <= attemptsMax else {
-      _ = try spool.bury(bot, from: source, waiting, reason: "given up after \(waiting.attempt) attempts")
+      _ = try spool.bury(bot, from: source, waiting, reason: Spool.givenUp(waiting.attempt))
       return nil
     }
     let target = Layout.entry(bot, .claimed, held)

@@ -52,6 +52,21 @@ import Testing
     #expect(shown["state"]?.string == "pending" && shown["mine"]?.string == "kept")
   }
 
+  @Test func `an assignment is shown with its reason`() throws {
+    let line = LogEvent.line(
+      kind: .taskAssigned, subject: "20261120T234512.345678Z-0123456789abcdef", source: "here.1.2", number: 1,
+      time: TimeText.now(), reserving: 256
+    ) { writer in
+      writer.beginObject()
+      writer.member("bot", "coder")
+      writer.member("by", "coordinator")
+      writer.member("reason", "score 0.86")
+      writer.endObject()
+    }
+    let event = try #require(line.withUnsafeBufferPointer { LogEvent(line: $0) })
+    #expect(TaskView.details(event) == "to coder by coordinator: score 0.86")
+  }
+
   @Test func `the exit of a wait tells completed, failed or stuck, and not yet apart`() {
     #expect(Verb.exit([task(.completed), task(.completed)]) == .done)
     #expect(Verb.exit([task(.completed), task(.inProgress)]) == .nothing)

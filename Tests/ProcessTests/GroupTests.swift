@@ -114,6 +114,7 @@ import Testing
     #expect(team.state(withdrawn.line) == nil)
     let late = try team.spool(["group", "cancel", kept])
     #expect(late.status == 65, "\(late)")
+    #expect(try team.spool(["group", "list", "dissolved"]).output.contains("  done"))
   }
 
   @Test func `a group that is cancelled frees its members, who hear why`() throws {
@@ -128,6 +129,7 @@ import Testing
       try team.thread(id).contains { $0["performative"]?.string == "cancel" && $0["content"]?.string == "not needed" }
     }
     #expect(team.state(id) == "dissolved")
+    #expect(try team.spool(["group", "list", "--all"]).output.contains("  not needed"))
     try team.require("nothing is in hand") {
       ["assigned", "in_progress", "blocked"].allSatisfy { Scratch.names("\(team.path)/tasks/\($0)").isEmpty }
     }

@@ -216,6 +216,7 @@ private func compare(_ text: String, _ name: String) throws {
       text = text.replacing(#/\b\d+(\.\d+)? ?(µs|ms|s|min|h)\b/#, with: "DURATION")
       text = text.replacing(#/due in \d+ d/#, with: "due in DURATION")
       text = text.replacing(#/"(waited_us|p50|p90|p99|log_bytes|pid)":\d+/#) { "\"\($0.output.1)\":N" }
+      text = text.replacing(#/"elapsed_seconds":[0-9.e-]+/#, with: "\"elapsed_seconds\":N")
       // How fast this machine was decides these.
       text = text.replacing(#/"mean_latency_us":[\d.]+/#, with: "\"mean_latency_us\":N")
       text = text.replacing(#/mean reward [\d.]+/#, with: "mean reward R")

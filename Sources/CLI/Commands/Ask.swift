@@ -17,7 +17,7 @@ extension Verb {
       .value("--file", "F", "take the text from a file"),
     ],
     example: "spool ask \"Build and test a feature to track user engagement\"",
-    exits: "0 answered (prints the answer), 1 the wait ended or it could not be done, 69 no spool"
+    exits: "0 answered (prints the answer), 1 the wait ended first, 2 it could not be done (prints why), 69 no spool"
   ) { invocation in
     try invocation.expect(atMost: 1)
     let spool = try invocation.spool()
@@ -64,7 +64,7 @@ extension Verb {
       Output.talk("spool: no answer yet; the request stands: spool \(isPlanned ? "task tree \(goal)" : "trace \(id)")")
       return .nothing
     }
-    return answer.type == .error ? .nothing : .done
+    return answer.type == .error ? .failed : .done
   }
 }
 

@@ -98,7 +98,7 @@ extension Hub {
           : try self.spool.change(entry, .fail, by: Self.name, reason: why, durability: .relaxed) { record in
             record.error = why
             record.result = group.record.results
-            record.blockedReason = nil
+            record.end(nil, Timestamp(microseconds: Clock.wall()))
           }
       }
     }

@@ -202,7 +202,8 @@ extension Spool {
     let isLast = entry.attempt >= record.attemptsMax
     do {
       return try change(entry, isLast ? .fail : .expire, by: by, reason: isLast ? nil : reason) { record in
-        record.error = isLast ? "given up after \(entry.attempt) attempts; the last: \(reason)" : reason
+        record.error = isLast ? "\(Self.givenUp(entry.attempt)); the last: \(reason)" : reason
+        if isLast { record.end(nil, now()) }
         record.add(TaskRecord.Failure(attempt: entry.attempt, bot: entry.bot?.description, at: now(), error: reason))
       }
     } catch let error as SpoolError where error.code == .badData || (error.isForLackOfRoom && !isLast) {
@@ -249,7 +250,8 @@ extension Spool {
 }
 
 extension TaskRecord {
-  fileprivate mutating func end(_ started: Timestamp?, _ ended: Timestamp) {
+  /// - Parameter started: nil keeps what the task says.
+  public mutating func end(_ started: Timestamp?, _ ended: Timestamp) {
     startedAt = started ?? startedAt
     completedAt = ended
     blockedReason = nil

@@ -21,7 +21,10 @@ extension Verb {
     ],
     example: "spool group list\nspool group list failed --json | jq -r .error",
     exits: "0 done, 1 there are none, 69 no spool",
-    notes: "STATE is forming, active, completed, failed or dissolved."
+    notes: """
+      STATE is forming, active, completed, failed or dissolved. One that is completed is dissolved as soon as all have
+      heard of it; OUTCOME tells whether it is done, or why not.
+      """
   ) { invocation in
     let limit = try invocation.number("--limit", in: 1...10_000_000) ?? 100
     let spool = try invocation.groupSpool()
@@ -36,7 +39,9 @@ extension Verb {
         group = StoredGroup(entry: entry, record: record)
       } catch let error as SpoolError {
         if invocation.isJSON { GroupView.write(entry, problem: error.message, to: invocation.output) }
-        rows.append([MessageView.short(entry.id.description), "unreadable", "", "", Output.excerpt(error.message, 90)])
+        rows.append([
+          MessageView.short(entry.id.description), "unreadable", "", "", Output.excerpt(error.message, 90), "",
+        ])
         continue
       }
       if invocation.isJSON {
@@ -46,7 +51,7 @@ extension Verb {
       }
     }
     if !invocation.isJSON, !rows.isEmpty {
-      invocation.output.table(["ID", "STATE", "MEMBERS", "AGE", "TEXT"], rows)
+      invocation.output.table(["ID", "STATE", "MEMBERS", "AGE", "TEXT", "OUTCOME"], rows)
     }
     if entries.count > limit { Output.talk("and \(entries.count - limit) more; see: spool group list --limit …") }
     if entries.isEmpty {

@@ -15,11 +15,40 @@ extension Verb {
       throw SpoolError(.notFound, "\(found.id) is gone", hint: "see: spool trace \(found.id)")
     }
     if invocation.isJSON {
-      invocation.output.object { TaskView.write(task, to: &$0) }
+      let times = TaskTimes(task, try History(spool).trace(task.id))
+      invocation.output.object { TaskView.write(task, times, to: &$0) }
     } else {
       try TaskPage(task, spool).write(to: invocation.output)
     }
     return .done
+  }
+}
+
+/// When a task was given away, begun and ended: of what its file doesn't say, the log does.
+struct TaskTimes {
+  let assigned: Timestamp?
+  /// Of one that was tried again, only a start of this attempt counts.
+  let started: Timestamp?
+  let ended: Timestamp?
+
+  init(_ task: StoredTask, _ events: [LogEvent]) {
+    func last(_ kinds: LogEvent.Kind...) -> Timestamp? { events.last { kinds.contains($0.kind) }?.time }
+    let isFinal = task.state.isFinal
+    assigned = task.record.assignedAt ?? last(.taskAssigned)
+    started = isFinal || task.state == .inProgress ? task.record.startedAt ?? last(.taskStarted) : nil
+    ended =
+      switch task.state {
+      case .completed: task.record.completedAt
+      case .failed: task.record.completedAt ?? last(.taskFailed, .taskExpired)
+      // It may have failed before.
+      case .cancelled: last(.taskCancelled) ?? task.record.completedAt
+      case .pending, .assigned, .inProgress, .blocked: nil
+      }
+  }
+
+  /// From its start to its end; to now, while it is in progress.
+  func elapsedMicroseconds(_ now: Timestamp) -> Int? {
+    started.map { max(0, (ended ?? now).microseconds - $0.microseconds) }
   }
 }
 
@@ -47,8 +76,6 @@ struct TaskPage {
 
   private var record: TaskRecord { task.record }
 
-  private func last(_ kind: LogEvent.Kind) -> Timestamp? { events.last { $0.kind == kind }?.time }
-
   func write(to output: Output) throws {
     func field(_ name: String, _ value: String?) {
       guard let value, !value.isEmpty else { return }
@@ -60,7 +87,7 @@ struct TaskPage {
     field("id", task.id.description)
     field("state", output.styled(standing, TaskView.style(task.state)))
     field("progress", progress)
-    text("why", task.state == .blocked ? record.blockedReason : nil)
+    text("why", task.state == .blocked ? record.blockedReason : TaskView.whyWaiting(task, spool))
     text("error", record.error)
     text("suggestion", record.recoverySuggestion)
     text("domain", record.domain)
@@ -112,20 +139,15 @@ struct TaskPage {
   }
 
   private func writeTimes(_ field: (String, String?) -> Void) {
-    let started = record.startedAt ?? last(.taskStarted)
-    // Of one that was tried again, only a start of this attempt counts.
-    let isBegun = task.state == .inProgress || task.state.isFinal
-    let ended = record.completedAt ?? (task.state == .cancelled ? last(.taskCancelled) : nil)
+    let times = TaskTimes(task, events)
     field("added", record.createdAt.map(TimeText.local))
     field("due", record.dueAt.map(TimeText.local))
-    field("assigned", (record.assignedAt ?? last(.taskAssigned)).map(TimeText.local))
-    field("started", isBegun ? started.map(TimeText.local) : nil)
-    field(task.state == .completed ? "completed" : "ended", task.state.isFinal ? ended.map(TimeText.local) : nil)
-    if isBegun, let started {
-      field("elapsed", TaskView.span(from: started, to: ended ?? now))
-    }
-    if let due = record.dueAt, record.isOverdue(at: ended ?? now) {
-      field("overdue by", TaskView.span(from: due, to: ended ?? now))
+    field("assigned", times.assigned.map(TimeText.local))
+    field("started", times.started.map(TimeText.local))
+    field(task.state == .completed ? "completed" : "ended", times.ended.map(TimeText.local))
+    field("elapsed", times.elapsedMicroseconds(now).map { TimeText.short(microseconds: $0) })
+    if let due = record.dueAt, record.isOverdue(at: times.ended ?? now) {
+      field("overdue by", TaskView.span(from: due, to: times.ended ?? now))
     }
   }
 

@@ -11,7 +11,7 @@ extension Verb {
     example: "spool task wait 8f3a --timeout 10m", exits: waitExits + ", 69 no spool",
     notes: """
       One that can't begin, because something that it depends on failed, counts as stuck. The result of one is printed
-      as it is, of several a line each: ID, state, and the result as JSON; with --json each task as spool task show
+      as it is, of several a line each: ID, state, and the result as JSON; with --json each task as spool task list
       --json has it.
       """
   ) { invocation in
@@ -30,7 +30,7 @@ extension Verb {
     let tasks = try spool.waitForTasks(ids, seconds: timeout) { bars.show($0) }
     bars.finish()
     for task in tasks where invocation.isJSON { invocation.output.object { TaskView.write(task, to: &$0) } }
-    if !invocation.isJSON { tell(tasks, invocation.output) }
+    if !invocation.isJSON { tell(tasks, spool, invocation.output) }
     return exit(tasks)
   }
 
@@ -51,9 +51,10 @@ extension Verb {
     return tasks.allSatisfy { $0.state == .completed } ? .done : .nothing
   }
 
-  static func tell(_ tasks: [StoredTask], _ output: Output) {
+  static func tell(_ tasks: [StoredTask], _ spool: Spool, _ output: Output) {
     for task in tasks where task.state != .completed {
-      let remark = TaskView.remark(task)
+      let why = TaskView.whyWaiting(task, spool)?.escapedForTerminal()
+      let remark = [TaskView.remark(task), why ?? ""].filter { !$0.isEmpty }.joined(separator: "; ")
       Output.talk(
         "\(TaskView.short(task.id)) \(TaskView.standing(task.entry))\(remark.isEmpty ? "" : ": " + remark)")
     }

@@ -180,7 +180,7 @@ extension Verb {
     if invocation.isJSON {
       for task in tasks { invocation.output.object { TaskView.write(task, to: &$0) } }
     } else {
-      tell(tasks, invocation.output)
+      tell(tasks, spool, invocation.output)
     }
     return exit(tasks)
   }
