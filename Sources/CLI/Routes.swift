@@ -17,7 +17,8 @@ extension Verb {
     any:data/skill=sql both. Bots are scored by reward (what their last messages and tasks were worth), load, skill,
     latency and how this sender's messages to them did; those tried seldom get a bonus. A message that is taken in less
     than 50 ms is worth 1, 100 ms 0.8, 200 ms 0.6, else 0.4, one given up 0; a task 1 or 0. Who left a message for 30 s
-    with nothing in hand, or whose process died, is passed over, and tried again after a minute, two, up to an hour.
+    with nothing in hand, or whose process died, is passed over, and tried again after a minute, two, up to an hour. Bots
+    with a process come before those that were only seen in the last 5 min, and these before those that nobody runs.
     """
 }
 

@@ -55,6 +55,38 @@ import Testing
     #expect(steps[.failed] == 2 && steps[.completed] == 1)
     let report = try StatusReport(of: stage.spool)
     #expect(report.successRate == 0.5)
+    // That it failed has a time, as any end has.
+    let goal = try #require(try stage.spool.tasks(in: [.failed]).first { $0.bot == Coordinator.bot })
+    #expect(try stage.spool.record(of: goal)?.completedAt != nil)
+  }
+
+  @Test func `why a task waits is that nobody can do it, or that all who can are busy`() throws {
+    let stage = try Stage()
+    func why(_ skill: String) throws -> String? {
+      var record = TaskRecord(title: "x")
+      record.requiredSkills = [try Card.Skill(parsing: skill)]
+      return try Ranking(stage.spool).whyWaiting(record)
+    }
+    let bots = try ["ada", "bea"].map { try stage.bot($0, skills: ["ml:expert"]) }
+    #expect(try why("cobol") == "no bot that takes tasks can do it (cobol:intermediate)")
+    #expect(try why("ml") == nil)
+    for bot in bots { _ = try stage.spool.assign(try stage.add(), to: bot) }
+    #expect(try why("ml") == "all 2 who can are busy")
+    try stage.bot("cob", skills: ["cobol:expert"])
+    _ = try stage.spool.assign(try stage.add(), to: "cob")
+    #expect(try why("cobol") == "cob, the only one who can, is busy")
+  }
+
+  @Test func `the task of a group that failed has an end`() throws {
+    let play = try Play(["ada": "ml:expert"])
+    let id = try play.announce("ml") { $0.ifUncovered = .fail }
+    try play.joins("ada", "ml")
+    try play.require("its part is a task") { try play.spool.tasks(in: [.assigned]).contains { $0.bot == "ada" } }
+    try play.stage.work { _ in nil }
+    try play.require("it failed") { try play.state(id) == .failed }
+    let whole = try #require(try play.spool.group(id)?.record.task)
+    try play.require("its task failed") { try play.spool.findTask(whole)?.state == .failed }
+    #expect(try play.spool.task(whole)?.record.completedAt != nil)
   }
 
   @Test func `a task that a hand gave to the coordinator, or to the hub, fails with the reason`() throws {
