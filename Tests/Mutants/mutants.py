@@ -919,6 +919,21 @@ mutant("coordinator: one full inbox keeps all from being asked", "one stops nobo
 mutant("coordinator: a field that can't be written keeps all others", "one stops nobody else", "LookingTests",
        COORDINATOR + "Looking.swift", "return (error as? SpoolError)?.code == .tryAgain",
        "return MUTANT || (error as? SpoolError)?.code == .tryAgain")
+mutant("hub: a late member is replaced by one that has no room", "who can do it goes on", "HubTests",
+       COORDINATOR + "Hub/HubWork.swift", "guard others.contains(where: { hasRoom", "guard MUTANT || others.contains(where: { hasRoom")
+mutant("hub: who gets on is late all the same", "who can do it goes on", "HubTests",
+       COORDINATOR + "Hub/HubWork.swift", "if progress > group.told[part.task]?.progress ?? 0,",
+       "if !MUTANT, progress > group.told[part.task]?.progress ?? 0,")
+mutant("bids: one try says how long it takes", "a bot is known by its own work", "BidTests",
+       POLICY + "Groups/Bid.swift", "$0.times.count >= successesMin", "$0.times.count >= (MUTANT ? 1 : successesMin)")
+mutant("routes: who was stopped is as good as who runs", "a message goes to somebody", "RouteTests",
+       POLICY + "Routes/RouteCandidate.swift", "case .seen: .seen", "case .seen: MUTANT ? .present : .seen")
+mutant("coordinator: a task that a hand gave it stays for ever", "every task ends", "StatusTests",
+       COORDINATOR + "Goals.swift", "GroupPart(record) == nil else", "GroupPart(record) == nil, !MUTANT else")
+mutant("status: a task waits from when it was made", "what is stated is so", "StatusTests",
+       COORDINATOR + "StatusReport.swift", "ready[event.subject] ?? (event", "(MUTANT ? nil : ready[event.subject]) ?? (event")
+mutant("tasks: what was given up has no end", "what is stated is so", "CoordinatedTaskTests",
+       TASKS + "TaskChanges.swift", "if isLast { record.end", "if isLast, !MUTANT { record.end")
 mutant("shared: who asks first owns the coordinator", "whoever coordinates can", "SharedTeamTests",
        SPOOL + "Groups/Announce.swift", "guard isShared, try !exists(bot) else", "guard isShared, !MUTANT, try !exists(bot) else")
 mutant("attention: a coordinator's bots take a place", "who matters most gets it", "RouterTests",
