@@ -296,10 +296,23 @@ import Testing
     let words = Attention.words("Who can mend the (SQL) of data.")
     #expect(words == ["who", "can", "mend", "the", "sql", "of", "data"])
     let all = team.attention(team.candidates.map(\.bot), domains: [], words: words, now: now)
-    #expect(all.map(\.bot.description) == ["ann", "bob", "dan", "cat", "eve"])
+    #expect(all.map(\.bot.description) == ["bob", "ann", "dan", "cat", "eve"])
     #expect(all.last?.isDeaf == true)
     let other = team.attention(team.candidates.map(\.bot), domains: ["design"], words: [], now: now)
     #expect(other.first?.bot.description == "cat")
+  }
+
+  @Test func `of those in the field the one that is best at the skill that is named matters most`() throws {
+    let team = RouteTeam([
+      candidate(try card("bad", "development", "swift:novice")),
+      candidate(try card("good", "development", "swift:expert", "sql:novice")),
+      candidate(try card("none", "development")),
+    ])
+    let words = Attention.words("swift and sql code breaks")
+    let all = team.attention(team.candidates.map(\.bot), domains: ["development"], words: words, now: now)
+    #expect(all.map(\.bot.description) == ["good", "bad", "none"])
+    #expect(all.map { ($0.relevance * 100).rounded() } == [100, 85, 80])
+    #expect(all[0].reason == "its domain is development, and it has swift as expert")
   }
 
   @Test func `the mesh shows every path, heaviest first, and draws whatever a sender is called`() throws {

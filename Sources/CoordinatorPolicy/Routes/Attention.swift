@@ -3,8 +3,9 @@ import SpoolFormat
 /// How much a bot matters for a message to many, from 0 to 1: half its expected reward, half how far the message is about
 /// what it does.
 ///
-/// What it does: 1 when its field is one of those that the message is about; for a skill that the message names 0.7 as a novice
-/// to 1 as an expert; the best of these, or a quarter when there is none. One that doesn't answer counts after all others.
+/// What it does: 0.8 when its field is one of those that the message is about, and up to 0.2 more for the best of its skills
+/// that the message names; for such a skill alone 0.7 as a novice to 1 as an expert; a quarter when there is neither. One
+/// that doesn't answer counts after all others.
 public struct Attention: Sendable, Hashable {
   public let bot: BotName
   public let score: Double
@@ -21,16 +22,22 @@ public struct Attention: Sendable, Hashable {
   init(_ candidate: RouteCandidate, domains: Set<String>, words: Set<String>) {
     bot = candidate.bot
     reward = candidate.reward
-    var (best, why) = (Self.indifference, "nothing of what it does is named")
-    if let domain = candidate.profile.domain, domains.contains(domain) || words.contains(domain) {
-      (best, why) = (1, "its domain is \(domain)")
+    let domain = candidate.profile.domain.flatMap { domains.contains($0) || words.contains($0) ? $0 : nil }
+    let named = candidate.profile.card.skills.map { $0.name.lowercased() }.filter(words.contains).sorted()
+    var skill: (name: String, level: Card.Level)?
+    for name in named {
+      let level = candidate.profile.level(name) ?? .novice
+      if skill.map({ level.rank > $0.level.rank }) ?? true { skill = (name, level) }
     }
-    for skill in candidate.profile.card.skills.map({ $0.name.lowercased() }).sorted() where words.contains(skill) {
-      let level = candidate.profile.level(skill) ?? .novice
-      let value = 0.7 + 0.1 * Double(level.rank)
-      if value > best { (best, why) = (value, "has \(skill) as \(level.rawValue)") }
+    switch (domain, skill) {
+    case (nil, nil): (relevance, reason) = (Self.indifference, "nothing of what it does is named")
+    case (let domain?, nil): (relevance, reason) = (0.8, "its domain is \(domain)")
+    case (nil, let skill?):
+      (relevance, reason) = (0.7 + 0.1 * Double(skill.level.rank), "has \(skill.name) as \(skill.level.rawValue)")
+    case (let domain?, let skill?):
+      relevance = 0.8 + 0.05 * Double(skill.level.rank + 1)
+      reason = "its domain is \(domain), and it has \(skill.name) as \(skill.level.rawValue)"
     }
-    (relevance, reason) = (best, why)
     deafness = candidate.deafness
     score = (reward + relevance) / 2
   }
