@@ -77,10 +77,11 @@ public struct Learnings {
   }
 
   /// Those that say all the words, newest first; of these domains only, if any are named. No words are all learnings.
+  /// What was learned again in a domain is there once, as it was learned last: it must take no other's place.
   public func search(_ words: [String], domains: [String] = [], limit: Int = .max) throws -> [Learning] {
     let wanted = Set(domains.map { Self.fileName($0) })
     let words = words.map { $0.lowercased() }
-    var found: Set<Learning> = []
+    var found: [[String]: Learning] = [:]
     for name in try spool.coordinatorFiles(in: Self.directory) where wanted.isEmpty || wanted.contains(name) {
       guard name.hasSuffix(".jsonl"), let bytes = try spool.readCoordinatorFile("\(Self.directory)/\(name)") else {
         continue
@@ -91,12 +92,13 @@ public struct Learnings {
         guard let value = try? JSONValue(parsing: Array(line)), let text = value["text"]?.string else { continue }
         let said = text.lowercased() + " " + domain
         guard words.allSatisfy({ said.contains($0) }) else { continue }
-        found.insert(
-          Learning(
-            domain: domain, time: value["time"]?.string ?? "", task: value["task"]?.string ?? "",
-            bot: value["bot"]?.string, text: text))
+        let learning = Learning(
+          domain: domain, time: value["time"]?.string ?? "", task: value["task"]?.string ?? "",
+          bot: value["bot"]?.string, text: text)
+        if let last = found[[domain, text]], last.time >= learning.time { continue }
+        found[[domain, text]] = learning
       }
     }
-    return Array(found.sorted { ($0.time, $0.text) > ($1.time, $1.text) }.prefix(limit))
+    return Array(found.values.sorted { ($0.time, $0.text, $0.domain) > ($1.time, $1.text, $1.domain) }.prefix(limit))
   }
 }

@@ -9,12 +9,25 @@ import Testing
 @testable import Coordinator
 
 @Suite(.waiting) struct LearningsTests {
-  private func keep(_ text: String, _ domain: String?, in spool: Spool) throws {
+  private func keep(_ text: String, _ domain: String?, in spool: Spool, at microseconds: Int = 1) throws {
     var record = TaskRecord(title: text)
-    record.id = MessageID(time: Timestamp(microseconds: 1), random: UInt64(text.utf8.count))
+    let time = Timestamp(microseconds: microseconds)
+    record.id = MessageID(time: time, random: UInt64(text.utf8.count))
     record.domain = domain
     record.learnings = [text]
-    try Learnings(spool).keep(record, bot: nil, time: Timestamp(microseconds: 1))
+    try Learnings(spool).keep(record, bot: nil, time: time)
+  }
+
+  @Test func `what is learned again takes no other's place`() throws {
+    let stage = try Stage()
+    try keep("the oldest", "data", in: stage.spool, at: 1)
+    for time in [4, 2, 3] { try keep("again", "data", in: stage.spool, at: time) }
+    try keep("again", "design", in: stage.spool, at: 1)
+    let found = try Learnings(stage.spool).search([], limit: 3)
+    #expect(Set(found.map { "\($0.domain): \($0.text)" }) == ["data: again", "data: the oldest", "design: again"])
+    #expect(found.first?.domain == "data" && found.first?.text == "again")
+    let newest = MessageID(time: Timestamp(microseconds: 4), random: UInt64("again".utf8.count))
+    #expect(found.first?.task == newest.description)
   }
 
   @Test func `each field has a file of its own, whatever it is called`() throws {
