@@ -59,8 +59,8 @@ extension Vocabulary {
 
   private static let writing = Domain(
     name: "writing", stage: 6,
-    actions: list("document, summarise, summarize, translate, proofread, rewrite, blog, paraphrase"),
-    verbs: list("write, draft, edit, compose, publish, shorten"),
+    actions: list("document, summarise, summarize, translate, proofread, blog, paraphrase"),
+    verbs: list("write, rewrite, draft, edit, compose, publish, shorten"),
     things: list(
       "documentation, docs, report, article, blog post, post, email, mail, readme, release notes, tutorial, guide, "
         + "summary, essay, newsletter, copy, press release, proposal, story, poem, letter, speech, manual, translation, "
@@ -87,19 +87,33 @@ extension Vocabulary {
 
   private static let builtInCues: [Cue: [String]] = [
     .greetings: list(
-      "hi, hello, hey, good morning, good afternoon, good evening, good night, thanks, thank you, thx, bye, goodbye, "
-        + "how are you, who are you, what can you do, nice to meet you, ok, okay, cheers, welcome, hallo, danke, guten tag, "
-        + "guten morgen, hola, gracias, buenos días, bonjour, merci, salut, ciao, grazie, olá, obrigado, hej, привет, "
-        + "спасибо, こんにちは, 你好, 谢谢, مرحبا"),
+      "hi, hi all, hi there, hi everyone, hello, hello all, hello there, hello everyone, hey, hey there, hey all, "
+        + "good morning, good afternoon, good evening, good night, good morning everyone, how are you, how are you doing, "
+        + "how are you today, how are you all, how do you do, how is it going, what up, nice to meet you, ok, okay, "
+        + "cheers, welcome, bye, goodbye, hallo, guten tag, guten morgen, wie geht, hola, buenos días, bonjour, salut, "
+        + "ça va, comment ça va, ciao, olá, hej, привет, как дела, こんにちは, 你好, مرحبا"),
+    .thanks: list("thanks, thank you, thx, danke, gracias, merci, grazie, obrigado, спасибо, 谢谢"),
+    .aboutCoordinator: list(
+      "who are you, what are you, what is this, what do you do, what can you do, what can i ask you, how do you work, "
+        + "who is here, who is there, who here, who there, which bots, what bots, which bots are there, "
+        + "which bots are here, what bots are there, what bots are here, which bots do you have, which bots do you know, "
+        + "list bots, list the bots, list all bots, help, status"),
     .making: list("build, create, make, develop, launch, produce, implement, ship, set up, from scratch"),
     .discussion: list(
       "should we, should i, should our, shall we, do you think, do we think, does the team, do you all, your opinion, "
         + "do we want, do we need, are we ready, pros and cons, what is everyone, do you agree, do we agree"),
     .discussionOpeners: list(
-      "should, shall, is it worth, is it better, would it be better, which is better, would you rather, is it time to, "
+      "should, shall, is it worth, is it better, is it a good idea, is it a bad idea, would it be a good idea, is it wise, "
+        + "would it be wise, is it sensible, would it be better, which is better, would you rather, is it time to, "
         + "does it make sense, are we better off"),
     .debate: list(
       "discuss, debate, let us decide, decide whether, decide together, vote on, reach a consensus, pros and cons"),
+    .debateOpeners: list("vote, poll, opinions, show of hands"),
+    .alternatives: list("or, oder, ou"),
+    .questionWords: list(
+      "who, whom, whose, what, which, when, where, why, how, is, are, was, were, am, do, does, did, has, have, had, can, "
+        + "could, will, would, may, might, must, any, anything, anybody, tell, explain, find, get, give"),
+    .sequencePostponing: list("before"),
     .sequence: list(
       "then, followed by, afterwards, step by step, one after the other, next, finally, subsequently, before, in order, "
         + "first, in sequence"),

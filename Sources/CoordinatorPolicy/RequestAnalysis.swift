@@ -9,10 +9,10 @@ import SpoolFormat
 /// 2. *Complexity*, in points: one for each domain, one when something is made, one for words such as `distributed`, one
 ///    less for words such as `typo`, one for a question to all, one for more than 60 words and another for more than 300.
 ///    Up to 0 it is low, from 3 on high.
-/// 3. *Approach.* A question for opinions is discussed. Without a domain small talk and short questions are answered, and
-///    anything else goes to any bot. One domain goes to its specialist, or is decomposed if it is complex. Several are a
-///    sequence when the text gives an order, or a gate at the end; parallel when it says so, or from three on; else they
-///    are decomposed.
+/// 3. *Approach.* A question for opinions is discussed, and so is a bare choice (`Tabs or spaces?`). Without a domain small
+///    talk, and what is asked about the coordinator itself, is answered, and anything else goes to any bot. One domain goes
+///    to its specialist, or is decomposed if it is complex. Several are a sequence when the text gives an order, or a gate
+///    at the end; parallel when it says so, or from three on; else they are decomposed.
 public struct RequestAnalysis: Sendable {
   public let vocabulary: Vocabulary
   private let lexicon: Lexicon
@@ -35,13 +35,14 @@ public struct RequestAnalysis: Sendable {
     }
     let reading = RequestReading(tokens, lexicon.matches(in: tokens), vocabulary)
     var reasons: [String] = []
-    let domains = reading.domains(&reasons)
+    let found = reading.domains(&reasons)
+    let domains = found.indices
     let discussed = reading.discussionCue
     let complexity = reading.complexity(domains.count, isDiscussed: discussed != nil, &reasons)
     let approach = approach(reading, domains.count, complexity, discussed, &reasons)
     let isTeam = approach != .directResponse && approach != .routeToSpecialist
     let ordered =
-      approach == .sequentialWorkflow ? reading.inOrderOfWork(domains) : domains.map { vocabulary.domains[$0].name }
+      approach == .sequentialWorkflow ? reading.inOrderOfWork(found) : domains.map { vocabulary.domains[$0].name }
     return Analysis(
       complexity: complexity, domains: ordered, requiresTeam: isTeam, approach: approach, reasons: reasons)
   }

@@ -56,10 +56,18 @@ struct RequestReading {
     var things: [Lexicon.Match] = []
 
     var weight: Int { 2 * actions.count + things.count }
+    /// Of its work; what it is about stands elsewhere: test the *parser*.
+    var places: [Int] { (actions + verbs).isEmpty ? things.map(\.position) : (actions + verbs).map(\.position) }
   }
 
-  /// Places in the vocabulary of the domains that count, in its order.
-  func domains(_ reasons: inout [String]) -> [Int] {
+  struct Domains {
+    /// Places in the vocabulary of those that count, in its order.
+    var indices: [Int]
+    /// Where the text speaks of each, by the words for which it counts; of what is only implied nowhere.
+    var places: [Int: [Int]]
+  }
+
+  func domains(_ reasons: inout [String]) -> Domains {
     let topicStart = topicStarts()
     func isTopic(_ match: Lexicon.Match) -> Bool {
       topicStart[tokens.all[match.position].sentence].map { match.position >= $0 } ?? false
@@ -68,7 +76,9 @@ struct RequestReading {
     let chosen = choose(counted)
     let tallies = chosen.isEmpty ? tally(matches) : counted
     var domains = chosen.isEmpty ? choose(tallies) : chosen
+    var places: [Int: [Int]] = [:]
     for index in domains {
+      places[index] = tallies[index].places
       let words = (tallies[index].actions + tallies[index].verbs + tallies[index].things).map(\.text)
       reasons.append("\(vocabulary.domains[index].name): \(Self.quoted(words))")
     }
@@ -81,7 +91,7 @@ struct RequestReading {
         reasons.append("\(vocabulary.domains[need].name): \"\(match.text)\", and \(reason)")
       }
     }
-    return domains.sorted()
+    return Domains(indices: domains.sorted(), places: places)
   }
 
   /// Where in each sentence begins what it is only about.
@@ -227,21 +237,48 @@ struct RequestReading {
   /// The words that ask for opinions.
   var discussionCue: String? {
     if let match = cues[.debate]?.first { return match.text }
+    if let match = cues[.debateOpeners]?.first(where: { isAtStart($0.position) && isBroken(after: $0) }) {
+      return match.text
+    }
+    if let alternatives = bareAlternatives { return alternatives }
     if let match = cues[.discussion]?.first(where: { isQuestion($0.position) }) { return match.text }
     return cues[.discussionOpeners]?.first { isAtStart($0.position) && isQuestion($0.position) }?.text
   }
 
-  /// Words that a greeting, or a question that is answered at once, has at most.
+  private func isBroken(after match: Lexicon.Match) -> Bool {
+    let next = match.position + match.count
+    return next < tokens.all.count && tokens.all[next].isAfterBreak
+  }
+
+  /// Words that a question has at most that is nothing but what there is to choose from.
+  private static let alternativesWordsMax = 8
+
+  /// The `or` of a text that is a choice and nothing else: `Tabs or spaces?`
+  private var bareAlternatives: String? {
+    guard tokens.isQuestion == [true], tokens.all.count <= Self.alternativesWordsMax, cues[.questionWords] == nil,
+      let match = cues[.alternatives]?.first, match.position > 0, match.position < tokens.all.count - 1
+    else { return nil }
+    return match.text
+  }
+
+  /// Words that small talk has at most.
   private static let smallTalkWordsMax = 12
 
   /// Why a text without a domain is to be answered at once; nil when it isn't.
   var smallTalk: String? {
     guard tokens.all.count <= Self.smallTalkWordsMax else { return nil }
-    if let greeting = cues[.greetings]?.first(where: { isAtStart($0.position) }) {
-      return "small talk (\"\(greeting.text)\")"
+    let isQuestion = tokens.isQuestion.contains(true)
+    // What follows thanks is rarely work.
+    if !isQuestion, let thanks = cues[.thanks]?.first(where: { $0.position == 0 }) {
+      return "small talk (\"\(thanks.text)\")"
     }
-    if tokens.isQuestion.contains(true) { return "a short question of no domain" }
-    return tokens.all.count <= 2 ? "too short to be work" : nil
+    let polite = (cues[.greetings] ?? []) + (cues[.thanks] ?? []) + (cues[.aboutCoordinator] ?? [])
+    let said = Set(polite.flatMap { $0.position..<$0.position + $0.count })
+    guard said.contains(0), let first = polite.first(where: { $0.position == 0 }) else { return nil }
+    let rest = tokens.all.indices.filter { !said.contains($0) }
+    // One more word may be a name; in a question it may be what is asked.
+    guard rest.count <= (isQuestion ? 0 : 1) else { return nil }
+    return "small talk (\"\(first.text)\")"
   }
 
   /// The words that give an order.
@@ -250,24 +287,16 @@ struct RequestReading {
     return words.min { $0.position < $1.position }?.text ?? gate.map { $0.text }
   }
 
-  /// The domains' names in the order in which their words come; by their stages when that would be wrong.
-  func inOrderOfWork(_ domains: [Int]) -> [String] {
-    let isReversed = cues[.sequenceReversed] != nil
-    var mentioned: [Int: Int] = [:]
-    for match in matches {
-      let index: Int
-      switch match.meaning {
-      case .action(let domain), .verb(let domain), .thing(let domain): index = domain
-      case .implication, .cue: continue
-      }
-      if mentioned[index] == nil { mentioned[index] = match.position }
+  /// The domains' names in the order in which the text wants their work done; by their stages when it doesn't say.
+  func inOrderOfWork(_ domains: Domains) -> [String] {
+    let isSaid = cues[.sequence] != nil || cues[.sequenceReversed] != nil
+    let steps = domains.places.mapValues(Set.init)
+    let order = isSaid ? WorkOrder(tokens, cues, worked: steps.values.reduce(into: []) { $0.formUnion($1) }) : nil
+    let ranks = order?.ranks.flatMap { ranks in steps.mapValues { places in places.map { ranks[$0] }.min()! } }
+    guard let ranks, domains.indices.allSatisfy({ ranks[$0] != nil }) else {
+      let staged = domains.indices.sorted { (vocabulary.domains[$0].stage, $0) < (vocabulary.domains[$1].stage, $1) }
+      return staged.map { vocabulary.domains[$0].name }
     }
-    let isSaid = cues[.sequence] != nil && !isReversed && domains.allSatisfy { mentioned[$0] != nil }
-    let order = domains.sorted { left, right in
-      isSaid
-        ? (mentioned[left]!, left) < (mentioned[right]!, right)
-        : (vocabulary.domains[left].stage, left) < (vocabulary.domains[right].stage, right)
-    }
-    return order.map { vocabulary.domains[$0].name }
+    return domains.indices.sorted { (ranks[$0]!, $0) < (ranks[$1]!, $1) }.map { vocabulary.domains[$0].name }
   }
 }

@@ -35,8 +35,12 @@ public struct Vocabulary: Sendable, Hashable {
 
   /// Words that say how, and not what.
   public enum Cue: String, Sendable, CaseIterable {
-    /// A text without a domain that begins with one is small talk.
+    /// A text without a domain that says nothing else is small talk.
     case greetings
+    /// A statement without a domain that begins with one is small talk.
+    case thanks
+    /// Asks about the coordinator itself, when nothing else is said.
+    case aboutCoordinator = "about_coordinator"
     /// Something new is made.
     case making
     /// Asks for opinions, in a question.
@@ -45,9 +49,16 @@ public struct Vocabulary: Sendable, Hashable {
     case discussionOpeners = "discussion_openers"
     /// Asks for opinions in any sentence.
     case debate
+    /// Asks for opinions when a sentence begins with it, and a colon or the like follows.
+    case debateOpeners = "debate_openers"
+    /// Between what there is to choose from. A question that has one, and no question word, asks for opinions.
+    case alternatives
+    case questionWords = "question_words"
     /// One after the other, in the order of the words.
     case sequence
-    /// What is said first comes last.
+    /// Where a sentence begins with it, its first part comes after the second. It is a word of `sequence`, too.
+    case sequencePostponing = "sequence_postponing"
+    /// What follows one comes before what is said before it.
     case sequenceReversed = "sequence_reversed"
     /// With one of `gate_marks` up to three words before: the work has to pass it at its end.
     case gates

@@ -37,10 +37,23 @@ import Testing
     Judgement("Thanks, that was great", .low, [], .directResponse),
     Judgement("How are you?", .low, [], .directResponse),
     Judgement("Who are you?", .low, [], .directResponse),
-    Judgement("What is the capital of France?", .low, [], .directResponse),
+    Judgement("Hello, how are you?", .low, [], .directResponse),
+    Judgement("hi bob", .low, [], .directResponse),
+    Judgement("What can you do?", .low, [], .directResponse),
+    Judgement("Who's here?", .low, [], .directResponse),
+    Judgement("Which bots are there?", .low, [], .directResponse),
+    Judgement("help", .low, [], .directResponse),
     Judgement("ok", .low, [], .directResponse),
     Judgement("", .low, [], .directResponse),
     Judgement(" \n\t?!", .low, [], .directResponse),
+    // What no domain knows is somebody's work all the same.
+    Judgement("What is the capital of France?", .low, [], .routeToSpecialist),
+    Judgement("2+2?", .low, [], .routeToSpecialist),
+    Judgement("Hello, 2+2?", .low, [], .routeToSpecialist),
+    Judgement("Hi! Organise a birthday party for Anna", .low, [], .routeToSpecialist),
+    Judgement("Help me move house", .low, [], .routeToSpecialist),
+    Judgement("Is Pluto a planet or a moon?", .low, [], .routeToSpecialist),
+    Judgement("whatever", .low, [], .routeToSpecialist),
     // One domain.
     Judgement("Fix the typo in the README", .low, ["development"], .routeToSpecialist),
     Judgement("Hi! Please fix the crash on startup", .medium, ["development"], .routeToSpecialist),
@@ -70,6 +83,20 @@ import Testing
     Judgement(
       "Research the market, then write a summary", .medium, ["research", "writing"], .sequentialWorkflow),
     Judgement("Deploy the new version after testing it", .medium, ["quality", "operations"], .sequentialWorkflow),
+    Judgement("Before you deploy, run the tests", nil, ["quality", "operations"], .sequentialWorkflow),
+    Judgement("Before you test it, deploy it to staging", nil, ["operations", "quality"], .sequentialWorkflow),
+    Judgement("Deploy it. Before that, test it.", nil, ["quality", "operations"], .sequentialWorkflow),
+    Judgement("Test the app after deploying it", nil, ["operations", "quality"], .sequentialWorkflow),
+    Judgement("After deploying it, test the app", nil, ["operations", "quality"], .sequentialWorkflow),
+    Judgement(
+      "Fix the bug, and before you deploy it, test it", nil, ["development", "quality", "operations"],
+      .sequentialWorkflow),
+    Judgement(
+      "Write the code, then deploy it after testing", nil, ["development", "quality", "operations"],
+      .sequentialWorkflow),
+    Judgement(
+      "Write a parser and unit tests for it, then document it", nil, ["development", "quality", "writing"],
+      .sequentialWorkflow),
     Judgement("Test the app before deploying it", .medium, ["quality", "operations"], .sequentialWorkflow),
     Judgement(
       "Fix the bug and update the docs in parallel", nil, ["development", "writing"], .parallelDelegation),
@@ -84,7 +111,11 @@ import Testing
     // Opinions.
     Judgement("What do you think about tabs?", .medium, [], .teamDiscussion),
     Judgement("Which database should we use?", nil, ["development"], .teamDiscussion),
-    Judgement("Is it worth rewriting the parser in Rust?", nil, ["writing"], .teamDiscussion),
+    Judgement("Is it worth rewriting the parser in Rust?", nil, ["development"], .teamDiscussion),
+    Judgement("Is it a good idea to rewrite the backend in Rust?", nil, ["development"], .teamDiscussion),
+    Judgement("Is it wise to deploy on Fridays?", nil, ["operations"], .teamDiscussion),
+    Judgement("Postgres or MySQL?", .medium, [], .teamDiscussion),
+    Judgement("Vote: tabs or spaces", .medium, [], .teamDiscussion),
     Judgement("Let's discuss the roadmap", .medium, [], .teamDiscussion),
     Judgement("Should you see an error, restart the server", .medium, ["operations"], .routeToSpecialist),
     // Other languages, and words that nobody knows.
@@ -92,7 +123,7 @@ import Testing
     Judgement("Привет, как дела?", .low, [], .directResponse),
     Judgement("你好", .low, [], .directResponse),
     Judgement("Räum bitte heute noch den Keller auf", .low, [], .routeToSpecialist),
-    Judgement("Pouvez-vous réparer le toit de la maison ?", .low, [], .directResponse),
+    Judgement("Pouvez-vous réparer le toit de la maison ?", .low, [], .routeToSpecialist),
     Judgement("Organise a birthday party for Anna", .low, [], .routeToSpecialist),
   ]
 
@@ -115,7 +146,7 @@ import Testing
     #expect(found.domains.contains("development") && found.domains.contains("quality"))
     let noise = String(repeating: "\u{e9}\u{0}{\"x y?", count: 12_000)
     #expect(Self.analyser.analyse(noise).approach == .routeToSpecialist)
-    #expect(Self.analyser.analyse(String(repeating: "a", count: 100_000)).approach == .directResponse)
+    #expect(Self.analyser.analyse(String(repeating: "a", count: 100_000)).approach == .routeToSpecialist)
   }
 
   @Test func `an analysis reads as it was written, and says what is wrong with one that doesn't`() throws {

@@ -219,6 +219,17 @@ import Testing
     #expect(try stage.spool.tasks().isEmpty)
   }
 
+  @Test func `a short question of no field is a task, and no small talk`() throws {
+    let stage = try stage()
+    try stage.bot("clerk")
+    try stage.ask("What is the capital of France?")
+    #expect(
+      try stage.turns {
+        try stage.work { _ in "Paris" }
+        return try stage.messages(to: "human").first?.content == "Paris"
+      })
+  }
+
   @Test func `a question is put to who answers messages and who does tasks, and ends in a tally`() throws {
     var options = CoordinatorOptions()
     options.discussionSeconds = 20

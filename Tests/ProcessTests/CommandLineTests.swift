@@ -193,6 +193,16 @@ import Testing
     }
   }
 
+  @Test func `a request that says nothing is refused, and leaves nothing`() throws {
+    let scratch = try Scratch(inMemory: true)
+    let spool = try scratch.makeSpool(bots: [])
+    for text in ["", " \n\t"] {
+      let outcome = try SpoolCommand.run(["ask", text, "--no-wait"], in: spool)
+      #expect(outcome.status == 65 && outcome.error.contains("a request has a text"), "\(outcome)")
+      #expect(SpoolMessage.isOneLine(outcome.error) && Scratch.names("\(spool)/bots").isEmpty, "\(outcome)")
+    }
+  }
+
   @Test func `what a program printed for nobody is shown by trace`() throws {
     let scratch = try Scratch(inMemory: true)
     let spool = try scratch.makeSpool(bots: ["coder"])

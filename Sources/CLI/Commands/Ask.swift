@@ -21,7 +21,11 @@ extension Verb {
   ) { invocation in
     try invocation.expect(atMost: 1)
     let spool = try invocation.spool()
-    var message = Message(content: try invocation.spokenText(operand: 0))
+    let text = try invocation.spokenText(operand: 0)
+    guard text.contains(where: { !$0.isWhitespace }) else {
+      throw FormatError("a request has a text that says what is to be done, and this one is blank")
+    }
+    var message = Message(content: text)
     message.to = [Coordinator.bot.description]
     message.type = .request
     message.conversation = try invocation.label("--conversation")
