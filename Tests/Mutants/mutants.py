@@ -684,9 +684,16 @@ mutant("routes: a message from the future keeps its bot from being tried", "a wr
        POLICY + "Routes/RouteCandidate.swift", "filter { -age($0) <= Lesson.aheadSecondsMax }",
        "filter { -age($0) <= Lesson.aheadSecondsMax || MUTANT }")
 mutant("consensus: this and that are both for", "an answer counts as what it says", "ConsensusTests",
-       POLICY + "Consensus.swift", "guard choice.count == 2 else", "guard choice.count == 2, !MUTANT else")
+       POLICY + "Discussion/Alternatives.swift", "guard options.count > 1 else", "guard options.count > 1, !MUTANT else")
 mutant("consensus: not sure is against", "an answer counts as what it says", "ConsensusTests",
-       POLICY + "Consensus.swift", "contains(name), let side = lacked[next]", "contains(name), !MUTANT, let side = lacked[next]")
+       POLICY + "Discussion/Stance.swift", "let side = StanceWords.lacked[text(next)]",
+       "!MUTANT, let side = StanceWords.lacked[text(next)]")
+mutant("consensus: definitely not is for", "an answer counts as what it says", "ConsensusTests",
+       POLICY + "Discussion/Stance.swift", "if StanceWords.nots.contains(next) { return",
+       "if StanceWords.nots.contains(next), !MUTANT { return")
+mutant("consensus: one of four is a majority", "an answer counts as what it says", "ConsensusTests",
+       POLICY + "Discussion/Consensus.swift", "guard voters >= grouped[Self.unclear]?.count ?? 0 else",
+       "guard MUTANT || voters >= grouped[Self.unclear]?.count ?? 0 else")
 mutant("plan: a title has any number of bytes", "every request can be planned", "DecompositionTests",
        POLICY + "Decomposition.swift", "while title.utf8.count > TaskRecord.titleBytesMax / 2 {",
        "while title.utf8.count > TaskRecord.titleBytesMax / 2, !MUTANT {")
