@@ -255,6 +255,18 @@ import Testing
     #expect(found == Set(camps))
   }
 
+  @Test func `a question that asks for a yes or no first is no open one`() throws {
+    #expect(try position("I think we should migrate", to: "Should we migrate, and how?") == "for")
+    #expect(try position("I think we should migrate", to: "It is late. Should we migrate?") == "for")
+    #expect(try position("We should use what is there", to: "Given that, which one should we use?") == "unclear")
+  }
+
+  @Test func `what is told before a question is no part of it`() throws {
+    let question = String(repeating: "We could wait. ", count: 50) + "Should we migrate?"
+    #expect(try position("We should wait", to: question) == "unclear")
+    #expect(try position("We should migrate", to: question) == "for")
+  }
+
   @Test func `fewer than those who are unclear have no majority`() {
     let few = consensus("yes", "it rains", "the sky is blue")
     #expect(few.agreement == .none && few.position == nil)

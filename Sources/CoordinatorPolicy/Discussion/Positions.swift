@@ -7,19 +7,17 @@ struct Positions {
   /// Asks what, which, who or how: what is said in answer to it is no yes or no.
   private let isOpen: Bool
 
+  /// A question may have its story told before it.
+  private static let questionCharactersMax = 10_000
   /// Bytes of a position that an answer names itself.
   private static let bytesMax = 200
 
   init(_ question: String) {
-    self.question = Spoken(question)
+    self.question = Spoken(question, charactersMax: Self.questionCharactersMax)
     alternatives = Alternatives(of: question)
-    let words = self.question.words
-    isOpen =
-      alternatives.options.isEmpty
-      && words.indices.contains { place in
-        Self.asking.contains(words[place].text)
-          && (place == 0 || words[place].isAfterBreak || words[place - 1].isAfterBreak || place == 1)
-      }
+    // `Should we migrate, and how?` asks for a yes or no first.
+    let first = self.question.asked.first { Self.asking.contains($0.text) || Self.deciding.contains($0.text) }
+    isOpen = alternatives.options.isEmpty && first.map { Self.asking.contains($0.text) } == true
   }
 
   /// The position of each answer, in their order.
@@ -70,6 +68,7 @@ struct Positions {
   }
 
   private static let asking: Set = ["what", "which", "who", "whom", "whose", "where", "when", "why", "how"]
+  private static let deciding: Set = ["should", "shall", "do", "does", "is", "are", "would", "will", "can", "could"]
   private static let ending: Set = [
     "because", "since", "as", "if", "but", "though", "although", "which", "that", "due",
   ]

@@ -13,10 +13,8 @@ struct Spoken {
   /// Sentences that end as questions.
   private(set) var questions: Set<Int> = []
 
-  /// Characters of a text that are looked at: what somebody is for stands at the beginning.
-  private static let charactersMax = 400
-
-  init(_ text: String) {
+  /// - Parameter charactersMax: of the text those that are looked at; what somebody is for stands at the beginning.
+  init(_ text: String, charactersMax: Int = 400) {
     var word = ""
     var sentence = 0
     var isAfterBreak = false
@@ -27,7 +25,7 @@ struct Spoken {
       }
       word = ""
     }
-    let characters = Array(text.prefix(Self.charactersMax).lowercased().replacing("\u{2019}", with: "'"))
+    let characters = Array(text.prefix(charactersMax).lowercased().replacing("\u{2019}", with: "'"))
     for (index, character) in characters.enumerated() {
       let next = index + 1 < characters.count ? characters[index + 1] : " "
       // `node.js` and `1,000` are words.
@@ -61,6 +59,9 @@ struct Spoken {
     }
     return text.contains { $0.isLetter || $0.isNumber } ? [text] : []
   }
+
+  /// The words of its questions; all, if it has none.
+  var asked: [Word] { questions.isEmpty ? words : words.filter { questions.contains($0.sentence) } }
 
   /// Whether a clause ends before this place: nothing is there, or it stands after a break.
   func ends(_ place: Int) -> Bool { place >= words.count || words[place].isAfterBreak }

@@ -21,7 +21,7 @@ struct Stance {
 
   /// - Parameter question: what it answers; nil where only yes, no and their like count.
   static func side(of answer: Spoken, to question: Spoken?) -> Side? {
-    let subject = question.map { $0.words.map(\.text).filter { !StanceWords.common.contains($0) }.map(Spoken.stem) }
+    let subject = question.map { $0.asked.map(\.text).filter { !StanceWords.common.contains($0) }.map(Spoken.stem) }
     let stance = Stance(spoken: answer, subject: Set(subject ?? []))
     // Who says the question again answers it after that.
     guard let first = answer.words.first(where: { !answer.questions.contains($0.sentence) }) else {
