@@ -255,6 +255,17 @@ import Testing
     #expect(found == Set(camps))
   }
 
+  @Test(arguments: [
+    ("Absolutely, but not this year", "abstain"), ("Yes, we should not", "abstain"),
+    ("No doubt it will fail", "unclear"),
+    ("No question, it is a bad idea", "against"), ("No doubt we should migrate", "for"), ("No doubt, it scales", "for"),
+    ("Definitely a bad idea", "against"), ("Of course it depends", "abstain"), ("Of course there are risks", "unclear"),
+    ("We should? No!", "against"), ("I have nothing against it", "unclear"), ("Never again", "unclear"),
+  ])
+  func `what follows may turn what an answer begins with`(text: String, position: String) throws {
+    #expect(try self.position(text, to: "Should we migrate to microservices?") == position)
+  }
+
   @Test func `a question that asks for a yes or no first is no open one`() throws {
     #expect(try position("I think we should migrate", to: "Should we migrate, and how?") == "for")
     #expect(try position("I think we should migrate", to: "It is late. Should we migrate?") == "for")

@@ -79,7 +79,7 @@ struct Stance {
     let next = text(place)
     if StanceWords.nots.contains(next) { return negated(place) }
     if StanceWords.no.contains(next) { return refused(place) }
-    if spoken.ends(place) { return .for }
+    if spoken.ends(place) { return isMixed(place - 1, .for) ? .abstain : .for }
     if proposes, concerns(place), isWhole(place) { return .for }
     return read(place)
   }
@@ -112,6 +112,11 @@ struct Stance {
     if spoken.ends(next) || !["no", "nope", "nay", "nein", "non"].contains(text(place)) { return .against }
     let rest = spoken.clause(next)
     for (index, word) in rest.prefix(3).enumerated() {
+      // `No doubt it will fail`
+      if StanceWords.doubts.contains(word) {
+        let after = next + index + 1
+        return (after < words.count ? read(after) : nil) ?? (spoken.ends(after) ? .for : nil)
+      }
       if word == "reason" { return rest.contains("not") ? .for : .against }
       if let side = StanceWords.lacked[word] { return side }
       if StanceWords.afterNo.contains(word), index == 0 { return .against }
@@ -124,14 +129,7 @@ struct Stance {
   private func isMixed(_ place: Int, _ side: Side) -> Bool {
     var next = place + 1
     while next < words.count, next < place + 3, StanceWords.joining.contains(text(next)) { next += 1 }
-    let word = text(next)
-    switch side {
-    case .for:
-      if StanceWords.no.contains(word) { return refused(next) == .against }
-      return next > place + 1 && StanceWords.nots.contains(word) && negated(next) == .against
-    case .against: return StanceWords.yes.contains(word)
-    case .abstain: return false
-    }
+    return side == .for ? next < words.count && read(next) == .against : StanceWords.yes.contains(text(next))
   }
 
   /// After `not`.

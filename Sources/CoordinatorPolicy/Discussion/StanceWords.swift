@@ -58,6 +58,7 @@ enum StanceWords {
   static let notYet = set("yet now today convinced persuaded fan worth ready recommended advisable necessary needed")
   static let afterNo = set(
     "way need thanks thank chance point sense never not nope no it we i this that because since please from")
+  static let doubts = set("doubt doubts question")
   static let harms = set(
     "problem problems objection objections issue issues harm downside downsides drawback drawbacks")
   static let uses = set("point need benefit benefits value sense advantage advantages")
@@ -66,7 +67,6 @@ enum StanceWords {
   static let lacked: [String: Stance.Side] = [
     "idea": .abstain, "opinion": .abstain, "opinions": .abstain, "preference": .abstain, "sure": .abstain,
     "certain": .abstain, "know": .abstain, "clear": .abstain, "decided": .abstain, "care": .abstain, "mind": .abstain,
-    "comment": .abstain, "position": .abstain, "objection": .for, "objections": .for, "problem": .for, "doubt": .for,
-    "doubts": .for, "question": .for, "brainer": .for,
+    "comment": .abstain, "position": .abstain, "objection": .for, "objections": .for, "problem": .for, "brainer": .for,
   ]
 }
