@@ -259,7 +259,8 @@ import Testing
     ("Absolutely, but not this year", "abstain"), ("Yes, we should not", "abstain"),
     ("No doubt it will fail", "unclear"),
     ("No question, it is a bad idea", "against"), ("No doubt we should migrate", "for"), ("No doubt, it scales", "for"),
-    ("Definitely a bad idea", "against"), ("Of course it depends", "abstain"), ("Of course there are risks", "unclear"),
+    ("Definitely a bad idea", "against"), ("Certainly: no", "against"), ("Of course it depends", "abstain"),
+    ("Of course there are risks", "unclear"),
     ("We should? No!", "against"), ("I have nothing against it", "unclear"), ("Never again", "unclear"),
   ])
   func `what follows may turn what an answer begins with`(text: String, position: String) throws {

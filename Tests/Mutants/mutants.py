@@ -689,11 +689,16 @@ mutant("consensus: not sure is against", "an answer counts as what it says", "Co
        POLICY + "Discussion/Stance.swift", "let side = StanceWords.lacked[text(next)]",
        "!MUTANT, let side = StanceWords.lacked[text(next)]")
 mutant("consensus: definitely not is for", "an answer counts as what it says", "ConsensusTests",
-       POLICY + "Discussion/Stance.swift", "if StanceWords.nots.contains(next) { return",
-       "if StanceWords.nots.contains(next), !MUTANT { return")
+       POLICY + "Discussion/Stance.swift", "if spoken.ends(place), !isDenied {",
+       "if MUTANT || spoken.ends(place) && !isDenied {")
 mutant("consensus: one of four is a majority", "an answer counts as what it says", "ConsensusTests",
        POLICY + "Discussion/Consensus.swift", "guard voters >= grouped[Self.unclear]?.count ?? 0 else",
        "guard MUTANT || voters >= grouped[Self.unclear]?.count ?? 0 else")
+mutant("learnings: repeats take others' places", "each learning is there once", "LearningsTests",
+       "Sources/Coordinator/Learnings.swift", "if let last = found[[domain, text]], last.time >= learning.time {",
+       "if let last = found[[domain, text]], MUTANT == (last.time < learning.time) {")
+mutant("analysis: before you deploy is said first, and done first", "a sequence is in the order that is wanted",
+       "RequestAnalysisTests", POLICY + "WorkOrder.swift", "case .before where begins:", "case .before where begins && !MUTANT:")
 mutant("plan: a title has any number of bytes", "every request can be planned", "DecompositionTests",
        POLICY + "Decomposition.swift", "while title.utf8.count > TaskRecord.titleBytesMax / 2 {",
        "while title.utf8.count > TaskRecord.titleBytesMax / 2, !MUTANT {")

@@ -76,10 +76,8 @@ struct Stance {
 
   /// After `definitely` and its like, which say yes only when nothing else follows.
   private func assured(_ place: Int, _ proposes: Bool) -> Side? {
-    let next = text(place)
-    if StanceWords.nots.contains(next) { return negated(place) }
-    if StanceWords.no.contains(next) { return refused(place) }
-    if spoken.ends(place) { return isMixed(place - 1, .for) ? .abstain : .for }
+    let isDenied = StanceWords.nots.contains(text(place)) || StanceWords.no.contains(text(place))
+    if spoken.ends(place), !isDenied { return isMixed(place - 1, .for) ? .abstain : .for }
     if proposes, concerns(place), isWhole(place) { return .for }
     return read(place)
   }
