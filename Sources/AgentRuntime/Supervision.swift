@@ -14,8 +14,10 @@ extension Worker {
       deadline: timeout.map { now + Int(min($0, 1e9) * 1e9) } ?? .max)
     let line: [UInt8]
     do { line = try input(of: work) } catch {
+      // What the disk or a limit refuses says nothing of the work.
       let isBad = (error as? SpoolError)?.code == .badData
-      slot.job?.verdict = isBad ? .giveUp("\(error)") : .retry("\(error)")
+      if !isBad { pauseClaims("\(error)") }
+      slot.job?.verdict = isBad ? .giveUp("\(error)") : .putBackUnseen("\(error)")
       slot.job?.settleAt = 0
       return settle(slot)
     }

@@ -1,3 +1,4 @@
+import Glibc
 import Linux
 import SpoolFormat
 
@@ -120,6 +121,24 @@ extension Spool {
   /// - Parameter began: before it made the file at `path`; by `Clock.withSleep`.
   func wasTakenBack(_ path: String, since began: Int) throws -> Bool {
     try Clock.withSleep() - began >= leaseNanoseconds && root.status(path) == nil
+  }
+
+  /// Makes a file again that others took away, who took us for dead before our line was in the log. After it, they put it in
+  /// its place.
+  /// - Parameter isLost: whether it is in no place, and the log says that it should be in this.
+  func bringBack(_ body: [UInt8], to path: String, through temporary: String, if isLost: () throws -> Bool) throws {
+    guard try isLost() else { return }
+    let file = try root.open(temporary, O_WRONLY | O_CREAT | O_EXCL)
+    do {
+      try file.write(body)
+      try file.close()
+      // Not in the place of what somebody else has brought there.
+      do { try root.link(temporary, to: path) } catch { if error.code != EEXIST { throw error } }
+    } catch {
+      discard(temporary)
+      throw error
+    }
+    try root.unlinkIfPresent(temporary)
   }
 
   /// Removes what this process has begun and won't finish; what can't be removed is settled later.

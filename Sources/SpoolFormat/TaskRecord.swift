@@ -112,7 +112,7 @@ public struct TaskRecord: Sendable, Hashable {
       throw FormatError("the confidence is \(confidence), and may be from 0 to 1")
     }
     // The object that they stand in is one level more.
-    for (name, text) in [("context", context), ("result", result)] {
+    for (name, text) in [("context", context), ("result", result)] + extra.map({ ($0.name, $0.value) }) {
       do { try text?.checkNesting(within: 1) } catch {
         throw FormatError("the \(name) can't be kept: \(error.reason)")
       }

@@ -21,6 +21,7 @@ extension Hub {
     record.offers = offers.values.sorted { $0.bot < $1.bot }
     record.formedAt = record.formedAt ?? Timestamp(microseconds: Clock.wall())
     record.task = record.task ?? MessageID.derived("group", from: group.id)
+    let began = Clock.withSleep()
     guard let entry = try spool.change(group.entry, isNew ? .form : .change, to: record, by: Self.name)  // commit
     else { throw lost(group) }
     group.entry = entry
@@ -32,7 +33,7 @@ extension Hub {
     }
     report(.group(id: group.id.description, text: record.announcement.text, what: who.joined(separator: "; ")))
     _ = try send(.groupFormed, .inform, to: everybody(group), group, who.joined(separator: "; "), data: parts(group))
-    try addTasks(group, record.parts.suffix(selection.members.count), isNew: isNew)
+    try addTasks(group, record.parts.suffix(selection.members.count), isNew: isNew, since: began)
     _ = try send(.taskStart, .request, to: Array(offered), group, record.announcement.text, data: parts(group))
     // Who left while these were looked for.
     search(group)
@@ -57,12 +58,14 @@ extension Hub {
     return writer.text
   }
 
-  private func addTasks(_ group: HubGroup, _ parts: some Sequence<GroupRecord.Part>, isNew: Bool) throws {
+  private func addTasks(
+    _ group: HubGroup, _ parts: some Sequence<GroupRecord.Part>, isNew: Bool, since began: Int
+  ) throws {
     guard let whole = group.record.task else { return }
     if isNew { try spool.addTask(task(of: group, whole), blockedFor: "its group works on it", by: Self.name) }
     for part in parts {
       let record = task(of: part, group, whole)
-      try spool.addTask(record, by: Self.name, durability: .relaxed, knowing: [whole: .blocked])
+      try spool.addPart(record, of: group.id, since: began, by: Self.name)
       follow(part, group, record.timeoutSeconds ?? 0)
     }
   }
@@ -160,6 +163,7 @@ extension Hub {
   /// After another hub: tasks that it didn't get to add.
   func ensureTasks(_ group: HubGroup) throws {
     guard let whole = group.record.task else { return }
+    let began = Clock.withSleep()
     let found = try spool.findTasks(Set(group.working.map(\.task) + [whole]))
     var added: [BotName] = []
     if found[whole] == nil {
@@ -167,8 +171,7 @@ extension Hub {
     }
     for part in group.working {
       if found[part.task] == nil {
-        let record = task(of: part, group, whole)
-        try spool.addTask(record, by: Self.name, durability: .relaxed, knowing: [whole: .blocked])
+        try spool.addPart(task(of: part, group, whole), of: group.id, since: began, by: Self.name)
         added.append(part.bot)
       }
       follow(part, group, 0)

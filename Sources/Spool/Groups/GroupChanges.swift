@@ -37,7 +37,11 @@ extension Spool {
         throw error
       }
       // From the log on it is so: what can't be done now is done by whoever settles our directory.
-      do { _ = try root.renameIfPresent(path, to: entry.path) } catch { Self.leave(path) }  // visible
+      do {
+        if try !root.renameIfPresent(path, to: entry.path) {  // visible
+          try bringBack(body, to: entry.path, through: path) { try findGroup(record.id) == nil }
+        }
+      } catch { Self.leave(path) }
       return entry
     } catch let error as SystemCallError { throw SpoolError("cannot make the group, and nothing was made", error) }
   }

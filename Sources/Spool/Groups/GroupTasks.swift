@@ -11,6 +11,17 @@ extension Spool {
     _ = try add(record, as: .blocked, by: by, durability: .relaxed, onlyOnce: true)
   }
 
+  /// Adds a member's part of a group's work. Nothing when it was added before, by a hub that took this one for dead.
+  /// - Parameter began: when this process looked whether it has the group; by the clock with sleep, nanoseconds.
+  public func addPart(_ record: TaskRecord, of group: MessageID, since began: Int, by: String? = nil) throws {
+    var record = record
+    record.createdAt = record.createdAt ?? now()
+    if let bot = record.assignTo { try require(bot) }
+    _ = try add(
+      record, as: .assigned, by: by, durability: .relaxed,
+      onlyOnce: self.mayBeTakenOver(group, since: began, after: self.settings.leaseSeconds))
+  }
+
   /// Whether the announcement of a group waits for a hub, or one has it.
   public func isAnnounced(_ id: MessageID) throws -> Bool { try !announced(among: [id]).isEmpty }
 

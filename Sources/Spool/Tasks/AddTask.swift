@@ -101,9 +101,14 @@ extension Spool {
         Self.leave(temporary)
         throw error
       }
-      // From the log on it is so. Should it be gone, somebody took us for dead, and put it in its place by what the log
-      // says; and what can't be done now is done like that, too.
-      do { _ = try root.renameIfPresent(temporary, to: entry.path) } catch { Self.leave(temporary) }  // visible
+      // From the log on it is so, and what can't be done now is done by whoever settles what was left.
+      do {
+        if try !root.renameIfPresent(temporary, to: entry.path) {  // visible
+          try bringBack(body, to: entry.path, through: temporary) {
+            try findTask(entry.id) == nil && history.lastOfTask(entry.id)?.entry == entry
+          }
+        }
+      } catch { Self.leave(temporary) }
       return true
     } catch let error as SystemCallError {
       throw SpoolError("cannot add the task, and nothing was added", error)

@@ -98,10 +98,34 @@ extension Spool {
     guard let receipt else { return nil }
     // From here on it is so: what can't be done now is done by whoever settles our directory, as long as both are there.
     do {
-      _ = try root.renameIfPresent(moving.new, to: changed)  // visible
+      guard try root.renameIfPresent(moving.new, to: changed) else {  // visible
+        return try root.status(changed) != nil || redo(path, changed, moving, directory, body) ? receipt : nil
+      }
       try root.unlinkIfPresent(moving.old)
     } catch { leave() }
     return receipt
+  }
+
+  /// Once more, after others took us for dead just before our line was in the log, and put the old file back.
+  /// - Returns: false when somebody has moved that since.
+  private func redo(
+    _ path: String, _ changed: String, _ moving: (old: String, new: String), _ directory: String, _ body: [UInt8]
+  ) throws -> Bool {
+    guard let file = try createInMoving(moving.new, directory) else { return false }
+    do {
+      try file.write(body)
+      try file.close()
+      guard try root.renameIfPresent(path, to: moving.old) else {
+        discard(moving.new)
+        return false
+      }
+    } catch {
+      discard(moving.new)
+      throw error
+    }
+    try root.rename(moving.new, to: changed)
+    try root.unlinkIfPresent(moving.old)
+    return true
   }
 
   /// - Returns: nil when it is there already.

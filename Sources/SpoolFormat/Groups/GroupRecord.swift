@@ -64,12 +64,15 @@ public struct GroupRecord: Sendable, Hashable {
     return parts.filter { $0.outcome != .left && seen.insert($0.bot).inserted }.map(\.bot)
   }
 
-  /// What is kept of a part's result, or of what was there of it: where it lies, if all together would be too much.
+  /// What is kept of a part's result, or of what was there of it: where it lies, if all together would be too much, or it
+  /// is nested too deep to stand in the group's file, and in the message that ends the group.
   public func kept(_ result: JSONText?, of part: Part) -> JSONText? {
     func told(_ text: JSONText?, _ part: Part) -> Int { (text?.bytes.count ?? 0) * (1 + part.skills.count) }
     let others = parts.reduce(0) { $0 + told($1.result, $1) + told($1.partial, $1) }
-    guard others + told(result, part) > Self.resultsBytesMax else { return result }
-    return JSONText(string: "left with its task, being too long: spool task show \(part.task) --json")
+    let isTooDeep = result.map { (try? $0.checkNesting(within: 3)) == nil } ?? false
+    guard isTooDeep || others + told(result, part) > Self.resultsBytesMax else { return result }
+    return JSONText(
+      string: "left with its task, being too \(isTooDeep ? "deep" : "long"): spool task show \(part.task) --json")
   }
 
   /// The results by skill, those of a part that covers several under each of them.
