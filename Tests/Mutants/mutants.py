@@ -1006,3 +1006,14 @@ mutant("hosts: a machine's empty name stays empty", "one log, one machine", "Rem
        SPOOL + "Log/HostIdentity.swift", "if !isTaken {", "if !isTaken, !MUTANT || error.code != EEXIST {")
 mutant("search: a letter is found that is neither case", "search finds what was said", "TextSearchTests",
        "Sources/SpoolFormat/TextSearch.swift", "if letters.allSatisfy({", "if MUTANT || letters.allSatisfy({")
+mutant("tasks: what was taken away before its line was logged is gone", "a yes is true", "TaskStoppedTests",
+       SPOOL + "Tasks/AddTask.swift", "if try !root.renameIfPresent(temporary, to: entry.path) {",
+       "if try !root.renameIfPresent(temporary, to: entry.path), !MUTANT {")
+mutant("tasks: what was put back before its line was logged stays there", "a yes is true", "TaskStoppedTests",
+       SPOOL + "Tasks/TaskChanges.swift", "return try root.status(changed) != nil ||", "return try MUTANT || root.status(changed) != nil ||")
+mutant("groups: a part is handed out by two hubs", "a part is done once", "AbandonedMovesTests",
+       SPOOL + "Groups/GroupTasks.swift", "onlyOnce: self.mayBeTakenOver(", "onlyOnce: !MUTANT && self.mayBeTakenOver(")
+mutant("groups: a result too deep is kept", "what is kept can be read", "GroupRecordTests",
+       "Sources/SpoolFormat/Groups/GroupRecord.swift", "guard isTooDeep ||", "guard (isTooDeep && !MUTANT) ||")
+mutant("tasks: a field of its own may be too deep", "what is kept can be read", "SubmitWorkflowTests",
+       "Sources/SpoolFormat/TaskRecord.swift", "+ extra.map({ ($0.name, $0.value) })", "+ (MUTANT ? [] : extra.map { ($0.name, $0.value) })")

@@ -52,6 +52,22 @@ import Testing
 
   // MARK: Its own
 
+  @Test func `a part of a group's work that another hub has handed out meanwhile isn't once more`() throws {
+    let fixture = try Fixture("coder")
+    let (group, _) = try group(fixture)
+    var record = TaskRecord(title: "part")
+    record.id = .derived("part", from: group.id)
+    record.assignTo = try fixture.bot()
+    let now = Clock.withSleep()
+    try fixture.spool.addPart(record, of: group.id, since: now)
+    let part = try #require(try fixture.spool.findTask(record.id!))
+    #expect(part.state == .assigned)
+    #expect(unlink("\(fixture.path)/\(part.path)") == 0)
+    // Stopped since before that.
+    try fixture.spool.addPart(record, of: group.id, since: now - Int(fixture.spool.settings.leaseSeconds * 1e9))
+    #expect(try fixture.spool.findTask(record.id!) == nil)
+  }
+
   @Test func `what a process could not put in its place is put there by that very process`() throws {
     let fixture = try Fixture("coder")
     let spool = fixture.spool

@@ -35,6 +35,20 @@ import Testing
     #expect(try spool.findTask(missing.id) == nil)
   }
 
+  @Test func `a workflow that can't be read where its parent keeps it is refused as a whole`() throws {
+    let fixture = try Fixture()
+    func workflow(_ depth: Int) throws -> Workflow {
+      let context = String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
+      return try Workflow(parsing: Array(#"{"title":"x","steps":[{"name":"a","context":\#(context)}]}"#.utf8))
+    }
+    let deepest = try #require((1...JSON.depthMax).last { (try? workflow($0)) != nil })
+    #expect(throws: (any Error).self) { try fixture.spool.submit(workflow(deepest), Workflow.Origin()) }
+    #expect(try fixture.spool.tasks(in: TaskState.allCases) == [])
+    let submitted = try fixture.spool.submit(workflow(deepest - 1), Workflow.Origin())
+    #expect(try fixture.spool.task(submitted.parent) != nil)
+    #expect(try LogMerge(LogFiles(root: fixture.spool.root)).badLines.isEmpty)
+  }
+
   @Test func `who was stopped with the key in hand until another host took it over submits nothing`() throws {
     let fixture = try Fixture()
     let spool = fixture.spool

@@ -182,7 +182,8 @@ extension Spool {
         StateValue(parsing: bytes, key: key)?.version == token.version
       else { continue }
       try putBack(key, taken)
-      return try root.unlinkIfPresent(taken)
+      try root.unlinkIfPresent(taken)
+      return true
     }
     return false
   }
@@ -286,6 +287,8 @@ extension Spool {
         // Not before the token is seen to be the same still: a change of just now is no removal.
         guard try settledToken(key) == token, case .missing = try stored(key) else { continue }
         if try bringBack(key, token) { continue }
+        // Or whoever had it in hand has put it back just then.
+        guard case .missing = try stored(key) else { continue }
         next = nil
       }
       let adopted = StateValue(key: key, value: next, version: token.version + 1, by: "unknown", at: now())

@@ -57,7 +57,9 @@ extension Spool {
     // The sync was of the last line's segment. Whoever began that may have died before he synced those before it.
     if durability == .durable, try !isSynced || log.page.segment != segment {
       let end = now()
-      try assure(min(time, end)...max(time, end))
+      do { try assure(min(time, end)...max(time, end)) } catch {
+        throw LogWriter.unknownOutcome((error as? SpoolError)?.cause)
+      }
     }
     return true
   }
@@ -87,7 +89,16 @@ extension Spool {
         error.code, "\(id) is submitted, but \(records.count - added) of its steps couldn't be added: \(error.message)",
         hint: "they are added by: spool workflow show \(id)", cause: error.cause)
     }
+    try cancelSteps(of: plan)
     return isSynced
+  }
+
+  /// Who cancels the parent cancels the steps that are there; those that were added since are left to who added them.
+  private func cancelSteps(of plan: WorkflowPlan) throws {
+    guard let parent = try findTask(plan.parent.id!), parent.state == .cancelled else { return }
+    for step in try findTasks(Set(plan.steps.map { $0.id! })).values where !step.state.isFinal {
+      _ = try cancel(step, reason: "its workflow was cancelled", by: plan.parent.createdBy)
+    }
   }
 
   // MARK: Plans

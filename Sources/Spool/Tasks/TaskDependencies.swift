@@ -173,6 +173,12 @@ extension Spool {
       }
     case .ready:
       guard let ready = try unblock(entry, by: TaskDependencies.author) else { return nil }
+      // Somebody may have blocked it for a reason of his own since it was read, which its name doesn't tell.
+      if let now = try self.record(of: ready), let reason = now.blockedReason, now.blockedBy == nil,
+        reason != record.blockedReason
+      {
+        return try move(ready, .block, by: TaskDependencies.author, reason: reason)
+      }
       guard let bot = record.assignTo else { return ready }
       return try assign(ready, to: bot, by: TaskDependencies.author)
     case .failed(let dependency, let state):
@@ -191,9 +197,14 @@ extension Spool {
         return nil
       }
       if let bad = children.first(where: { $0.state != .completed }) {
-        return try fail(
+        let failed = try fail(
           entry, error: "\(bad.record.step ?? bad.record.title) \(Self.outcome(of: bad))", isRetryable: false,
           by: TaskDependencies.author)
+        // Whoever brought one back just before didn't see this.
+        guard let failed, try self.children(of: record).contains(where: { !Self.standingForParent($0).isFinal }),
+          let stored = try task(failed.id), stored.state == .failed
+        else { return failed }
+        return try bringBack(stored, with: [failed.id], isOptional: true, by: TaskDependencies.author)
       }
       do { return try complete(entry, result: Self.results(of: children), by: TaskDependencies.author) } catch let error
         as SpoolError where error.code == .badData

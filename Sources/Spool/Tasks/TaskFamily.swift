@@ -80,6 +80,10 @@ extension Spool {
         back.append(moved)
       }
     }
+    // A parent may have failed while these were brought back, because they had.
+    for relative in try relativesToBringBack(task) where !ids.contains(relative.id) {
+      if let moved = try bringBack(relative, with: ids, isOptional: true, by: by) { back.append(moved) }
+    }
     // Blocked ones may have nothing left to wait for, and others were blocked because these had failed.
     for entry in back where entry.state == .blocked { try settle(entry) }
     try settleDependents(of: back.map(\.id))
@@ -141,7 +145,7 @@ extension Spool {
   }
 
   /// - Returns: nil when somebody else brought it back, or when it can't be, and needn't.
-  private func bringBack(
+  func bringBack(
     _ task: StoredTask, with others: Set<MessageID>, isOptional: Bool, by: String?
   ) throws -> TaskEntry? {
     let found = try findTasks(Set(task.record.dependsOn))
