@@ -393,8 +393,10 @@ mutant("tasks: added before it is synced", "sent is kept", "OrderTests",
        TASKS + "AddTask.swift", "if durability == .durable { try log.waitUntilSynced(receipt) }",
        "if durability == .durable, !MUTANT { try log.waitUntilSynced(receipt) }")
 mutant("tasks: the old file goes though the new one isn't there", "nothing vanishes", "TaskTests|FaultTests.FaultTests",
-       TASKS + "TaskChanges.swift", "      _ = try root.renameIfPresent(moving.new, to: changed)  // visible\n",
-       "      do { _ = try root.renameIfPresent(moving.new, to: changed) } catch where MUTANT {}\n",
+       TASKS + "TaskChanges.swift", "      guard try root.renameIfPresent(moving.new, to: changed) else {  // visible\n",
+       "      var isThere = true\n"
+       "      do { isThere = try root.renameIfPresent(moving.new, to: changed) } catch where MUTANT {}\n"
+       "      guard isThere else {\n",
        scenario="task complete")
 mutant("tasks: the result of an attempt that is over is accepted", "late is refused", "TaskCommandTests|TaskHoldTests",
        TASKS + "ClaimTask.swift", "guard entry.state == .inProgress, isSame else {",

@@ -89,13 +89,18 @@ extension Spool {
         error.code, "\(id) is submitted, but \(records.count - added) of its steps couldn't be added: \(error.message)",
         hint: "they are added by: spool workflow show \(id)", cause: error.cause)
     }
-    try cancelSteps(of: plan)
+    // All that was to be submitted is.
+    try? cancelSteps(of: plan)
     return isSynced
   }
 
   /// Who cancels the parent cancels the steps that are there; those that were added since are left to who added them.
   private func cancelSteps(of plan: WorkflowPlan) throws {
-    guard let parent = try findTask(plan.parent.id!), parent.state == .cancelled else { return }
+    let id = plan.parent.id!
+    let blocked = TaskEntry(state: .blocked, name: EntryName(urgency: plan.parent.priority.urgency, id: id))
+    guard try root.status(blocked.path) == nil, let parent = try findTask(id), parent.state == .cancelled else {
+      return
+    }
     for step in try findTasks(Set(plan.steps.map { $0.id! })).values where !step.state.isFinal {
       _ = try cancel(step, reason: "its workflow was cancelled", by: plan.parent.createdBy)
     }
