@@ -14,10 +14,11 @@ extension Worker {
       deadline: timeout.map { now + Int(min($0, 1e9) * 1e9) } ?? .max)
     let line: [UInt8]
     do { line = try input(of: work) } catch {
-      // What the disk or a limit refuses says nothing of the work.
-      let isBad = (error as? SpoolError)?.code == .badData
-      if !isBad { pauseClaims("\(error)") }
-      slot.job?.verdict = isBad ? .giveUp("\(error)") : .putBackUnseen("\(error)")
+      let code = (error as? SpoolError)?.code
+      // What a limit refuses for a moment says nothing of the work.
+      if code == .tryAgain { pauseClaims("\(error)") }
+      slot.job?.verdict =
+        code == .badData ? .giveUp("\(error)") : code == .tryAgain ? .putBackUnseen("\(error)") : .retry("\(error)")
       slot.job?.settleAt = 0
       return settle(slot)
     }
