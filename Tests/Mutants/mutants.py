@@ -1019,3 +1019,11 @@ mutant("groups: a result too deep is kept", "what is kept can be read", "GroupRe
        "Sources/SpoolFormat/Groups/GroupRecord.swift", "guard isTooDeep ||", "guard (isTooDeep && !MUTANT) ||")
 mutant("tasks: a field of its own may be too deep", "what is kept can be read", "SubmitWorkflowTests",
        "Sources/SpoolFormat/TaskRecord.swift", "+ extra.map({ ($0.name, $0.value) })", "+ (MUTANT ? [] : extra.map { ($0.name, $0.value) })")
+mutant("recovery: what a killed process completed before the checkpoint is put back", "a yes is true", "TaskRaceTests",
+       SPOOL + "EntryRecovery.swift", "Set(doubtful.keys).union(moves.keys)", "Set(doubtful.keys).union(MUTANT ? [:].keys : moves.keys)")
+mutant("tasks: who blocks one is overruled", "a person's word holds", "TaskRaceTests",
+       TASKS + "TaskDependencies.swift", "if let now = try self.record(of: ready), let", "if !MUTANT, let now = try self.record(of: ready), let")
+mutant("tasks: a parent fails for a child that is tried again", "a parent waits for its children", "TaskRaceTests",
+       TASKS + "TaskDependencies.swift", "guard let failed, try self.children", "guard !MUTANT, let failed, try self.children")
+mutant("workflow: steps are added to one that was cancelled", "what is cancelled isn't done", "TaskRaceTests",
+       TASKS + "SubmitWorkflow.swift", "try? cancelSteps(of: plan)", "if !MUTANT { try? cancelSteps(of: plan) }")
