@@ -105,18 +105,15 @@ public struct Analysis: Sendable, Hashable {
 
   public func write(to writer: inout JSONWriter) {
     writer.beginObject()
+    writeMembers(to: &writer)
+    writer.endObject()
+  }
+
+  public func writeMembers(to writer: inout JSONWriter) {
     writer.member("complexity", complexity.rawValue)
     writer.member("domains", domains)
     writer.member("requires_team", requiresTeam)
     writer.member("recommended_approach", approach.rawValue)
     writer.member("reasons", reasons)
-    writer.endObject()
-  }
-
-  /// On one line.
-  public var encoded: [UInt8] {
-    var writer = JSONWriter()
-    write(to: &writer)
-    return writer.bytes
   }
 }

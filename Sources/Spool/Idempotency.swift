@@ -107,7 +107,7 @@ extension Spool {
   ///   - answer: to what was done before; without its event where the log has forgotten that.
   func withKey<Result>(
     _ key: IdempotencyKey, for id: MessageID, logged: (MessageID) throws -> LogEvent?,
-    isAway: (IdempotencyKey.Owner) -> Bool, act: (MessageID) throws -> Result?,
+    isAway: (IdempotencyKey.Owner) throws -> Bool, act: (MessageID) throws -> Result?,
     answer: (MessageID, LogEvent?) throws -> Result
   ) throws -> Result {
     guard 1...Message.labelBytesMax ~= key.text.utf8.count else {
@@ -126,7 +126,7 @@ extension Spool {
       if try hasForgotten(owner.id) { return try answer(owner.id, nil) }
       if let event = try logged(owner.id) { return try answer(owner.id, event) }
       // The owner died before the log had it, or is just about to write it.
-      if isAway(owner) {
+      if try isAway(owner) {
         if let done = try act(owner.id) { return done }
         continue
       }
@@ -158,9 +158,8 @@ extension Spool {
     return try withKey(
       key, for: message.id!, logged: { try History(self).sent($0, by: sharing?.user) },
       isAway: { owner in
-        // Of one that can't be seen from here nothing is known but how long ago it took the key.
-        let isOld = now().seconds(since: owner.id.time) > max(settings.leaseSeconds, 2 * Self.otherSecondsMax)
-        return owner.holder.map { isGone($0) || (isOld && !canSee($0)) } ?? true
+        try owner.holder.map { try isAway($0, key.path, after: max(settings.leaseSeconds, 2 * Self.otherSecondsMax)) }
+          ?? true
       },
       act: { id in
         let isTakenOver = id != message.id
@@ -178,8 +177,18 @@ extension Spool {
       })
   }
 
-  /// Whether a sender who was stopped may have been taken for dead by those who can't see it: in half the time, by its own
-  /// clock or by the age that they see, that this takes.
+  /// Whether somebody won't go on with what he began: he is gone, or can't be seen from here, and the file that he made
+  /// then is older than this. Its own file system tells the age, as hosts' clocks may differ.
+  func isAway(_ holder: Holder, _ path: String, after seconds: Double) throws -> Bool {
+    if canSee(holder) { return isGone(holder) }
+    return try doing("cannot look at what \(holder) began") {
+      guard let status = try root.status(path) else { return false }
+      return Double(try ageByRemoteClock(status)) / 1e9 > seconds
+    }
+  }
+
+  /// Whether a sender who was stopped may have been taken for dead by those who can't see it: half of the time that this
+  /// takes has passed, by one of its own clocks.
   func mayBeTakenOver(_ id: MessageID, since began: Int, after seconds: Double = 2 * otherSecondsMax) -> Bool {
     max(Double(Clock.withSleep() - began) / 1e9, now().seconds(since: id.time)) > seconds / 2
   }

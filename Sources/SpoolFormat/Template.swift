@@ -27,19 +27,22 @@ public enum Template {
   }
 
   private static func pieces(_ text: String) -> [Piece] {
+    let (opening, closing) = ("{{".unicodeScalars, "}}".unicodeScalars)
     var pieces: [Piece] = []
-    var rest = text[...]
-    while let open = rest.firstRange(of: "{{") {
-      guard let close = rest[open.upperBound...].firstRange(of: "}}") else { break }
+    // By scalars: a brace with an accent that follows it is one character, and not a brace.
+    var rest = text.unicodeScalars[...]
+    while let open = rest.firstRange(of: opening) {
+      guard let close = rest[open.upperBound...].firstRange(of: closing) else { break }
       // Of `{{{{a.result}}` the inner braces count.
       var inner = open
-      while let next = rest[inner.upperBound..<close.lowerBound].firstRange(of: "{{") { inner = next }
-      if inner.lowerBound > rest.startIndex { pieces.append(.text(rest[..<inner.lowerBound])) }
-      let content = rest[inner.upperBound..<close.lowerBound]
-      pieces.append(reference(content).map { .reference($0) } ?? .other(rest[inner.lowerBound..<close.upperBound]))
+      while let next = rest[inner.upperBound..<close.lowerBound].firstRange(of: opening) { inner = next }
+      if inner.lowerBound > rest.startIndex { pieces.append(.text(Substring(rest[..<inner.lowerBound]))) }
+      let content = Substring(rest[inner.upperBound..<close.lowerBound])
+      let whole = Substring(rest[inner.lowerBound..<close.upperBound])
+      pieces.append(reference(content).map { .reference($0) } ?? .other(whole))
       rest = rest[close.upperBound...]
     }
-    if !rest.isEmpty { pieces.append(.text(rest)) }
+    if !rest.isEmpty { pieces.append(.text(Substring(rest))) }
     return pieces
   }
 

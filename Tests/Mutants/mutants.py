@@ -1027,3 +1027,8 @@ mutant("tasks: a parent fails for a child that is tried again", "a parent waits 
        TASKS + "TaskDependencies.swift", "guard let failed, try self.children", "guard !MUTANT, let failed, try self.children")
 mutant("workflow: steps are added to one that was cancelled", "what is cancelled isn't done", "TaskRaceTests",
        TASKS + "SubmitWorkflow.swift", "try? cancelSteps(of: plan)", "if !MUTANT { try? cancelSteps(of: plan) }")
+mutant("keys: what can't be seen is dead at once", "one winner each", "SubmitWorkflowTests",
+       SPOOL + "Idempotency.swift", "return Double(try ageByRemoteClock(status)) / 1e9 > seconds",
+       "return MUTANT || Double(try ageByRemoteClock(status)) / 1e9 > seconds")
+mutant("tasks: a cycle through the children of another", "nothing waits for itself", "TaskTests",
+       TASKS + "AddTask.swift", "let children = task.record.awaitsChildren ?", "let children = !MUTANT && task.record.awaitsChildren ?")

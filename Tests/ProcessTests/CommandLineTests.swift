@@ -297,6 +297,12 @@ import Testing
     let words = try SpoolCommand.run(["analyze", "--vocabulary", "--json"])
     #expect(words.isDone && words.output.split(separator: "\n").count == 1, "\(words.output.prefix(80))")
     #expect(words.output.hasPrefix("{"))
+    // What explains it is one member more.
+    let plain = try SpoolCommand.run(["analyze", "build it", "--json"])
+    let spool = try scratch.makeSpool(bots: ["coder"])
+    let explained = try SpoolCommand.run(["analyze", "build it", "--json", "--explain"], in: spool)
+    #expect(explained.output.hasPrefix(plain.output.dropLast(2)), "\(explained.output.prefix(300))")
+    #expect(explained.output.contains(#""bots":"#))
   }
 
   @Test func `a group that can't be read is in the list for programs, too`() throws {

@@ -22,6 +22,8 @@ import Testing
     #expect(try expand("{{ design.result.files.1 }} of {{design.result.size}}") == "b.swift of 2.50")
     #expect(try expand("{{design.result.files}}") == #"["a.swift","b.swift"]"#)
     #expect(try expand("nothing { to } do }} here") == "nothing { to } do }} here")
+    // An accent that follows is no part of the brace.
+    #expect(try expand("{{test.result}}\u{301}.").unicodeScalars.elementsEqual("all\npassed\u{301}.".unicodeScalars))
   }
 
   @Test func `what a result brings isn't expanded again`() throws {

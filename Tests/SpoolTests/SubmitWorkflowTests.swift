@@ -110,47 +110,65 @@ import Testing
   }
 
   #if DEBUG
-    @Test func `who was stopped before the steps until another host had added them adds none`() throws {
-      func start(_ fixture: Fixture, _ host: String, fault: String = "", trace: String = "/dev/null") throws -> Running
-      {
-        try OwnProcess.start(
-          "submit a workflow with a key", [fixture.path],
-          environment: [
-            "SPOOL_HOST": host, "SPOOL_CLOCK_JUMP": fixture.home("clock"), "SPOOL_FAULT": fault,
-            "SPOOL_FAULT_TRACE": trace,
-          ])
-      }
+    private func start(_ fixture: Fixture, _ host: String, fault: String = "", trace: String = "/dev/null") throws
+      -> Running
+    {
+      try OwnProcess.start(
+        "submit a workflow with a key", [fixture.path],
+        environment: [
+          "SPOOL_HOST": host, "SPOOL_CLOCK_JUMP": fixture.home("clock"), "SPOOL_FAULT": fault,
+          "SPOOL_FAULT_TRACE": trace,
+        ])
+    }
+
+    /// A spool in which a submit by the host "one", whose clock is so far ahead, is stopped between the parent and its
+    /// step.
+    private func stoppedAmidSubmit(clock seconds: Int = 0) throws -> (Fixture, Running) {
       let traced = try Fixture("coder")
+      try Plain.write(traced.home("clock"), "\(seconds)")
       #expect(try start(traced, "one", trace: traced.home("trace")).wait(seconds: SpoolCommand.secondsMax).isDone)
       let calls = try Plain.text(traced.home("trace")).split(separator: "\n")
       // The last but one puts the parent in its place.
       let placed = calls.indices.filter { calls[$0].hasPrefix("renameat") }.dropLast().last
       let opened = calls[..<(try #require(placed))].count { $0 == "openat" }
-
       for _ in 0..<20 {
         let fixture = try Fixture("coder")
-        let spool = fixture.spool
+        try Plain.write(fixture.home("clock"), "\(seconds)")
         let first = try start(fixture, "one", fault: "stop-before:openat#\(opened + 1)")
         #expect(eventually { first.isStoppedOrOver })
         // On a busy machine it makes more calls before, or fewer.
-        guard try spool.tasks().map(\.state) == [.blocked] else {
-          first.kill(SIGCONT)
-          _ = try first.wait(seconds: SpoolCommand.secondsMax)
-          continue
-        }
-        try Plain.write(fixture.home("clock"), "100")
-        let second = try start(fixture, "two").wait(seconds: SpoolCommand.secondsMax)
-        #expect(second.isDone, "\(second)")
-        let step = try #require(try spool.tasks().first { $0.state == .pending })
-        let begun = try #require(try spool.start(step, bot: fixture.bot(), worker: spool.holder))
-        #expect(try spool.complete(begun, result: nil) != nil)
+        if try fixture.spool.tasks().map(\.state) == [.blocked] { return (fixture, first) }
         first.kill(SIGCONT)
-        #expect(try first.wait(seconds: SpoolCommand.secondsMax).line == second.line)
-        #expect(try spool.tasks().filter { $0.id == step.id }.map(\.state) == [.completed])
-        #expect(try fixture.events(.taskAdded).count == 2)
-        return
+        _ = try first.wait(seconds: SpoolCommand.secondsMax)
       }
-      Issue.record("it was never stopped between the parent and its step")
+      throw Failure("it was never stopped between the parent and its step")
+    }
+
+    @Test func `who was stopped before the steps until another host had added them adds none`() throws {
+      let (fixture, first) = try stoppedAmidSubmit()
+      let spool = fixture.spool
+      try Plain.write(fixture.home("clock"), "100")
+      let second = try start(fixture, "two").wait(seconds: SpoolCommand.secondsMax)
+      #expect(second.isDone, "\(second)")
+      let step = try #require(try spool.tasks().first { $0.state == .pending })
+      let begun = try #require(try spool.start(step, bot: fixture.bot(), worker: spool.holder))
+      #expect(try spool.complete(begun, result: nil) != nil)
+      first.kill(SIGCONT)
+      #expect(try first.wait(seconds: SpoolCommand.secondsMax).line == second.line)
+      #expect(try spool.tasks().filter { $0.id == step.id }.map(\.state) == [.completed])
+      #expect(try fixture.events(.taskAdded).count == 2)
+    }
+
+    @Test func `who submits by a clock that is far behind has as long as others`() throws {
+      let (fixture, first) = try stoppedAmidSubmit(clock: -1000)
+      let entry = try #require(try fixture.spool.tasks().first)
+      let parent = try #require(try fixture.spool.task(entry))
+      #expect(try fixture.spool.finishSubmitting(parent) == 0)
+      #expect(try fixture.events(.taskAdded).count == 1)
+      first.kill(SIGCONT)
+      #expect(try first.wait(seconds: SpoolCommand.secondsMax).isDone)
+      #expect(try fixture.spool.finishSubmitting(parent) == 0)
+      #expect(try fixture.events(.taskAdded).count == 2)
     }
   #endif
 }

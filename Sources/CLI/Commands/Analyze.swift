@@ -38,25 +38,22 @@ extension Verb {
   private static func writeJSON(
     _ analysis: Analysis, _ ranks: [(domain: String?, scores: [BotScore])], _ output: Output
   ) {
-    guard !ranks.isEmpty else { return output.write(analysis.encoded + [10]) }
-    var writer = JSONWriter()
-    writer.beginObject()
-    writer.key("analysis")
-    analysis.write(to: &writer)
-    writer.key("bots")
-    writer.beginArray()
-    for rank in ranks {
-      writer.beginObject()
-      writer.member("domain", ifPresent: rank.domain)
-      writer.key("scores")
+    output.object { writer in
+      analysis.writeMembers(to: &writer)
+      guard !ranks.isEmpty else { return }
+      writer.key("bots")
       writer.beginArray()
-      for score in rank.scores { score.write(to: &writer) }
+      for rank in ranks {
+        writer.beginObject()
+        writer.member("domain", ifPresent: rank.domain)
+        writer.key("scores")
+        writer.beginArray()
+        for score in rank.scores { score.write(to: &writer) }
+        writer.endArray()
+        writer.endObject()
+      }
       writer.endArray()
-      writer.endObject()
     }
-    writer.endArray()
-    writer.endObject()
-    output.write(writer.bytes + [10])
   }
 
   private static func show(

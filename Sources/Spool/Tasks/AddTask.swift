@@ -201,7 +201,9 @@ extension Spool {
         while let before = cameFrom[path[0]], path[0] != id { path.insert(before, at: 0) }
         throw Self.cycle(path + waiting.prefix(while: { $0 != next }).reversed())
       }
-      for further in try task(next)?.record.dependsOn ?? [] where cameFrom[further] == nil {
+      guard let task = try task(next), !task.state.isFinal else { continue }
+      let children = task.record.awaitsChildren ? try children(of: task.record).map(\.id) : []
+      for further in task.record.dependsOn + children where cameFrom[further] == nil {
         cameFrom[further] = next
         open.append(further)
       }

@@ -108,11 +108,11 @@ extension Spool {
 
   // MARK: Plans
 
-  /// - Throws: `.noSuchBot` for a step that is for one.
+  /// - Throws: for a step that is for a bot that isn't there, or takes no tasks (`requireTaker`).
   public func requireBots(of workflow: Workflow) throws {
     for step in workflow.steps {
       guard let bot = step.assignTo else { continue }
-      do { try require(bot) } catch let error as SpoolError {
+      do { try requireTaker(bot) } catch let error as SpoolError {
         throw SpoolError(error.code, "step \(step.name): \(error.message)", hint: error.hint)
       }
     }
@@ -140,7 +140,7 @@ extension Spool {
     let key = IdempotencyKey(ofWorkflow: text, by: plan.parent.createdBy, user: sharing?.user)
     return try withKey(
       key, for: plan.parent.id!, logged: { try History(self).lastOfTask($0) },
-      isAway: { owner in owner.holder.map { isAway($0, since: owner.id.time) } ?? true },
+      isAway: { owner in try owner.holder.map { try isAway($0, key.path) } ?? true },
       act: { id in
         let isTakenOver = id != plan.parent.id
         let plan = isTakenOver ? try WorkflowPlan(plan.workflow, plan.origin, text, parent: id, self) : plan
@@ -165,10 +165,9 @@ extension Spool {
       parent: id, steps: zip(names, parent.record.children).map { ($0, $1) }, isNew: false)
   }
 
-  /// A process that will not go on; one that can't be seen from here has had long enough.
-  private func isAway(_ holder: Holder, since moment: Timestamp) -> Bool {
-    if holder == self.holder || isGone(holder) { return true }
-    return !canSee(holder) && now().seconds(since: moment) > awaySeconds
+  /// A process that will not go on with what it began in a file; one that can't be seen from here has had long enough.
+  private func isAway(_ holder: Holder, _ path: String) throws -> Bool {
+    try holder == self.holder || isAway(holder, path, after: awaySeconds)
   }
 
   private var awaySeconds: Double { max(settings.leaseSeconds, 60) }
@@ -179,7 +178,7 @@ extension Spool {
   func stepsMissing(of parent: StoredTask) throws -> Int {
     guard parent.state == .blocked, try workflow(of: parent.record) != nil else { return 0 }
     let submitter = parent.record.text(of: Self.submitterField).flatMap { Holder($0) }
-    if let submitter, !isAway(submitter, since: parent.id.time) { return 0 }
+    if let submitter, try !isAway(submitter, parent.entry.path) { return 0 }
     let children = Set(parent.record.children)
     return children.count - (try findTasks(children).count)
   }

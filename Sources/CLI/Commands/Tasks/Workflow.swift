@@ -40,10 +40,6 @@ extension Verb {
     let priority = try invocation.value("--priority").map { try Priority(parsing: $0) } ?? .normal
     guard let workflow = try read(file) else { return .badData }
     let spool = try invocation.taskSpool()
-    for step in workflow.steps {
-      guard let refusal = step.assignTo.flatMap(Spool.refusal(ofTasksBy:)) else { continue }
-      throw SpoolError(refusal.code, "step \(step.name): \(refusal.message)", hint: refusal.hint)
-    }
     let origin = Workflow.Origin(
       createdBy: try invocation.author(), conversation: invocation.value("--conversation"), priority: priority)
     let submitted = try spool.submit(workflow, origin, key: invocation.value("--key"), durability: durability)
