@@ -1032,3 +1032,6 @@ mutant("keys: what can't be seen is dead at once", "one winner each", "SubmitWor
        "return MUTANT || Double(try ageByRemoteClock(status)) / 1e9 > seconds")
 mutant("tasks: a cycle through the children of another", "nothing waits for itself", "TaskTests",
        TASKS + "AddTask.swift", "let children = task.record.awaitsChildren ?", "let children = !MUTANT && task.record.awaitsChildren ?")
+mutant("state: what was put back just then counts as removed", "nobody's value goes", "StateRaceTests",
+       SPOOL + "State/SharedState.swift", "guard case .missing = try stored(key) else { continue }",
+       "if !MUTANT { guard case .missing = try stored(key) else { continue } }")
