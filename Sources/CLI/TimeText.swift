@@ -22,9 +22,17 @@ enum TimeText {
     let seconds = now().microseconds / 1_000_000
     func on(_ day: Int) -> Timestamp? { dated("\(date(fields(day))) \(text)") }
     guard let today = on(seconds) else { return nil }
-    if sign > 0, today <= now() { return on(seconds + 86_400) }
-    if sign < 0, today > now() { return on(seconds - 86_400) }
+    if sign > 0, today <= now() { return on(day(after: seconds, 1)) }
+    if sign < 0, today > now() { return on(day(after: seconds, -1)) }
     return today
+  }
+
+  /// Noon, so many days later: one of them may have 23 hours, or 25.
+  private static func day(after seconds: Int, _ count: Int) -> Int {
+    var day = fields(seconds)
+    day.tm_mday += CInt(count)
+    (day.tm_hour, day.tm_min, day.tm_sec, day.tm_isdst) = (12, 0, 0, -1)
+    return Int(mktime(&day))
   }
 
   private static func dated(_ whole: String) -> Timestamp? {

@@ -341,8 +341,8 @@ public final class Directory: Sendable {
       do throws(SystemCallError) {
         filled = try systemCall("getdents64", name) { clinux_getdents64(raw, buffer.baseAddress, buffer.count) }
       } catch {
-        // Another host removed it meanwhile.
-        if isRemote, error.code == ESTALE { return false }
+        // It was removed meanwhile, here or by another host.
+        if error.code == ENOENT || isRemote && error.code == ESTALE { return false }
         throw error
       }
       if filled == 0 { return true }

@@ -123,12 +123,25 @@ extension Spool {
     try Clock.withSleep() - began >= leaseNanoseconds && root.status(path) == nil
   }
 
+  /// Whether a change was undone by others, who took us for dead just before our line was in the log: that is the last
+  /// about it, and its file is another, or nowhere.
+  func isUndone<Entry: FiledEntry>(_ entry: Entry, _ body: [UInt8]) throws -> Bool {
+    guard let last = try History(self).last(of: entry.id, Entry.self), Entry(last) == entry, Entry.says(body, last)
+    else {
+      return false
+    }
+    return try root.readFile(entry.path, maximum: Entry.bytesMax) != body
+  }
+
   /// Makes a file again that others took away, who took us for dead before our line was in the log. After it, they put it in
   /// its place.
-  /// - Parameter isLost: whether it is in no place, and the log says that it should be in this.
-  func bringBack(_ body: [UInt8], to path: String, through temporary: String, if isLost: () throws -> Bool) throws {
-    guard try isLost() else { return }
-    let file = try root.open(temporary, O_WRONLY | O_CREAT | O_EXCL)
+  /// - Parameters:
+  ///   - directory: that of `temporary`, which they may have removed.
+  ///   - isLost: whether it is in no place, and the log says that it should be in this.
+  func bringBack(
+    _ body: [UInt8], to path: String, through temporary: String, in directory: String, if isLost: () throws -> Bool
+  ) throws {
+    guard try isLost(), let file = try createInMoving(temporary, directory) else { return }
     do {
       try file.write(body)
       try file.close()

@@ -35,7 +35,10 @@ extension Spool {
       try root.makeDirectory(Layout.coordinator)
       try root.makeDirectory(Layout.coordinator(directory))
       let file = try root.open(path, O_RDWR | O_CREAT | O_APPEND)
-      try file.write(bytes)
+      let before = try file.status().size
+      // What was cut short on a full disk is a line by itself.
+      let isTorn = try before > 0 && file.read(at: before - 1, count: 1) != [10]
+      try file.write((isTorn ? [10] : []) + bytes)
       let size = try file.status().size
       guard size > 2 * kept else { return try file.close() }
       let last = try file.read(at: size - kept, count: kept)

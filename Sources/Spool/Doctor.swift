@@ -74,10 +74,18 @@ public struct Doctor {
     }
     let dead = try spool.root.names(Layout.box(bot, .dead))
     for name in dead where name.hasSuffix(".reason") && !dead.contains(String(name.dropLast(7))) {
-      report.add(Layout.entry(bot, .dead, raw: name), "is a reason without its letter", "removed")
-      if repairing { try spool.root.clear(Layout.entry(bot, .dead, raw: name)) }
+      let path = Layout.entry(bot, .dead, raw: name)
+      // It is there before its letter.
+      guard let status = try spool.root.status(path), try spool.ageByRemoteClock(status) > Self.reasonNanosecondsMax,
+        try spool.root.status(String(path.dropLast(7))) == nil
+      else { continue }
+      report.add(path, "is a reason without its letter", "removed")
+      if repairing { try spool.root.clear(path) }
     }
   }
+
+  /// Longer than anybody takes from a reason to its letter.
+  private static let reasonNanosecondsMax = 60_000_000_000
 
   private func examineDirectory(
     _ path: String, _ repairing: Bool, _ report: inout RecoveryReport

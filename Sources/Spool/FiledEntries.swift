@@ -102,6 +102,12 @@ extension Spool {
       throw SpoolError(
         .badData, "\(shown) stands for \(found.count) \(Entry.noun)s: \(some)", hint: "give more of the id")
     }
+    let moves = isShort ? [] : try doing("cannot look at \(shown)") { try onTheMove(Entry.self) }
+    if let mover = moves.first(where: { $0.move.entry.name.description.contains(last) }) {
+      let holder = mover.path.split(separator: "/").dropLast().last ?? ""
+      throw SpoolError(
+        .tryAgain, "\(mover.move.entry.id) is just being changed by \(holder)", hint: "try again in a moment")
+    }
     throw SpoolError(
       .notFound, "no \(Entry.noun) \(shown)",
       hint: isShort ? "give three characters of its id, at least" : "see: spool \(Entry.noun) list --all")

@@ -78,13 +78,13 @@ extension Spool {
   }
 
   /// What a process that runs a bot takes on; messages, unless its file says otherwise.
-  public func takes(_ bot: BotName, _ holder: Holder) -> Presence.Takes { role(bot, holder).takes }
+  public func takes(_ bot: BotName, _ holder: Holder) -> Presence.Takes { (role(bot, holder) ?? Presence.Role()).takes }
 
-  /// The same, with what else it does for it.
-  public func role(_ bot: BotName, _ holder: Holder) -> Presence.Role {
-    guard let bytes = (try? root.readFile(Layout.presence(bot, holder), maximum: 4096)) ?? nil,
-      let value = try? JSONValue(parsing: bytes)
-    else { return Presence.Role() }
+  /// The same, with what else it does for it; nil when its file can't be read now.
+  func role(_ bot: BotName, _ holder: Holder) -> Presence.Role? {
+    // As long as its program's path may be.
+    guard let bytes = (try? root.readFile(Layout.presence(bot, holder), maximum: 64 << 10)) ?? nil else { return nil }
+    guard let value = try? JSONValue(parsing: bytes) else { return Presence.Role() }
     return Presence.Role(
       takes: value["takes"]?.string.flatMap(Presence.Takes.init(rawValue:)) ?? .messages,
       negotiates: value["negotiates"]?.bool ?? false)
@@ -127,8 +127,9 @@ public struct PresenceObservations {
         let limit = Self.silenceNanosecondsMax
         if beats.observe(path, modified: status.modified, now: now, limit: limit) > limit { continue }
       }
-      let role = known[path] ?? spool.role(bot, holder)
-      known[path] = role
+      let read = known[path] ?? spool.role(bot, holder)
+      known[path] = read
+      let role = read ?? Presence.Role()
       living.append((holder, role.takes, role.negotiates))
     }
     return living

@@ -31,6 +31,19 @@
       }
     }
 
+    @Test func `what is said of a task that stays where it is stays said`() throws {
+      let block = { (stage: Stage) in
+        let first = MessageID(try stage.beginTask())!
+        return ["task", "block", try stage.addTask { $0.dependsOn = [first] }, "waits for the licence"]
+      }
+      try stopAtEach(block) { stage, outcome, place in
+        let tasks = try stage.bystander.tasks(in: [.blocked])
+        #expect(tasks.count == 1, "\(place): \(tasks)")
+        let reason = try tasks.first.flatMap { try stage.bystander.task($0)?.record.blockedReason }
+        #expect((reason == "waits for the licence") == outcome.isDone, "\(place): \(outcome), \(reason ?? "no reason")")
+      }
+    }
+
     private func stopAtEach(
       _ arguments: (Stage) throws -> [String], _ check: (Stage, SpoolCommand.Outcome, String) throws -> Void
     ) throws {

@@ -1012,7 +1012,7 @@ mutant("tasks: what was taken away before its line was logged is gone", "a yes i
        SPOOL + "Tasks/AddTask.swift", "if try !root.renameIfPresent(temporary, to: entry.path) {",
        "if try !root.renameIfPresent(temporary, to: entry.path), !MUTANT {")
 mutant("tasks: what was put back before its line was logged stays there", "a yes is true", "TaskStoppedTests",
-       SPOOL + "Tasks/TaskChanges.swift", "return try root.status(changed) != nil ||", "return try MUTANT || root.status(changed) != nil ||")
+       SPOOL + "Tasks/TaskChanges.swift", "return try !isUndone() ||", "return try MUTANT || !isUndone() ||")
 mutant("groups: a part is handed out by two hubs", "a part is done once", "AbandonedMovesTests",
        SPOOL + "Groups/GroupTasks.swift", "onlyOnce: self.mayBeTakenOver(", "onlyOnce: !MUTANT && self.mayBeTakenOver(")
 mutant("groups: a result too deep is kept", "what is kept can be read", "GroupRecordTests",
@@ -1032,6 +1032,18 @@ mutant("keys: what can't be seen is dead at once", "one winner each", "SubmitWor
        "return try MUTANT || Double(ageByRemoteClock(status)) / 1e9 > seconds")
 mutant("tasks: a cycle through the children of another", "nothing waits for itself", "TaskTests",
        TASKS + "AddTask.swift", "let children = task.record.awaitsChildren ?", "let children = !MUTANT && task.record.awaitsChildren ?")
-mutant("state: what was put back just then counts as removed", "nobody's value goes", "StateRaceTests",
+mutant("state: what was put back just then counts as removed", "nobody's value goes", "StoppedLookTests",
        SPOOL + "State/SharedState.swift", "guard case .missing = try stored(key) else { continue }",
        "if !MUTANT { guard case .missing = try stored(key) else { continue } }")
+mutant("recovery: a copy that others use is a copy still", "recovery is quick", "CopyAndDoctorTests",
+       SPOOL + "Log/LogOpening.swift", "return !inodes.isEmpty && !inodes.contains(directory.inode)",
+       "return !inodes.isEmpty && (MUTANT || !inodes.contains(directory.inode))")
+mutant("linux: a directory that is removed while it is listed is an error", "who looks isn't kept by who leaves", "StoppedLookTests",
+       "Sources/Linux/Directory.swift", "if error.code == ENOENT || isRemote", "if (error.code == ENOENT && !MUTANT) || isRemote")
+mutant("tasks: an old file of the same name counts as the new one", "a yes is true", "TaskStoppedTests",
+       SPOOL + "AbandonedMoves.swift", "return try root.readFile(entry.path, maximum: Entry.bytesMax) != body",
+       "return try root.readFile(entry.path, maximum: Entry.bytesMax).map { !MUTANT && $0 != body } ?? true")
+mutant("presence: what couldn't be read is what it takes on", "work goes to who takes it", "CoordinationTests",
+       SPOOL + "Presence.swift", "known[path] = read\n", "known[path] = MUTANT ? Presence.Role() : read\n")
+mutant("task claim: a reader that has gone kills it with the claim in hand", "what nobody saw comes again", "StandardStreamsTests",
+       "Sources/CLI/Commands/Tasks/TaskClaim.swift", "SignalPipe.ignoreBrokenPipes()", "if !MUTANT { SignalPipe.ignoreBrokenPipes() }")

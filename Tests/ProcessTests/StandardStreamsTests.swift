@@ -120,11 +120,24 @@ import Testing
   @Test func `a task whose claim could not be shown is given back`() throws {
     let stage = try TaskStage()
     let id = try stage.add("write it")
-    for arguments in [["task", "claim", id, "--as", "coder"], ["task", "claim", "--next", "--as", "coder", "--json"]] {
-      let outcome = try SpoolCommand.run(arguments, in: stage.spool, output: .file("/dev/full"))
-      #expect(outcome.status == 74, "\(outcome)")
-      #expect(try stage.state(id) == "pending")
+    let large = try stage.add("write more", "--description", String(repeating: "x", count: 90_000))
+    let claims = [
+      ["task", "claim", id, "--as", "coder"], ["task", "claim", "--next", "--as", "coder", "--json"],
+      ["task", "claim", large, "--as", "coder", "--json"],
+    ]
+    // Nobody reads there.
+    let (reader, writer) = try pair()
+    close(reader)
+    defer { close(writer) }
+    for arguments in claims {
+      for output in [SpoolCommand.Output.file("/dev/full"), .descriptor(writer)] {
+        let outcome = try SpoolCommand.run(arguments, in: stage.spool, output: output)
+        #expect(outcome.status == 74, "\(outcome)")
+        #expect(stage.names("pending").count == 2)
+      }
     }
+    // No program was told of it: no attempt.
+    #expect(stage.names("pending").allSatisfy { !$0.contains("~") })
     try stage.done("task", "claim", id, "--as", "coder")
   }
 

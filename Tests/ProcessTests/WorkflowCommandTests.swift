@@ -164,4 +164,14 @@ import Testing
     #expect(try steps(fresh, id).count == 4)
     #expect(fresh.names("pending") == ["5-\(children[0]).json"] && fresh.names("blocked").count == 4)
   }
+
+  @Test func `what came along with another of those that are named isn't refused`() throws {
+    let stage = try TaskStage()
+    let id = try submit(stage)
+    let children = try stage.json(id)["children"]?.array?.compactMap(\.string) ?? []
+    try stage.done("task", "cancel", id, children[0])
+    #expect(stage.names("cancelled").count == 5)
+    try stage.done("task", "retry", children[0], id)
+    #expect(stage.names("cancelled").isEmpty)
+  }
 }

@@ -52,6 +52,26 @@ import Testing
 
   // MARK: Its own
 
+  @Test func `who waits for a task that a dead process was changing has it put back`() throws {
+    let fixture = try Fixture("coder")
+    let task = try started(fixture)
+    func take(_ holder: Holder) throws -> String {
+      let moving = "\(fixture.path)/\(Layout.tasksMoving(by: holder))"
+      #expect(mkdir(moving, 0o777) == 0)
+      #expect(rename("\(fixture.path)/\(task.path)", "\(moving)/\(TaskMove(.old, task).fileName)") == 0)
+      return moving
+    }
+    _ = try take(dead(fixture))
+    #expect(try fixture.spool.waitForTasks([task.id], seconds: 0.01).map(\.entry) == [task])
+    #expect(try fixture.spool.task(named: task.id.description) == task)
+    // One that may be at it still is waited for, and named to whoever doesn't.
+    let moving = try take(Holder(host: "afar", pid: 17, start: 17))
+    #expect(try fixture.spool.waitForTasks([task.id], seconds: 0.01).map(\.entry) == [task])
+    let error = #expect(throws: SpoolError.self) { try fixture.spool.task(named: task.id.description) }
+    #expect(error?.code == .tryAgain && error?.message.contains("afar.17") == true, "\(error?.message ?? "")")
+    #expect(Plain.names(moving).count == 1)
+  }
+
   @Test func `a part of a group's work that another hub has handed out meanwhile isn't once more`() throws {
     let fixture = try Fixture("coder")
     let (group, _) = try group(fixture)

@@ -104,4 +104,26 @@ import Testing
     #expect(seen == sent)
     #expect(Plain.names("\(fixture.path)/log/\(fixture.spool.host)").count { $0.hasSuffix(".jsonl") } > 3)
   }
+
+  @Test func `what follows a line that a full disk cut short is a line by itself`() throws {
+    let fixture = try Fixture()
+    let spool = fixture.spool
+    try spool.appendToCoordinatorFile("learnings", "x", Array("one\ntw".utf8), keepingLast: 1000)
+    try spool.appendToCoordinatorFile("learnings", "x", Array("three\n".utf8), keepingLast: 1000)
+    #expect(try Plain.text("\(fixture.path)/coordinator/learnings/x") == "one\ntw\nthree\n")
+  }
+
+  @Test func `what a process takes on is asked again when its file couldn't be read`() throws {
+    let fixture = try Fixture("coder")
+    let spool = fixture.spool
+    let presence = try spool.announce(fixture.bot(), program: String(repeating: "p", count: 4096), takes: .tasks)
+    try presence.beat()
+    defer { presence.end() }
+    let path = "\(fixture.path)/\(try Layout.presence(fixture.bot(), spool.holder))"
+    #expect(rename(path, "\(fixture.path)/aside") == 0 && mkdir(path, 0o777) == 0)
+    var presences = PresenceObservations()
+    #expect(try presences.living(fixture.bot(), in: spool).map(\.takes) == [.messages])
+    #expect(rmdir(path) == 0 && rename("\(fixture.path)/aside", path) == 0)
+    #expect(try presences.living(fixture.bot(), in: spool).map(\.takes) == [.tasks])
+  }
 }

@@ -97,6 +97,21 @@ import Testing
     init(_ value: consuming Value) { self.value = value }
   }
 
+  @Test func `a copy that somebody uses already is a spool like any other to who comes next`() throws {
+    let fixture = try Fixture("coder")
+    try shell("cp -a spool copy", in: fixture.home.path)
+    let copy = fixture.home("copy")
+    func open(_ host: String) throws {
+      let outcome = try OwnProcess.start("open", [copy], environment: ["SPOOL_HOST": host])
+        .wait(seconds: SpoolCommand.secondsMax)
+      #expect(outcome.isDone, "\(outcome)")
+    }
+    try open("one")
+    try Plain.write("\(copy)/log/one/checkpoint", "20261123T120000.000000Z\n")
+    try open("two")
+    #expect(Plain.exists("\(copy)/log/one/checkpoint"))
+  }
+
   @Test func `a copy has what other hosts had just sent`() throws {
     let fixture = try Fixture("coder")
     let afar = ["SPOOL_HOST": "afar"]
@@ -187,7 +202,9 @@ import Testing
     try Plain.write(fixture.box("tmp", of: "a") + "/\(unsent)", #"{"content":"never sent"}"#)
     unlink(fixture.box("inbox", of: "c") + "/" + (try #require(fixture.names("inbox", of: "c").first)))
     try Plain.write(fixture.box("claimed", of: "a") + "/by-hand.json", #"{"content":"x"}"#)
-    try Plain.write(fixture.box("dead", of: "a") + "/none.json.reason", "{}")
+    try writeReason(fixture.box("dead", of: "a") + "/none.json.reason", secondsAgo: 120)
+    // Its letter may follow.
+    try writeReason(fixture.box("dead", of: "a") + "/new.json.reason", secondsAgo: 0)
     try Plain.write(path + "/bots/c/card.json", "not json")
     try Plain.write(path + "/tmp/old", "x")
     try fixture.seen("old", secondsAgo: 3601)
@@ -221,7 +238,9 @@ import Testing
 
   @Test func `what is left counts beyond what is shown`() throws {
     let fixture = try Fixture("coder")
-    for number in 0..<RecoveryReport.findingsMax { try Plain.write(fixture.box("dead") + "/\(number).reason", "{}") }
+    for number in 0..<RecoveryReport.findingsMax {
+      try writeReason(fixture.box("dead") + "/\(number).reason", secondsAgo: 120)
+    }
     try Plain.write("\(fixture.path)/tasks/pending/5-\(fixture.spool.newIdentifier()).json", "{")
     let outcome = try SpoolCommand.run(["doctor", "--repair"], in: fixture.path)
     #expect(outcome.status == 1 && outcome.output.contains("1 thing is wrong; for you to mend"), "\(outcome.error)")
@@ -332,5 +351,11 @@ import Testing
       #expect(try copy.entries(of: fixture.bot()).contains { $0.message?.content == "early" }, "\(number)")
       #expect(try Doctor(copy).examine(repairing: false).findings.map(\.path) == [], "\(number)")
     }
+  }
+
+  private func writeReason(_ path: String, secondsAgo: Int) throws {
+    try Plain.write(path, "{}")
+    let moment = timespec(tv_sec: Clock.wall() / 1_000_000 - secondsAgo, tv_nsec: 0)
+    #expect(utimensat(AT_FDCWD, path, [moment, moment], 0) == 0)
   }
 }

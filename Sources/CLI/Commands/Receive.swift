@@ -20,9 +20,11 @@ extension Verb {
     let inbox = try Inbox(spool, bot, detached: true)
     let began = TimeText.now()
     let reader = wait > 0 ? ReaderWatch(of: 1) : nil
+    // A message that nobody saw must come again.
+    SignalPipe.ignoreBrokenPipes()
     let claim = try inbox.receive(waiting: wait, interruption: reader?.descriptor)
     // A typo in what was just dropped is best told at once.
-    for aside in try spool.quarantined(since: began) {
+    for aside in (try? spool.quarantined(since: began)) ?? [] {
       Output.talk("set aside: \(aside.reason.escapedForTerminal()) (see: \(spool.path)/quarantine/\(aside.name))")
     }
     guard let claim else {
@@ -40,7 +42,7 @@ extension Verb {
       return .nothing
     }
     show(claim, spool, invocation)
-    // Shown before it is settled: a message that nobody saw must come again.
+    // Shown before it is settled.
     guard invocation.output.finish(.done, isNeeded: true) == .done else {
       try spool.unclaim(bot, claim.name, reason: "could not be shown")
       return .inputOutput

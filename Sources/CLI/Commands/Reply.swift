@@ -30,14 +30,20 @@ extension Verb {
     // Somebody else may be at work on it, if its lease ran out: then nothing is sent.
     if let claim { try spool.extend(claim.bot, claim.name) }
     let id = try spool.send(answer, durability: durability)
-    if let claim { try spool.ack(claim.bot, claim.name) }
+    // It is sent, and that is said, whatever comes of the ack.
     tellUndelivered(spool)
     if invocation.isJSON {
       invocation.output.object { $0.member("id", id.description) }
     } else {
       invocation.output.line("\(id)")
     }
-    return invocation.output.finish(kept: id)
+    let exit = invocation.output.finish(kept: id)
+    do { if let claim { try spool.ack(claim.bot, claim.name) } } catch let error as SpoolError {
+      throw SpoolError(
+        error.code, "the answer is sent, and the message isn't settled: \(error.message)",
+        hint: "settle it with: spool ack \(named)", cause: error.cause)
+    }
+    return exit
   }
 
   static let request = Verb(

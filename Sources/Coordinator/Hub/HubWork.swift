@@ -213,7 +213,7 @@ extension Hub {
           } else if try History(spool).lastOfTask(part.task) == nil {
             // There was no room for it.
             try ensureTasks(group)
-          } else {
+          } else if try !spool.isOnTheMove(part.task) {
             try replace(part, group, "its task is gone")
           }
         }

@@ -39,7 +39,9 @@ extension Spool {
       // From the log on it is so: what can't be done now is done by whoever settles our directory.
       do {
         if try !root.renameIfPresent(path, to: entry.path) {  // visible
-          try bringBack(body, to: entry.path, through: path) { try findGroup(record.id) == nil }
+          try bringBack(body, to: entry.path, through: path, in: Layout.groupsMoving(by: holder)) {
+            try findGroup(record.id) == nil
+          }
         }
       } catch { Self.leave(path) }
       return entry
@@ -74,7 +76,7 @@ extension Spool {
         moving: (
           old: Layout.groupMoving(by: holder, raw: GroupMove(.old, entry).fileName),
           new: Layout.groupMoving(by: holder, raw: GroupMove(.new, changed).fileName)
-        ), in: directory, body,
+        ), in: directory, body, isUndone: { try self.isUndone(changed, body) },
         { isTakenBack throws in
           try self.log.append(
             event.kind, entry.id.description, reserving: body.count + 512, unless: isTakenBack

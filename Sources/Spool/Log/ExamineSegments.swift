@@ -6,14 +6,17 @@ import SpoolFormat
 extension Doctor {
   func examineLostSegments(_ repairing: Bool, _ report: inout RecoveryReport) throws {
     let files = LogFiles(root: spool.root)
-    let removed = try Forgotten(in: spool.root).removed
     for host in try files.hosts() {
+      // In this order: a segment that is begun meanwhile, or collected, isn't lost.
+      let needed = try needed(host, files)
+      let names = try files.names(of: host)
       let segments = Set(try files.segments(of: host))
-      for other in try files.names(of: host) where !segments.contains(other) {
+      let removed = try Forgotten(in: spool.root).removed
+      for other in names where !segments.contains(other) {
         guard try spool.root.status(other.path) != nil else { continue }
         report.add(other.path, "is no regular file, where a segment of the log should be", left: "move it away by hand")
       }
-      let lost = try needed(host, files).subtracting(segments).subtracting(removed).sorted { $0.start < $1.start }
+      let lost = needed.subtracting(segments).subtracting(removed).sorted { $0.start < $1.start }
       tell(
         lost.map { ($0.start.compact, $0, "is missing: what was logged in it is lost") }, of: host,
         cure: "get it from a backup, if there is one", repairing, &report)

@@ -87,7 +87,9 @@ struct LogOpening {
 
   /// Whether the spool is a copy, by what the pages of other hosts say. The number of a device is each host's own.
   private func isCopyByOthers(_ directory: CommitPage.Root) throws(SystemCallError) -> Bool {
-    try otherPages().contains { page in CommitPage.root(in: page).map { $0.inode != directory.inode } ?? false }
+    let inodes = Set(try otherPages().compactMap { CommitPage.root(in: $0)?.inode })
+    // Once somebody has used the copy, it is a spool like any other.
+    return !inodes.isEmpty && !inodes.contains(directory.inode)
   }
 
   /// What the pages of other parts say of whose they are.

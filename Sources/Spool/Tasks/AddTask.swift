@@ -104,7 +104,7 @@ extension Spool {
       // From the log on it is so, and what can't be done now is done by whoever settles what was left.
       do {
         if try !root.renameIfPresent(temporary, to: entry.path) {  // visible
-          try bringBack(body, to: entry.path, through: temporary) {
+          try bringBack(body, to: entry.path, through: temporary, in: Layout.tasksTemporary) {
             try findTask(entry.id) == nil && history.lastOfTask(entry.id)?.entry == entry
           }
         }

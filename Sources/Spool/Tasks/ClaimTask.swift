@@ -124,7 +124,7 @@ extension Spool {
     for _ in 0..<100 {
       if let result = try body(entry) { return result }
       guard let found = try findTask(entry.id) else {
-        if try doing("cannot look at \(entry.id)", { try idsOnTheMove().contains(entry.id) }) { break }
+        if try isOnTheMove(entry.id) { break }
         throw SpoolError(.notFound, "\(entry.id) is gone", hint: "see: spool trace \(entry.id)")
       }
       entry = found

@@ -28,7 +28,7 @@ extension Spool {
           moving: (
             old: Layout.taskMoving(by: holder, raw: TaskMove(.old, entry).fileName),
             new: Layout.taskMoving(by: holder, raw: TaskMove(.new, changed).fileName)
-          ), in: Layout.tasksMoving(by: holder), body,
+          ), in: Layout.tasksMoving(by: holder), body, isUndone: { try self.isUndone(changed, body) },
           { isTakenBack throws in
             // Progress is told often, and is worth a word; all else is kept whole.
             try self.log.append(
@@ -65,11 +65,12 @@ extension Spool {
   /// Puts a new file in the place of an old one, which may be another: of a task, or of a group.
   /// - Parameters:
   ///   - moving: where the two are meanwhile, in a directory of this process.
+  ///   - isUndone: whether others have put the old file back all the same; asked where the new one is gone.
   ///   - logIt: logs it, unless others took this process for dead and have put the old file back.
   /// - Returns: nil when the old file was no longer there, or is there again, and nothing was changed.
   func replace(
     _ path: String, with changed: String, moving: (old: String, new: String), in directory: String, _ body: [UInt8],
-    _ logIt: (_ isTakenBack: @escaping () throws -> Bool) throws -> LogWriter.Receipt?
+    isUndone: () throws -> Bool, _ logIt: (_ isTakenBack: @escaping () throws -> Bool) throws -> LogWriter.Receipt?
   ) throws -> LogWriter.Receipt? {
     let began = Clock.withSleep()
     // Another thread of this process is changing the same.
@@ -99,7 +100,7 @@ extension Spool {
     // From here on it is so: what can't be done now is done by whoever settles our directory, as long as both are there.
     do {
       guard try root.renameIfPresent(moving.new, to: changed) else {  // visible
-        return try root.status(changed) != nil || redo(path, changed, moving, directory, body) ? receipt : nil
+        return try !isUndone() || redo(path, changed, moving, directory, body) ? receipt : nil
       }
       try root.unlinkIfPresent(moving.old)
     } catch { leave() }

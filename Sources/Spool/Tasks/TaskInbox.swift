@@ -321,7 +321,7 @@ extension Spool {
     let isThere = try doing("cannot look at \(entry.id)") { try root.status(entry.path) != nil }
     if isThere { return true }
     if let found = try findTask(entry.id) { return found == entry }
-    return try doing("cannot look at \(entry.id)") { try idsOnTheMove().contains(entry.id) }
+    return try isOnTheMove(entry.id)
   }
 
   /// Gives a task that came back to `pending/` to the bot that had it, where no coordinator decides who gets it.

@@ -66,6 +66,12 @@ extension Spool {
     return settled
   }
 
+  /// Whether somebody is changing a task just now, or was when he died: then it is nowhere until he, or who settles
+  /// that, is done.
+  public func isOnTheMove(_ id: MessageID) throws -> Bool {
+    try doing("cannot look at \(id)") { try idsOnTheMove().contains(id) }
+  }
+
   func idsOnTheMove() throws(SystemCallError) -> Set<MessageID> {
     Set(try onTheMove(TaskEntry.self).map(\.move.entry.id))
   }

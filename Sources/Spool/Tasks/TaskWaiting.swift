@@ -32,23 +32,27 @@ extension Spool {
     let wanted = Set(ids + others)
     let end = seconds.map { Clock.sinceBoot() + Int(min($0, 1e9) * 1e9) }
     var known: [MessageID: StoredTask] = [:]
+    var observations = TaskObservations()
     while true {
       let looked = Clock.sinceBoot()
       let found = try findTasks(wanted)
+      var isMoving = false
       for id in ids + others {
         // What has ended stays as it is, or gets another name.
         if let stored = known[id], stored.state.isFinal, stored.entry == found[id] { continue }
         guard let entry = found[id], let record = try record(of: entry) else {
-          // Between two states: it is there again in a moment.
-          guard let stored = try task(id) else {
-            if others.contains(id) { continue }
+          // Between two states it is there again in a moment, or when somebody has settled what a dead process began.
+          if let stored = try task(id) ?? taskOnTheMove(id) {
+            known[id] = stored
+            isMoving = true
+          } else if try !others.contains(id) && !isOnTheMove(id) && findTask(id) == nil {
             throw SpoolError(.notFound, "\(id) is gone", hint: "see: spool trace \(id)")
           }
-          known[id] = stored
           continue
         }
         known[id] = StoredTask(entry: entry, record: record)
       }
+      if isMoving { _ = try? settleMoves(&observations) }
       if root.isRemote {
         var signature = LookPace.Signature()
         for entry in found.values { signature.add(entry.path) }
@@ -56,7 +60,7 @@ extension Spool {
       }
       let tasks = ids.compactMap { known[$0] }
       body(tasks + others.compactMap { known[$0] })
-      if tasks.allSatisfy(\.hasEnded) { return tasks }
+      if tasks.count == ids.count, tasks.allSatisfy(\.hasEnded) { return tasks }
       let isOver = try !waitForMoves(
         of: wanted, watcher, until: min(end ?? .max, looked + (root.isRemote ? pace.interval() : pause)), interruption)
       if isOver || end.map({ $0 <= Clock.sinceBoot() }) ?? false { return tasks }

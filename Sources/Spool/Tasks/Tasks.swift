@@ -158,7 +158,7 @@ extension Spool {
   }
 
   /// A task that somebody is changing, or was when he died, as it was before.
-  private func taskOnTheMove(_ id: MessageID) throws -> StoredTask? {
+  func taskOnTheMove(_ id: MessageID) throws -> StoredTask? {
     try doing("cannot look at \(id)") {
       for (path, move) in try onTheMove(TaskEntry.self) where move.side == .old && move.entry.id == id {
         guard let bytes = try root.readFile(path, maximum: TaskRecord.bytesMax) else { continue }

@@ -16,8 +16,12 @@ extension Verb {
     _ = try invocation.operand(0, "ID")
     let spool = try invocation.taskSpool()
     let author = try invocation.author()
+    var moved: Set<MessageID> = []
     return try Invocation.forEach(invocation.operands.map { try spool.task(named: $0) }) { entry in
+      // Another of them may have taken it along.
+      guard !moved.contains(entry.id) else { return }
       let cancelled = try spool.cancelWithChildren(entry, reason: invocation.value("--reason"), by: author)
+      moved.formUnion(cancelled.map(\.id))
       spool.settleAndTell(cancelled)
       tell(cancelled, entry, "cancelled", invocation)
     }
@@ -35,8 +39,12 @@ extension Verb {
     _ = try invocation.operand(0, "ID")
     let spool = try invocation.taskSpool()
     let author = try invocation.author()
+    var moved: Set<MessageID> = []
     return try Invocation.forEach(invocation.operands.map { try spool.task(named: $0) }) { entry in
-      tell(try spool.retryWithRelatives(entry, by: author), entry, "brought back", invocation)
+      guard !moved.contains(entry.id) else { return }
+      let back = try spool.retryWithRelatives(entry, by: author)
+      moved.formUnion(back.map(\.id))
+      tell(back, entry, "brought back", invocation)
     }
   }
 

@@ -1,4 +1,5 @@
 import AgentRuntime
+import Linux
 import Spool
 import SpoolFormat
 
@@ -28,17 +29,30 @@ extension Verb {
     var observations = TaskObservations()
     let given = try spool.expireTasks(&observations)
     spool.settleAndTell(given.filter(\.state.isFinal))
-    let entry: TaskEntry
-    if isNext {
-      guard let found = try spool.claimNextTask(for: bot, by: invocation.value("--by")) else {
-        Output.talk("nothing waits that is for \(bot), or suits it")
-        return .nothing
-      }
-      entry = found
-    } else {
-      let named = try spool.task(named: invocation.operands[0])
-      entry = try spool.claimTask(named, for: bot, by: invocation.value("--by"))
+    // A claim that nobody saw has no lease to end it: whatever goes wrong from here on, it is given back.
+    SignalPipe.ignoreBrokenPipes()
+    let named = isNext ? nil : try spool.task(named: invocation.operands[0])
+    let by = invocation.value("--by")
+    guard
+      let entry = try named.map({ try spool.claimTask($0, for: bot, by: by) }) ?? spool.claimNextTask(for: bot, by: by)
+    else {
+      Output.talk("nothing waits that is for \(bot), or suits it")
+      return .nothing
     }
+    do {
+      try show(entry, bot, spool, invocation)
+      guard invocation.output.finish(.done, isNeeded: true) == .done else {
+        try giveBack(entry, bot, spool)
+        return .inputOutput
+      }
+    } catch {
+      try giveBack(entry, bot, spool)
+      throw error
+    }
+    return .done
+  }
+
+  private static func show(_ entry: TaskEntry, _ bot: BotName, _ spool: Spool, _ invocation: Invocation) throws {
     let task = try spool.record(of: entry).map { StoredTask(entry: entry, record: $0) }
     if invocation.isJSON {
       invocation.output.object { writer in
@@ -55,12 +69,15 @@ extension Verb {
       Output.talk("read it with: spool task show \(short); end it with: spool task complete \(short) RESULT")
       invocation.output.line(entry.name.description)
     }
-    // A claim that nobody saw has no lease to end it.
-    guard invocation.output.finish(.done, isNeeded: true) == .done else {
-      try spool.release(entry, reason: "could not be shown", by: bot.description)
-      return .inputOutput
+  }
+
+  /// As it was, for it alone if it was given to it.
+  private static func giveBack(_ entry: TaskEntry, _ bot: BotName, _ spool: Spool) throws {
+    let wasAssigned = try spool.record(of: entry)?.assignTo == bot
+    guard let back = try spool.release(entry, reason: "could not be shown", by: bot.description, isUnseen: true) else {
+      return
     }
-    return .done
+    if wasAssigned { try spool.assignBack(back, to: bot) }
   }
 
   /// As a program gets it: with the results that it waited for. That a template in it can't be filled in is said.
