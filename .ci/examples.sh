@@ -83,6 +83,12 @@ id=$(spool send counter "half adopted" --from user)
 mv "$SPOOL_DIR/bots/counter/inbox/5-$id.json" "$SPOOL_DIR/bots/coder/inbox/$id.json"
 has "$(PATH=$directory/bin examples/mailbox.sh take coder)" '*half adopted*' "what was half adopted"
 has "$(ls "$SPOOL_DIR/bots/coder/done")" "*5-$id~1~*" "its id"
+echo '{"content":"a draft"}' >"$SPOOL_DIR/bots/coder/inbox/5-notes~draft.json"
+has "$(PATH=$directory/bin examples/mailbox.sh take coder)" '*a draft*' "a name that is much like a proper one"
+if ls "$SPOOL_DIR/bots/coder/done" | grep notes; then fail "it was acked under no proper name"; fi
+status=0
+examples/mailbox.sh send coder 2>/dev/null || status=$?
+equal "$status" 64 "the exit of mailbox.sh without a text"
 
 begin "the bot in plain sh of spool-layout.md"
 sed -n '/^A bot in plain `sh`/,/^## /p' spool-layout.md | sed '1,2d;/^```/,$d' >"$directory/bot.sh"

@@ -117,6 +117,22 @@ def dropped_files(client):
     claim = client.receive("coder", wait=20)
     equal((claim.name.id, claim.message["content"]), (id, "half adopted"), "a file whose adopter died")
     client.ack(claim)
+    # Two with one id, of which the client has the first in hand.
+    id = nanospool.new_id()
+    for name in ("twin a.json", "twin b.json"):
+        with open(os.path.join(inbox, name), "w") as file:
+            json.dump({"id": id, "content": name}, file)
+    claims = [client.receive("coder", wait=20), client.receive("coder", wait=20)]
+    equal({claim.message["content"] for claim in claims}, {"twin a.json", "twin b.json"}, "two dropped with one id")
+    equal([claim.name.id == id for claim in claims], [True, False], "whose id it is")
+    for claim in claims:
+        client.ack(claim)
+    ahead = nanospool.compact(time.time() + 7200) + "-0123456789abcdef"
+    with open(os.path.join(inbox, "ahead.json"), "w") as file:
+        json.dump({"id": ahead, "agent": "first", "sender_id": "second", "content": "x"}, file)
+    claim = client.receive("coder", wait=20)
+    equal((claim.name.id == ahead, claim.message["from"]), (False, "first"), "an id to come, and two aliases")
+    client.ack(claim)
     with open(os.path.join(inbox, "bad.json"), "w") as file:
         file.write('{"content":1,}')
     spool("receive", "coder", "--wait", "2s", exits=(1,))
@@ -126,6 +142,22 @@ def dropped_files(client):
         file.write('{"content":')
     equal(client.receive("coder"), None, "a damaged message")
     check(os.path.basename(damaged)[:-5] in " ".join(os.listdir(os.path.join(client.path, "quarantine"))), "it is set aside")
+
+
+def host_names(client):
+    before, path = os.environ.get("SPOOL_HOST"), client.path + ".hosts"
+    spool("init", path)
+    spool("register", "py", "--spool", path)
+    try:
+        for text in ("", "é", "." + "a" * 70, "pi.local"):
+            os.environ["SPOOL_HOST"] = text
+            id = spool("send", "py", "from a host", "--from", "coder", "--spool", path).strip()
+            source = nanospool.Spool(path).trace(id)[0]["source"]
+            equal(source.split("/")[1], nanospool.host_name(), f"the name of a host that is called {text!r}")
+    finally:
+        os.environ.pop("SPOOL_HOST", None)
+        if before is not None:
+            os.environ["SPOOL_HOST"] = before
 
 
 def settling(client):
@@ -320,7 +352,7 @@ def main():
         for bot in ("coder", "py", "crowd"):
             spool("register", bot, *(["--lease", "60s"] if bot == "crowd" else []))
         client = nanospool.Spool(path)
-        for step in (both_ways, dropped_files, settling, competing, dead_holders, dead_worker, torn_log,
+        for step in (both_ways, dropped_files, host_names, settling, competing, dead_holders, dead_worker, torn_log,
                      log_is_sound, jq_reads_everything, recovery_agrees):
             began = time.monotonic()
             step(client)

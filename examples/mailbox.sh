@@ -9,7 +9,8 @@ set -eu
 
 : "${SPOOL_DIR:?say which spool: SPOOL_DIR=DIR}"
 [ -f "$SPOOL_DIR/spool.json" ] || { echo "mailbox.sh: $SPOOL_DIR is no spool" >&2; exit 69; }
-[ $# -ge 2 ] || { sed -n 's/^#   //p' "$0" >&2; exit 64; }
+usage() { sed -n 's/^#   //p' "$0" >&2; exit 64; }
+[ $# -ge 2 ] || usage
 bot=$SPOOL_DIR/bots/$2
 [ -d "$bot/inbox" ] || { echo "mailbox.sh: no bot named $2" >&2; exit 67; }
 
@@ -25,7 +26,7 @@ quote() {
 
 case $1 in
 send)
-  : "${3:?the text is missing}"
+  [ -n "${3-}" ] || usage
   # Written under a name that nobody looks at, then renamed: whole or not there.
   name=$(date -u +%Y%m%dT%H%M%S)-$$-mailbox
   trap 'rm -f "$bot/inbox/.$name"' EXIT
@@ -42,25 +43,24 @@ read)
   ;;
 take)
   now=$(date -u +%Y%m%dT%H%M%S).999999Z
+  id='[0-9]\{8\}T[0-9]\{6\}\.[0-9]\{6\}Z-[0-9a-f]\{16\}'
+  is() { expr "x$name" : "x$1\$" >/dev/null; }
   for file in "$bot"/inbox/*.json; do
     [ -f "$file" ] || continue
     name=$(basename "$file" .json) attempt=1
-    case $name in
-    [0-9]-*~*~*) # it waits: U-ID~ATTEMPT~DUE
+    if is "[0-9]-$id~[0-9]*~.*"; then # it waits: U-ID~ATTEMPT~DUE
       expr "${name##*~}" "<=" "$now" >/dev/null || continue
       attempt=${name#*~} name=${name%%~*}
       attempt=$((${attempt%%~*} + 1))
-      ;;
-    [0-9]-*~*) attempt=$((${name#*~} + 1)) name=${name%~*} ;; # it was put back: U-ID~ATTEMPT
-    [0-9]-[0-9]*T*Z-*) ;;
-    *) # one that was dropped, and that nobody has named yet: U-ID, with an id of one's own; unless it is being written
+    elif is "[0-9]-$id~[1-9][0-9]*"; then # it was put back: U-ID~ATTEMPT
+      attempt=$((${name#*~} + 1)) name=${name%~*}
+    elif ! is "[0-9]-$id"; then
+      # One that was dropped, and that nobody has named yet: U-ID, with an id of one's own; unless it is being written.
       case $(cat "$file") in *\}) ;; *) continue ;; esac
-      case $name in
-      [0-9]*T*.*Z-????????????????) name=5-$name ;; # who wanted to name it died: the log may have it under this id
-      *) name=5-$(date -u +%Y%m%dT%H%M%S).000000Z-$(od -An -N8 -tx8 /dev/urandom | tr -d ' ') ;;
-      esac
-      ;;
-    esac
+      # Where the name is an id, who wanted to name it died: the log may have it under this id.
+      is "$id" || name=$(date -u +%Y%m%dT%H%M%S).000000Z-$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
+      name=5-$name
+    fi
     # Pid 0 says that no process stands behind the claim: it lasts for its lease.
     claim=$name~$attempt~$(uname -n | tr -c 'A-Za-z0-9._\n-' -).0.1$(od -An -N4 -tx4 /dev/urandom | tr -d ' ').json
     mkdir -p "$bot/claimed" "$bot/done"
@@ -72,7 +72,6 @@ take)
   exit 1
   ;;
 *)
-  sed -n 's/^#   //p' "$0" >&2
-  exit 64
+  usage
   ;;
 esac

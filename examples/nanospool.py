@@ -159,9 +159,9 @@ def parse_message(data):
     if not isinstance(body, dict):
         raise BadMessage("not an object")
     message = {key: value for key, value in body.items() if value is not None}
-    for alias, key in ALIASES.items():
-        if alias in message and key not in message:
-            message[key] = message.pop(alias)
+    for alias in list(message):  # of two for one member the first in the file counts
+        if alias in ALIASES and ALIASES[alias] not in message:
+            message[ALIASES[alias]] = message.pop(alias)
     check_members(message)
     if not any(key in message for key in ("content", "data", "context", "type")):
         raise BadMessage('says nothing: give it "content" or "data"')
@@ -232,9 +232,10 @@ def start_of(pid):
 
 
 def host_name():
-    text = os.environ.get("SPOOL_HOST") or socket.gethostname()
-    name = re.sub(r"[^A-Za-z0-9._-]", "-", text)[:64]
-    return "host" + name if not name or name.startswith(".") else name
+    name = os.fsencode(os.environ.get("SPOOL_HOST", socket.gethostname()))
+    if not name or name.startswith(b"."):
+        name = b"host" + name
+    return re.sub(rb"[^A-Za-z0-9._-]", b"-", name)[:64].decode()
 
 
 # The log
@@ -369,6 +370,8 @@ class Spool:
             if name and not (name.not_before and name.not_before > now):
                 ready.append((name.urgency, name.id, name, text))
         for _, _, name, text in sorted(ready, key=lambda entry: entry[:2]):
+            if str(name) != text and self.is_taken(bot, name.id):
+                name.id = new_id()
             claim = self.take(bot, name, self.box(bot, "inbox", text))
             if claim:
                 return claim
@@ -397,6 +400,11 @@ class Spool:
             return None
         return claim
 
+    def is_taken(self, bot, id):
+        """Whether a message with this id waits or is in hand: a claim of a second would take its place."""
+        names = (Name.parse(text) for box in ("inbox", "claimed") for text in listed(self.box(bot, box)))
+        return any(name and name.id == id for name in names)
+
     def name_dropped(self, path):
         """The proper name for a dropped file. None for what isn't a message yet: `spool` sets it aside if it never is."""
         try:
@@ -405,7 +413,8 @@ class Spool:
             return None
         # A name that is an id alone: somebody died while adopting it, and the log may have it already.
         given = (message.get("id"), os.path.basename(path)[: -len(".json")])
-        id = next((id for id in given if isinstance(id, str) and Name.parse(f"5-{id}.json")), None) or new_id()
+        latest = compact(time.time() + 3600)
+        id = next((id for id in given if isinstance(id, str) and Name.parse(f"5-{id}.json") and id < latest), new_id())
         due = compact(seconds_of(message["not_before"])) if "not_before" in message else None
         return Name(10 - priority_of(message), id, 0, None, due)
 

@@ -1,5 +1,6 @@
 /// Finds a text in bytes, without regard to the case of letters, about as quickly as memory can be read. Letters whose
-/// other case is longer or shorter in UTF-8, or several letters (ß, İ), have only their own.
+/// other case is longer or shorter in UTF-8, or several letters (ß, İ), have only their own; and of those with a third
+/// form the two that are each other's cases: Σ finds σ and not ς, Ǆ finds ǆ and not ǅ.
 ///
 /// It looks for two bytes of the text at their distance, sixteen places at a time, and compares the rest only where both
 /// are found; the two are those that are rarest in log lines.

@@ -10,7 +10,7 @@ extension Verb {
     notes: """
       A value is a file, replaced as a whole: cat $SPOOL_DIR/state/light.json. Each change gets the next version
       and a line in the log, who made it with it. A file with nothing but a value that is put there by hand is a
-      change too, and so is rm.
+      change too, and so is rm; an edit within what spool has written there is not seen as one.
       """,
     [.stateSet, .stateGet, .stateList, .stateDelete, .stateCas, .stateWatch, .stateHistory],
     otherWords: [
