@@ -1,3 +1,15 @@
+extension Timestamp {
+  /// RFC 3339 text, or a number of seconds since 1970, as in a message.
+  init?(_ value: JSONValue) {
+    if let seconds = value.double {
+      self = Timestamp(microseconds: 0).advanced(bySeconds: seconds)
+    } else {
+      guard let moment = value.string.flatMap(Timestamp.init(rfc3339:)) else { return nil }
+      self = moment
+    }
+  }
+}
+
 /// Reading and writing a task's file.
 extension TaskRecord {
   /// Reads a task, with an error that names the field. Fields that are null are as good as missing.
@@ -62,7 +74,7 @@ extension TaskRecord {
   private static func priority(_ value: JSONValue) throws(FormatError) -> Priority {
     if let text = value.string { return try Priority(parsing: text) }
     guard let priority = value.int.flatMap(Priority.init(value:)) else {
-      throw FormatError("\"priority\" must be 1 to 10, low, normal, high or urgent")
+      throw FormatError("\"priority\" must be 1 to 10, low, normal, high, urgent or critical")
     }
     return priority
   }
@@ -184,14 +196,15 @@ extension TaskRecord {
     mutating func number(_ name: String, _ range: ClosedRange<Double>) throws(FormatError) -> Double? {
       guard let value = take(name) else { return nil }
       guard let number = value.double, range.contains(number) else {
-        throw wrong(name, "a number from \(range.lowerBound) to \(range.upperBound)")
+        func text(_ bound: Double) -> String { bound == bound.rounded() ? "\(Int(bound))" : "\(bound)" }
+        throw wrong(name, "a number from \(text(range.lowerBound)) to \(text(range.upperBound))")
       }
       return number
     }
 
     mutating func moment(_ name: String) throws(FormatError) -> Timestamp? {
       guard let value = take(name) else { return nil }
-      guard let moment = value.string.flatMap(Timestamp.init(rfc3339:)) else {
+      guard let moment = Timestamp(value) else {
         throw wrong(name, "a time such as 2026-11-20T23:45:12Z")
       }
       return moment
@@ -252,7 +265,7 @@ extension TaskRecord {
       return array.suffix(failuresMax).map { entry in
         Failure(
           attempt: entry["attempt"]?.int ?? 0, bot: entry["bot"]?.string,
-          at: entry["at"]?.string.flatMap(Timestamp.init(rfc3339:)), error: entry["error"]?.string ?? "")
+          at: entry["at"].flatMap { Timestamp($0) }, error: entry["error"]?.string ?? "")
       }
     }
   }

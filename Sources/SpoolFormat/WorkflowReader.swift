@@ -123,10 +123,11 @@ private struct WorkflowReader {
   }
 
   private mutating func due(_ node: JSONNode, _ field: String) -> Timestamp? {
-    guard let text = check.text(node, field, "due_at") else { return nil }
-    let moment = Timestamp(rfc3339: text)
+    guard let value = check.member(node, "due_at")?.value else { return nil }
+    let moment = Timestamp(value)
     if moment == nil {
-      note(node, field, "due_at", "\"\(text.prefix(40))\" is no time", "write one such as 2026-11-20T23:45:12Z")
+      let shown = String(value.text.description.prefix(40))
+      note(node, field, "due_at", "\(shown) is no time", "write one such as 2026-11-20T23:45:12Z")
     }
     return moment
   }
@@ -188,12 +189,19 @@ private struct WorkflowReader {
       for reference in references {
         if ancestors == nil { ancestors = Set(graph.ancestors(of: place).map { names[$0] }) }
         guard !ancestors!.contains(reference.step) else { continue }
-        let isStep = names.contains(reference.step)
-        let cure =
-          isStep
-          ? "put \"\(reference.step)\" into its depends_on"
-          : FileChecker.nearest(reference.step, among: names.filter { !$0.isEmpty }, all: "the steps are")
-        let message = isStep ? "doesn't wait for the step \"\(reference.step)\"" : "there is no such step"
+        let (message, cure) =
+          if reference.step == names[place] {
+            ("is the step's own result", "name a step that it waits for")
+          } else if names.contains(reference.step) {
+            (
+              "doesn't wait for the step \"\(reference.step)\"", "put \"\(reference.step)\" into its depends_on"
+            )
+          } else {
+            (
+              "there is no such step",
+              FileChecker.nearest(reference.step, among: names.filter { !$0.isEmpty }, all: "the steps are")
+            )
+          }
         check.note(member.line, "\(field).\(name)", "{{\(reference)}}: \(message)", cure: cure)
       }
     }

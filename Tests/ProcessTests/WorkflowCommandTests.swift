@@ -48,6 +48,13 @@ import Testing
     #expect(page.contains("Release 1.0  completed  4 of 4 completed") && page.contains("██████████ 100%"), "\(page)")
   }
 
+  @Test func `a step for a bot that never takes tasks is told of by check, without a spool`() throws {
+    let scratch = try Scratch(inMemory: true)
+    let text = Self.file.replacing(#""assign_to": "tester""#, with: #""assign_to": "hub""#)
+    let checked = try SpoolCommand.run(["workflow", "check", "-"], input: .text(text), directory: scratch.path)
+    #expect(checked.status == 65 && checked.error.contains("step test: hub takes announcements"), "\(checked)")
+  }
+
   @Test func `who waits for a workflow without a terminal reads none of its steps`() throws {
     let stage = try TaskStage()
     let id = try submit(stage)

@@ -70,7 +70,7 @@ import Testing
           {"name": "a b", "depends_on": ["desing", "design", "design"]},
           {"name": "design", "priority": 11, "timeout": "soon"},
           {"title": "{{design}}", "required_skills": ["swift:guru"]},
-          {"name": "late", "description": "{{design.result}} {{dessign.result}}", "max_attempts": 0},
+          {"name": "late", "description": "{{design.result}} {{dessign.result}} {{late.result}}", "max_attempts": 0},
           7
         ]
       }
@@ -91,6 +91,7 @@ import Testing
         line 8: steps[4].max_attempts: 0 won't do: write a number from 1 to 9999
         line 8: steps[4].description: {{design.result}}: doesn't wait for the step "design": put "design" into its depends_on
         line 8: steps[4].description: {{dessign.result}}: there is no such step: did you mean design?
+        line 8: steps[4].description: {{late.result}}: is the step's own result: name a step that it waits for
         line 9: steps[5]: a number where an object should be: write {…}
         """)
   }

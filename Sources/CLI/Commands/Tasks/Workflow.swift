@@ -63,11 +63,17 @@ extension Verb {
 
   static let workflowCheck = Verb(
     name: "workflow check", summary: "say what is wrong in a workflow's file, and add nothing", usage: "FILE|-",
-    example: "spool workflow check release.json", exits: "0 it will do, 65 it won't: each mistake on a line"
+    example: "spool workflow check release.json", exits: "0 it will do, 65 it won't: each mistake on a line",
+    notes: "It needs no spool: whether the bots in assign_to are there is looked at by submit."
   ) { invocation in
     try invocation.expect(atMost: 1)
     let file = try invocation.operand(0, "FILE")
     guard let workflow = try read(file) else { return .badData }
+    let refusals = workflow.steps.compactMap { step in
+      step.assignTo.flatMap { Spool.refusal(ofTasksBy: $0) }.map { "step \(step.name): \($0)" }
+    }
+    for refusal in refusals { Output.talk("spool: \(refusal)") }
+    if !refusals.isEmpty { return .badData }
     let sorted = workflow.sorted
     if invocation.isJSON {
       invocation.output.object { writer in
