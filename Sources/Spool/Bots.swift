@@ -103,7 +103,8 @@ extension Spool {
       if counts.isHidden { return counts }
       try root.list(Layout.box(bot, .inbox)) { if EntryName.isDropped($0) { counts.waiting += 1 } }
       try root.list(Layout.box(bot, .claimed)) { if EntryName.isDropped($0) { counts.claimed += 1 } }
-      try root.list(Layout.box(bot, .dead)) { if EntryName.isDropped($0) { counts.dead += 1 } }
+      // What has no proper name was never given up: nothing can be done with it by its id.
+      try root.list(Layout.box(bot, .dead)) { if EntryName($0) != nil { counts.dead += 1 } }
       return counts
     }
   }

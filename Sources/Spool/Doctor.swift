@@ -60,7 +60,10 @@ public struct Doctor {
   }
 
   private func examine(_ bot: BotName, _ repairing: Bool, _ report: inout RecoveryReport) throws {
-    for box in Layout.Box.allCases { try examineDirectory(Layout.box(bot, box), repairing, &report) }
+    // Its inbox makes it a bot, and who needs another directory makes it.
+    for box in Layout.Box.allCases {
+      try examineDirectory(Layout.box(bot, box), mayBeMissing: true, repairing, &report)
+    }
     do { _ = try spool.card(of: bot) } catch {
       let card = Layout.card(bot)
       let problem = "\(error)".replacing("\(card): ", with: "")
@@ -88,13 +91,13 @@ public struct Doctor {
   private static let reasonNanosecondsMax = 60_000_000_000
 
   private func examineDirectory(
-    _ path: String, _ repairing: Bool, _ report: inout RecoveryReport
+    _ path: String, mayBeMissing: Bool = false, _ repairing: Bool, _ report: inout RecoveryReport
   ) throws(SystemCallError) {
     if let status = try spool.root.status(path) {
       if status.isDirectory { return }
       report.add(
         path, "is a \(status.kind), where a directory should be", left: "move it away by hand, and repair once more")
-    } else {
+    } else if !mayBeMissing {
       report.add(path, "is missing", "made")
       if repairing { try spool.root.makeDirectory(path) }
     }
@@ -245,15 +248,18 @@ public struct Doctor {
     remarks += try copyRemarks(of: TaskEntry.self) + copyRemarks(of: GroupEntry.self) + roomRemarks()
     for bot in try spool.bots() where spool.isOwn(bot) {
       let backlog = try spool.backlog(of: bot)
-      let done = try doing("cannot look at \(bot)") { try spool.root.names(Layout.box(bot, .done)) }
+      let (done, dead) = try doing("cannot look at \(bot)") {
+        (try spool.root.names(Layout.box(bot, .done)), try spool.root.names(Layout.box(bot, .dead)))
+      }
       let told = done.count { EntryName($0) != nil }
       if told > 0 {
         remarks.append(
           "\(bot) has \(told) in done/ that the log doesn't know of yet: the next receive or work tells it")
       }
-      if done.count > told {
+      let nameless = [(Layout.Box.done, done.count - told), (.dead, dead.count { isNameless($0) })]
+      for (box, count) in nameless where count > 0 {
         remarks.append(
-          "\(bot) has \(done.count - told) in done/ that never got a proper name, and are in no log: they stay until "
+          "\(bot) has \(count) in \(box.rawValue)/ that never got a proper name, and are in no log: they stay until "
             + "somebody removes them")
       }
       if backlog.dead > 0 {
@@ -263,6 +269,8 @@ public struct Doctor {
     }
     return remarks
   }
+
+  private func isNameless(_ name: String) -> Bool { name.hasSuffix(".json") && EntryName(name) == nil }
 
   private func settingsRemarks() throws -> [String] {
     let bytes = try doing("cannot read \(Layout.settings)") {

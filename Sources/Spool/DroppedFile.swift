@@ -150,10 +150,10 @@ struct DroppedFile {
     if let due = message.notBefore, due > spool.now() { waiting.place = .waitingUntil(due) }
     var held = waiting
     held.place = .held(spool.holder)
-    // The second is another thread's, that adopts another file with this id.
+    // The second is another thread's, that adopts another file with this id. A claim takes the place of one with its name.
     if try [Layout.entry(bot, .inbox, waiting), Layout.entry(bot, .claimed, held)].contains(where: {
       try spool.root.status($0) != nil
-    }) {
+    }) || (own ?? named).map({ try spool.isInHand($0, bot) }) ?? false {
       waiting.id = spool.newIdentifier()
       held.id = waiting.id
     }
@@ -202,6 +202,14 @@ struct DroppedFile {
 }
 
 extension Spool {
+  fileprivate func isInHand(_ id: MessageID, _ bot: BotName) throws(SystemCallError) -> Bool {
+    var isInHand = false
+    try root.list(Layout.box(bot, .claimed)) {
+      if let name = EntryName($0), name.id == id, name.attempt > 0 { isInHand = true }
+    }
+    return isInHand
+  }
+
   /// Makes a claim of what never got its proper name a dropped file again. It is named by its id, which the log may have;
   /// by a new one when another of that id waits there.
   /// - Returns: its name; nil when somebody else was first.

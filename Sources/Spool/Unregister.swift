@@ -109,16 +109,29 @@ extension Spool {
 
   private func requireEmpty(_ boxes: [Layout.Box], of bot: BotName) throws {
     for box in boxes {
-      guard let found = try root.names(Layout.box(bot, box)).first(where: { !isPassing($0, in: box) }) else { continue }
+      guard let found = try root.names(Layout.box(bot, box)).first(where: { !isPassing($0, in: box, of: bot) }) else {
+        continue
+      }
       throw SpoolError(
         .tryAgain, "\(Layout.box(bot, box)) has \(found.escapedForTerminal()) in it, and \(bot) was not removed",
         hint: "if it stays there, see: spool doctor; or move it away by hand")
     }
   }
 
-  /// What `spool` itself leaves there, and nobody misses.
-  private func isPassing(_ name: String, in box: Layout.Box) -> Bool {
-    box == .tmp && name.hasPrefix(Layout.creditPrefix) || box == .inbox && Layout.isTaskBell(Array(name.utf8))
+  /// What `spool` itself leaves there, and nobody misses; and a reason whose letter somebody has moved back by hand.
+  private func isPassing(_ name: String, in box: Layout.Box, of bot: BotName) -> Bool {
+    switch box {
+    case .tmp: name.hasPrefix(Layout.creditPrefix)
+    case .inbox: Layout.isTaskBell(Array(name.utf8))
+    case .dead: name.hasSuffix(".reason") && lacksLetter(name, of: bot)
+    default: false
+    }
+  }
+
+  private func lacksLetter(_ reason: String, of bot: BotName) -> Bool {
+    do { return try root.status(Layout.entry(bot, .dead, raw: String(reason.dropLast(7)))) == nil } catch {
+      return false
+    }
   }
 
   // MARK: Removing
@@ -145,7 +158,7 @@ extension Spool {
 
   private func remove(_ box: Layout.Box, of bot: BotName) throws {
     let path = Layout.box(bot, box)
-    for name in try root.names(path) where isPassing(name, in: box) {
+    for name in try root.names(path) where isPassing(name, in: box, of: bot) {
       try root.unlinkIfPresent(Layout.entry(bot, box, raw: name))
     }
     do { try root.removeDirectory(path) } catch {

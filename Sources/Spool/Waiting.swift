@@ -46,7 +46,8 @@ extension Spool {
         parsed.createdAt = parsed.createdAt ?? name?.id.time
         message = parsed
       } else {
-        problem = "gone"
+        // Of a name that is no text the text stands for no file.
+        problem = fileName.contains("\u{FFFD}") ? "its name is not UTF-8" : "gone"
       }
     } catch let error as SystemCallError {
       problem = DroppedFile.reason(error)

@@ -9,6 +9,15 @@ import Testing
 
 /// What nobody should put into an inbox. Each comes beside a good message, which must not be delayed.
 @Suite struct HostileFileTests {
+  @Test func `a name that is not UTF-8 is told of as what is set aside for it`() throws {
+    let fixture = try Fixture("coder")
+    let file = Array(fixture.box("inbox").utf8) + Array("/x".utf8) + [0xff] + Array(".json".utf8) + [0]
+    let made = file.withUnsafeBytes { creat($0.baseAddress!.assumingMemoryBound(to: CChar.self), 0o600) }
+    try #require(made >= 0)
+    close(made)
+    #expect(try fixture.spool.entries(of: fixture.bot()).map(\.problem) == ["its name is not UTF-8"])
+  }
+
   /// All of them at once, under names of their own or proper ones, with good messages before, between and after.
   @Test(arguments: [false, true])
   func `bad files are set aside with their reasons, and their neighbours are delivered`(hasProperName: Bool) throws {

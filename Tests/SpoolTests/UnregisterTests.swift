@@ -22,6 +22,7 @@ import Testing
     try spool.reserve(coder, for: id)
     try Plain.write(fixture.box("tmp") + "/.credit.here.0", "")
     try Plain.write(fixture.box("inbox") + "/.tasks", "")
+    try Plain.write(fixture.box("dead") + "/5-\(id)~1.json.reason", "{}")
     try Plain.write("\(fixture.path)/bots/coder/record.json", "{}")
     #expect(code { try spool.unregister(coder) } == .tryAgain)  // It runs.
     for name in fixture.names("presence") { try spool.root.unlink("bots/coder/presence/\(name)") }

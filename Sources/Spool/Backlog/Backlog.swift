@@ -107,7 +107,7 @@ extension Spool {
         backlog.claimed += 1
         if backlog.claimed <= Self.examinedClaimsMax, hasLapsed(bot, name, lease) { backlog.lapsed += 1 }
       }
-      try root.list(Layout.box(bot, .dead)) { if EntryName.isDropped($0) { backlog.dead += 1 } }
+      try root.list(Layout.box(bot, .dead)) { if EntryName($0) != nil { backlog.dead += 1 } }
       backlog.limits = inboxLimits(of: bot)
       backlog.consumers = try presence(of: bot).count { takes(bot, $0) == .messages }
       return backlog

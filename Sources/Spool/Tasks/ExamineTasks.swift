@@ -15,17 +15,16 @@ extension Doctor {
     }
     if repairing { tell(&report) { try spool.expireTasks(&observations) } }
     try examineFiles(of: TaskEntry.self, &report)
-    // A coordinator does all that follows itself.
-    if !spool.coordinatorIsUp {
-      try examineBlocked(repairing, &report)
-      try examineAssigned(repairing, &report)
-    }
+    // Of what follows a coordinator does all that can be done.
+    if !spool.coordinatorIsUp { try examineBlocked(repairing, &report) }
+    try examineAssigned(repairing, &report)
   }
 
   /// What is for a bot that was removed, with `rm` perhaps, or for none.
   private func examineAssigned(_ repairing: Bool, _ report: inout RecoveryReport) throws {
     for entry in try spool.tasks(in: [.assigned]) {
       if entry.isGivenToNobody {
+        if spool.coordinatorIsUp { continue }
         report.add(entry.path, "is assigned to nobody: its name doesn't end in ~BOT.json", "put back to pending")
         if repairing { try spool.release(entry, reason: "it was assigned to nobody", by: "doctor") }
         continue
