@@ -54,6 +54,18 @@ private struct Workflow {
 }
 
 @Suite struct TaskFamilyTests {
+  @Test func `a task that fails before it was begun failed in no attempt`() throws {
+    let fixture = try Fixture("coder")
+    for isBegun in [false, true] {
+      let added = try fixture.spool.addTask(TaskRecord(title: "x"), by: "test")
+      var entry = try #require(try fixture.spool.assign(added, to: fixture.bot()))
+      if isBegun { entry = try #require(try fixture.spool.start(entry, bot: fixture.bot(), worker: nil)) }
+      let failed = try #require(try fixture.spool.fail(entry, error: "no", isRetryable: false))
+      #expect(failed.attempt == (isBegun ? 1 : 0))
+      #expect(try fixture.spool.record(of: failed)?.failures.map(\.attempt) == [failed.attempt])
+    }
+  }
+
   @Test func `a task is cancelled with all that are below it and haven't ended`() throws {
     let work = try Workflow()
     try work.finish(work.design, true)

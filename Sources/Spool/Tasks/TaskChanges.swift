@@ -188,11 +188,13 @@ extension Spool {
     let wait = delay ?? record.backoffSeconds(after: entry.attempt, random: Double.random(in: 0...1))
     let event: TaskEvent = again ? .retry : .fail
     let notBefore = again && wait > 0 ? now().advanced(bySeconds: wait) : nil
+    // That of an assigned one wasn't begun.
+    let attempt = entry.state == .assigned ? entry.attempt - 1 : entry.attempt
     func fail(_ error: String, _ suggestion: String?) throws -> TaskEntry? {
       try change(entry, event, notBefore: notBefore, by: by, reason: error, durability: durability) { record in
         record.error = error
         record.recoverySuggestion = suggestion
-        record.add(TaskRecord.Failure(attempt: entry.attempt, bot: entry.bot?.description, at: now(), error: error))
+        record.add(TaskRecord.Failure(attempt: attempt, bot: entry.bot?.description, at: now(), error: error))
         if !again { record.end(startedAt, now()) }
       }
     }

@@ -188,7 +188,7 @@ extension Spool {
       }
       if record.blockedReason != nil, record.blockedBy == nil {
         let cleared = try change(entry, .block, by: by, reason: "unblocked") { $0.blockedReason = nil }
-        return try cleared.map { try settle($0) ?? $0 }
+        return try cleared.map { try settle($0) ?? findTask($0.id) ?? $0 }
       }
       if let settled = try settle(entry) { return settled }
       let why = try record.blockedReason ?? "it waits for \(missing(record))"

@@ -34,7 +34,7 @@ extension Verb {
     invocation.report(
       failed,
       failed.state == .failed
-        ? "failed for good, in attempt \(failed.attempt)"
+        ? "failed for good, \(failed.attempt == 0 ? "before it was begun" : "in attempt \(failed.attempt)")"
         : "attempt \(failed.attempt) failed; now \(TaskView.standing(failed))")
     return .done
   }
