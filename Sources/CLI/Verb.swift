@@ -173,8 +173,6 @@ struct Invocation {
     return UsageError("no option \(name.escapedForTerminal())\(hint)\(hint.isEmpty ? text : "")")
   }
 
-  /// Whether it has any but those that every verb takes.
-  var hasOptions: Bool { values.contains { value in !Verb.common.contains { $0.name == value.option } } }
   func has(_ name: String) -> Bool { values.contains { $0.option == name } }
   func value(_ name: String) -> String? { values.last { $0.option == name }?.value }
   func all(_ name: String) -> [String] { values.filter { $0.option == name }.map { $0.value } }

@@ -26,12 +26,7 @@ extension Spool {
     message.id = MessageID(time: created, random: Random.bits())
     message.createdAt = created
     message.makeCanonical()
-    try requireLabels(message)
-    if let due = message.notBefore, let expiry = message.expiresAt, expiry <= due {
-      throw SpoolError(
-        .badData, "the message would expire at \(expiry.rfc3339), before it is handed out at \(due.rfc3339)",
-        hint: "nothing was sent; give a later time to expire at")
-    }
+    try check(message)
     // What goes to a group is the same message however many belong to it at the moment.
     if message.type == nil { message.type = message.to == [recipients[0].description] ? .request : .broadcast }
     if let key = message.idempotencyKey {
@@ -41,8 +36,9 @@ extension Spool {
       message, recipients, durability ?? settings.durability, evenIfFull: evenIfFull)!
   }
 
-  /// What a reader would set aside isn't sent.
-  private func requireLabels(_ message: Message) throws {
+  /// What a reader would set aside, or nobody would get, isn't sent.
+  /// - Throws: `.badData` for names that are too long, and for a message that expires before it is handed out.
+  public func check(_ message: Message) throws {
     func require(_ label: String?, _ name: StaticString) throws {
       guard let label, label.utf8.count > Message.labelBytesMax else { return }
       throw SpoolError(
@@ -51,6 +47,11 @@ extension Spool {
     try require(message.from, "sender")
     try require(message.conversation, "conversation")
     try require(message.inReplyTo, "message that it answers")
+    if let due = message.notBefore, let expiry = message.expiresAt, expiry <= due {
+      throw SpoolError(
+        .badData, "the message would expire at \(expiry.rfc3339), before it is handed out at \(due.rfc3339)",
+        hint: "nothing was sent; give a later time to expire at")
+    }
   }
 
   /// Nil, and nothing is sent, when `isSent` says that somebody else has; it is asked under the lock of the log.

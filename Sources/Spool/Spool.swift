@@ -100,13 +100,13 @@ public final class Spool: Sendable {
   deinit { if hasMovingDirectory.load(ordering: .relaxed) { leaveMoving() } }
 
   /// Makes a spool in a directory that is empty or not there yet.
-  /// A directory that is a spool already is left as it is, and its settings stay; returns whether it was made now.
+  /// A directory that is a spool already is left as it is; returns whether it was made now.
   /// - Parameter group: the name or the number of the group whose members are to share it, each with bots of his own.
-  /// - Throws: `.cannotCreate` for a directory with other things in it, and for a group that isn't there; `.notPermitted`
-  ///   for a group that this user isn't in.
+  /// - Throws: `.cannotCreate` for a directory with other things in it, for a spool with other settings than `configure`
+  ///   gives, and for a group that isn't there; `.notPermitted` for a group that this user isn't in; what `configure` throws.
   @discardableResult
   public static func create(
-    at path: String, sharedWith group: String? = nil, configure: (inout Settings) -> Void = { _ in }
+    at path: String, sharedWith group: String? = nil, configure: (inout Settings) throws -> Void = { _ in }
   ) throws -> Bool {
     let number = try group.map { try SharedSpool.group(named: $0) }
     try makeParents(of: path)
@@ -121,6 +121,13 @@ public final class Spool: Sendable {
           .cannotCreate, "\(path) is a spool already, and \(settings.sharedWith == nil ? "not shared" : "shared")",
           hint: "who shares it is decided when it is made")
       }
+      var wanted = settings
+      try configure(&wanted)
+      guard wanted == settings else {
+        throw SpoolError(
+          .cannotCreate, "\(path) is a spool already, with other settings, and nothing was changed",
+          hint: "edit \(path)/\(Layout.settings)")
+      }
       if settings.sharedWith == nil { try makeDirectories(root) }
       return false
     }
@@ -133,7 +140,7 @@ public final class Spool: Sendable {
     var settings = Settings(identity: try newIdentity())
     settings.createdAt = Timestamp(microseconds: Clock.wall())
     settings.sharedWith = group
-    configure(&settings)
+    try configure(&settings)
     try doing("cannot make a spool at \(path)") {
       if let number {
         try root.give(toGroup: number, mode: Permissions.shownDirectory)

@@ -32,6 +32,10 @@ struct Refusal: Sendable, CustomTestStringConvertible {
     Refusal(["request", "coder,planner", "hi"], 64, "a request goes to one bot"),
     Refusal(["bots", "--spool", ""], 64, "--spool is empty"),
     Refusal(["send", "coder", "hi", "--expires", "1m", "--not-before", "1h30m"], 65, "would expire"),
+    Refusal(["send", "coder", "hi", "--expires", "2020-01-01"], 65, "would have expired already"),
+    Refusal(["send", "coder", "hi", "--expires", "0"], 65, "would have expired already"),
+    Refusal(
+      ["request", "coder", "hi", "--from", "new", "--expires", "1m", "--not-before", "1h30m"], 65, "would expire"),
     Refusal(["receive", "coder", "--wait", "1h30"], 64, "is no duration"),
     Refusal(["receive", "coder", "--wait", "1h30x"], 64, "is no duration"),
     Refusal(["send", "coder", "hi", "--jsno"], 64, "did you mean --json"),
@@ -94,6 +98,8 @@ struct Refusal: Sendable, CustomTestStringConvertible {
     Refusal(["send", "../coder", "hi"], 65, "won't do"),
     Refusal(["send", "coder/../planner", "hi"], 65, "won't do"),
     Refusal(["send", "", "hi"], 65, "nobody"),
+    Refusal(["task", "add", "x", "--to", "coordinator"], 65, "takes requests"),
+    Refusal(["task", "assign", "cafe", "hub"], 65, "takes announcements"),
     Refusal(["send", ",", "hi"], 65, "nobody"),
     Refusal(["send", "a\u{7}b", "hi"], 65, "won't do"),
     Refusal(["send", long, "hi"], 65, "300 bytes"),
@@ -164,6 +170,7 @@ struct Refusal: Sendable, CustomTestStringConvertible {
     try Scratch.write("{", to: "\(scratch.path)/broken/spool.json")
     try Scratch.makeDirectory("\(scratch.path)/other")
     try Scratch.write(#"{"name":"some program's own"}"#, to: "\(scratch.path)/other/spool.json")
+    #expect(try SpoolCommand.run(["init", "\(scratch.path)/made"], in: scratch.path).isDone)
     let before = Scratch.listing(scratch.path)
     let cases: [([String], Int, String)] = [
       (["inbox", "a", "--spool", "\(scratch.path)/missing"], 69, "spool init"),
@@ -174,6 +181,8 @@ struct Refusal: Sendable, CustomTestStringConvertible {
       (["bots", "--spool", "\(scratch.path)/broken"], 69, "not JSON"),
       (["bots", "--spool", "\(scratch.path)/other"], 69, "some other program"),
       (["init", foreign], 73, "not empty"),
+      (["init", "\(scratch.path)/made", "--inbox-max", "5"], 73, "edit \(scratch.path)/made/spool.json"),
+      (["init", "\(scratch.path)/made", "--lease", "3s", "--inbox-max", "0"], 73, "with other settings"),
       (["init", "\(scratch.path)/later"], 69, "format 2"),
       (["init", "\(foreign)/letter.txt"], 73, "cannot make"),
       (["init", "/proc/nothing/here"], 73, "cannot make"),

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import SpoolFormat
 import TestSupport
 import TestThreads
 import Testing
@@ -33,8 +34,25 @@ import Testing
 
   @Test func `a request that has expired waits no more`() throws {
     let stage = try TaskStage()
-    let asked = try stage.run(["request", "coder", "hi", "--from", "tester", "--wait", "300ms", "--expires", "1ms"])
+    let asked = try stage.run(["request", "coder", "hi", "--from", "tester", "--wait", "300ms", "--expires", "100ms"])
     #expect(asked.status == 1 && asked.error.contains("it has expired, and nobody gets it"), "\(asked)")
+  }
+
+  @Test func `a request that can't be sent makes no bot of who asks`() throws {
+    let stage = try TaskStage()
+    #expect(try stage.run(["request", "any:nothing", "hi", "--from", "new"]).status == 67)
+    #expect(Scratch.names("\(stage.spool)/bots") == ["coder", "tester"])
+  }
+
+  @Test func `a request that is answered with an error exits as other waits for what failed`() throws {
+    let stage = try TaskStage()
+    let asking = try SpoolCommand.start(
+      ["request", "coder", "hi", "--from", "tester", "--wait", "1m"], in: stage.spool)
+    let received = try JSONValue(parsing: Array(try stage.done("receive", "coder", "--wait", "30s", "--json").utf8))
+    let id = try #require(received["message"]?["id"]?.string)
+    try stage.done("reply", id, "can't", "--type", "error", "--from", "coder")
+    let asked = try asking.wait(seconds: SpoolCommand.secondsMax)
+    #expect(asked.status == 2 && asked.output == "can't\n", "\(asked)")
   }
 
   @Test func `a list that is cut off says the whole command that shows more`() throws {

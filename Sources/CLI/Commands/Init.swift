@@ -12,7 +12,7 @@ extension Verb {
     ] + limitOptions,
     example: "spool init /tmp/team && export SPOOL_DIR=/tmp/team",
     exits:
-      "0 made, or there already; 69 a later format; 73 there are other things, or no such group; 77 you aren't in it"
+      "0 made, or there already; 69 a later format; 73 other things or settings are there, or no such group; 77 you aren't in it"
   ) { invocation in
     try invocation.expect(atMost: 1)
     if let named = invocation.operands.first, let other = invocation.value("--spool"), named != other {
@@ -23,12 +23,10 @@ extension Verb {
     let attempts = try invocation.number("--attempts", in: 1...EntryName.attemptMax)
     let durability = try invocation.value("--durability").map { try Durability(parsing: $0) }
     if let lease, lease < 0.1 { throw UsageError("--lease is at least 100ms") }
-    var limits = InboxLimits()
-    try invocation.readLimits(into: &limits)
     let isNew = try Spool.create(at: path, sharedWith: invocation.value("--shared")) { settings in
       if let lease { settings.leaseSeconds = lease }
       if let attempts { settings.attemptsMax = attempts }
-      settings.inboxLimits = limits
+      try invocation.readLimits(into: &settings.inboxLimits)
       if let durability { settings.durability = durability }
     }
     let spool = try Spool(at: path)
@@ -45,8 +43,7 @@ extension Verb {
       Output.talk(
         isNew
           ? "made a spool in \(path); next: export SPOOL_DIR=\(fromAnywhere.quotedForShell)"
-          : "\(path) is a spool already; nothing was changed"
-            + (invocation.hasOptions ? ", as its settings are in spool.json" : ""))
+          : "\(path) is a spool already; nothing was changed")
     }
     return .done
   }

@@ -55,7 +55,7 @@ extension Verb {
       spool request any:research "what is new in parsing?"
       """,
     exits:
-      "0 answered (prints the answer), 1 the wait ended or the bot gave it up, 67 no such bot, 69 no spool, 75 nobody is there",
+      "0 answered (prints the answer), 1 the wait ended, 2 the answer is an error, 67 no such bot, 69 no spool, 75 nobody is there",
     notes: routingNotes
   ) { invocation in
     try invocation.expect(atMost: 2)
@@ -70,15 +70,17 @@ extension Verb {
     message.to = try routes.named.map { try spool.bot(named: $0).description }
     try readContent(of: &message, invocation, textAt: 1)
     let sender = try BotName(parsing: try invocation.sender())
+    message.from = sender.description
+    message.type = message.type ?? .request
+    try routes.apply(to: &message)
+    // Last of all: what can't be sent makes no bot.
+    try spool.check(message)
     if try !spool.exists(sender) {
       var card = Card(name: sender)
       card.description = "asks by spool request"
       try spool.register(card)
       Output.talk("registered \(sender), so that the answer has an inbox to come to")
     }
-    message.from = sender.description
-    message.type = message.type ?? .request
-    try routes.apply(to: &message)
     let (id, answer) = try spool.request(
       message, waiting: seconds, settling: { try MessageView.show(answer: $0, invocation) })
     tellUndelivered(spool)
@@ -89,7 +91,7 @@ extension Verb {
         "spool: no answer from \(message.to.joined()) after \(waited): \(standing); see: spool trace \(id)")
       return .nothing
     }
-    return answer.type == .error ? .nothing : .done
+    return answer.type == .error ? .failed : .done
   }
 
   /// What becomes of a request that nobody waits for any more.

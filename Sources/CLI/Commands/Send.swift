@@ -98,6 +98,11 @@ extension Verb {
     message.context = try json(invocation, "--context")
     if !readsData(invocation) { message.data = try json(invocation, "--data") }
     message.expiresAt = try invocation.moment("--expires", sign: 1)
+    if let expiry = message.expiresAt, expiry <= TimeText.now() {
+      throw SpoolError(
+        .badData, "the message would have expired already, at \(expiry.rfc3339)",
+        hint: "nothing was sent; give a later time to expire at")
+    }
     message.notBefore = try invocation.moment("--not-before", sign: 1)
     message.idempotencyKey = try invocation.label("--key")
     return message

@@ -21,8 +21,9 @@ extension Spool {
 
   /// Refuses to give a task to a bot that isn't there, or that takes none.
   public func requireTaker(_ bot: BotName) throws {
-    try require(bot)
+    // Whether they are there or not.
     if let refusal = Self.refusal(ofTasksBy: bot) { throw refusal }
+    try require(bot)
   }
 
   /// Where users share the spool, a bot belongs to who makes it: `hub` and `coordinator` to who coordinates, and not to

@@ -113,6 +113,10 @@ extension Verb {
       }
       record.parent = parent.id
     }
-    if let name = invocation.value("--to") { record.assignTo = try spool.bot(named: name) }
+    if let name = invocation.value("--to") {
+      let bot = try BotName(parsing: name)
+      try spool.requireTaker(bot)
+      record.assignTo = bot
+    }
   }
 }

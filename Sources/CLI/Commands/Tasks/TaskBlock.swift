@@ -78,7 +78,7 @@ extension Verb {
     let part = try invocation.operand(0, "ID")
     let name = try invocation.operand(1, "BOT")
     let spool = try invocation.taskSpool()
-    let bot = try spool.bot(named: name)
+    let bot = try BotName(parsing: name)
     try spool.requireTaker(bot)
     let entry = try spool.task(named: part)
     let author = try invocation.author()
