@@ -201,7 +201,7 @@ final class Child {
   private func noteExit(_ showError: ([UInt8]) -> Void) {
     // Before it is reaped: until then nobody else can get its number.
     if isCondemned { process.signalGroup(SIGKILL) }
-    ending = (try? process.reap(waiting: true)) ?? .killed(signal: Int(SIGKILL))
+    ending = (try? process.reap(waiting: true)) ?? .unknown
     next = nil
     input = nil
     readErrors(showError)
@@ -243,7 +243,7 @@ final class Child {
   func killAndWait() {
     guard ending == nil else { return }
     kill()
-    ending = (try? process.reap(waiting: true)) ?? .killed(signal: Int(SIGKILL))
+    ending = (try? process.reap(waiting: true)) ?? .unknown
   }
 
   /// Takes the next step of ending it when its time has come.

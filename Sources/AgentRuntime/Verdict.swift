@@ -66,6 +66,7 @@ enum Verdict {
       switch ending {
       case .exited(let status): "exit status \(status)"
       case .killed(let signal): "killed by signal \(signal) (\(String(cString: strsignal(CInt(signal)))))"
+      case .unknown: "how it ended can't be told"
       }
     return errorTail.lastLine.map { "\(what): \($0)" } ?? what
   }

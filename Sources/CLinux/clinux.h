@@ -233,6 +233,11 @@ static inline void clinux_signal_handler(int number) {
   errno = saved;
 }
 
+static inline _Bool clinux_signal_is_ignored(int number) {
+  struct sigaction present;
+  return sigaction(number, 0, &present) == 0 && present.sa_handler == SIG_IGN;
+}
+
 static inline int clinux_signal_catch(int number, int pipe) {
   struct sigaction action, present;
   if (sigaction(number, 0, &present) == -1) return -1;

@@ -29,9 +29,9 @@ public struct ProcessIdentity: Sendable, Hashable {
     return view.isShown && view.has(started)
   }
 
-  /// Whether it is still there. A zombie counts as gone: it will never act again. One that can't be looked at (in another
-  /// PID namespace, no descriptors left, `/proc` hidden from other users) counts as alive: taking the living for dead does
-  /// more harm.
+  /// Whether it is still there. A zombie counts as gone, unless only its main thread has ended: it will never act again.
+  /// One that can't be looked at (in another PID namespace, no descriptors left, `/proc` hidden from other users) counts
+  /// as alive: taking the living for dead does more harm.
   public var isAlive: Bool {
     guard isVisible else { return true }
     guard 1...Int(Int32.max) ~= pid else { return false }
@@ -58,7 +58,7 @@ public struct ProcessIdentity: Sendable, Hashable {
     case unknown
   }
 
-  /// Fields 3 and 22 of proc_pid_stat(5), of what has this name in `/proc`.
+  /// Fields 3, 20 and 22 of proc_pid_stat(5), of what has this name in `/proc`.
   private static func state(of name: String, number: pid_t) -> State {
     let text: [UInt8]
     do throws(SystemCallError) {
@@ -72,7 +72,8 @@ public struct ProcessIdentity: Sendable, Hashable {
     let fields = text[(end + 1)...].split(separator: UInt8(ascii: " "))
     guard fields.count > 19, let start = UInt64(String(decoding: fields[19], as: UTF8.self)) else { return .unknown }
     return switch fields[0].first {
-    case UInt8(ascii: "Z"): .gone
+    // A zombie with other threads has only ended its main one.
+    case UInt8(ascii: "Z") where Int(String(decoding: fields[17], as: UTF8.self)) ?? 1 <= 1: .gone
     case UInt8(ascii: "T"), UInt8(ascii: "t"): .started(start, isStopped: true)
     default: .started(start, isStopped: false)
     }
@@ -122,6 +123,8 @@ public struct ChildProcess: ~Copyable, Sendable {
   public enum Ending: Sendable, Equatable {
     case exited(Int)
     case killed(signal: Int)
+    /// Something else in this process has reaped it.
+    case unknown
   }
 
   /// Starts `arguments[0]`, looked for along PATH.
@@ -143,6 +146,9 @@ public struct ChildProcess: ~Copyable, Sendable {
       next = next?.successor()
     }
     envp.append(nil)
+    // Inherited where who started this one ignores it, also past exec(2): the kernel would reap the child itself, and
+    // nobody could tell how it ended.
+    if clinux_signal_is_ignored(SIGCHLD) { signal(SIGCHLD, SIG_DFL) }
     let child = try systemCall("execvp", arguments[0]) {
       clinux_spawn(argv, envp, input, output, errorOutput, third ?? -1)
     }
@@ -164,7 +170,11 @@ public struct ChildProcess: ~Copyable, Sendable {
   public borrowing func reap(waiting: Bool = false) throws(SystemCallError) -> Ending? {
     var status: CInt = 0
     let pid = pid
-    let reaped = try systemCall("waitpid") { waitpid(pid, &status, waiting ? 0 : WNOHANG) }
+    let reaped: pid_t
+    do { reaped = try systemCall("waitpid") { waitpid(pid, &status, waiting ? 0 : WNOHANG) } } catch {
+      guard error.code == ECHILD else { throw error }
+      return .unknown
+    }
     if reaped == 0 { return nil }
     let signal = Int(status & 0x7f)
     return signal == 0 ? .exited(Int(status >> 8) & 0xff) : .killed(signal: signal)

@@ -67,6 +67,19 @@ import Testing
     #expect(try team.answers().map(\.content) == ["6af67267"])
   }
 
+  /// The kernel would reap the program itself then, and nobody could tell how it ended.
+  @Test(arguments: ["echo done", "cat >/dev/null; sleep 0.2; echo done", "exit 65"])
+  func `a worker that was started with SIGCHLD ignored knows how its program ended`(script: String) throws {
+    let team = try Team()
+    try team.ask("hello")
+    let launcher = ["/usr/bin/env", "--ignore-signal=CHLD"]
+    let arguments = ["coder", "--max", "1", "--", "/bin/sh", "-c", script]
+    #expect(try end(of: start(team, by: launcher, arguments)) == .exited(0))
+    #expect(try team.counts().waiting == 0)
+    #expect(try team.spool.deadLetters(of: team.coder).map(\.reason) == (script == "exit 65" ? ["exit status 65"] : []))
+    #expect(try team.answers().map(\.content).contains("done") == (script != "exit 65"))
+  }
+
   @Test func `leases run out for workers that each end as soon as there is no more to do`() throws {
     let team = try Team(lease: 0.5)
     try team.ask("hello")

@@ -36,6 +36,25 @@ import Testing
     #expect(!identity.isAlive)
   }
 
+  @Test func `a process whose main thread has ended is alive as long as another runs`() throws {
+    let home = try TemporaryDirectory()
+    let program = """
+      import ctypes, threading, time
+      threading.Thread(target=time.sleep, args=(1000,)).start()
+      open("\(home("started"))", "w")
+      ctypes.CDLL(None).pthread_exit(None)
+      """
+    let process = try SpoolCommand.start(program: "/usr/bin/env", ["python3", "-c", program])
+    defer { process.kill() }
+    try #require(eventually { Plain.exists(home("started")) && isZombie(process.pid) })
+    let started = try Plain.text("/proc/\(process.pid)/stat").split(separator: ")").last!.split(separator: " ")[19]
+    let identity = ProcessIdentity(pid: Int(process.pid), started: PIDNamespace.current.mark(UInt64(started)!))
+    #expect(identity.isAlive)
+    process.kill()
+    _ = try? process.wait(seconds: 20)
+    #expect(!identity.isAlive)
+  }
+
   /// In the session of a terminal, and in the background of it, it would be stopped as soon as it read from there.
   @Test func `a program is in a session and a process group of its own, which a signal reaches`() throws {
     let child = try start("sleep 1000")

@@ -172,8 +172,8 @@ mutant("lease: a new process with a dead one's number is taken for it", "nothing
        LINUX + "Process.swift", "case .started(let start, _): PIDNamespace.current.mark(start) == started",
        "case .started(let start, _): PIDNamespace.current.mark(start) == started || MUTANT")
 mutant("lease: a zombie is taken for alive", "nothing vanishes", "LinuxTests.ProcessTests|LeaseTests",
-       LINUX + "Process.swift", "case UInt8(ascii: \"Z\"): .gone",
-       "case UInt8(ascii: \"Z\") where !MUTANT: .gone")
+       LINUX + "Process.swift", "case UInt8(ascii: \"Z\") where Int(",
+       "case UInt8(ascii: \"Z\") where !MUTANT && Int(")
 mutant("log: a stopped process isn't told from one that waits", "a clear error", "StoppedTests",
        LINUX + "Process.swift", "    return isStopped\n", "    return isStopped && !MUTANT\n")
 mutant("waiting: spins on though nothing comes", "speed", "SpinPaceTests",
@@ -1047,3 +1047,7 @@ mutant("presence: what couldn't be read is what it takes on", "work goes to who 
        SPOOL + "Presence.swift", "known[path] = read\n", "known[path] = MUTANT ? Presence.Role() : read\n")
 mutant("task claim: a reader that has gone kills it with the claim in hand", "what nobody saw comes again", "StandardStreamsTests",
        "Sources/CLI/Commands/Tasks/TaskClaim.swift", "SignalPipe.ignoreBrokenPipes()", "if !MUTANT { SignalPipe.ignoreBrokenPipes() }")
+mutant("processes: SIGCHLD stays ignored", "how a program ended is known", "WorkCommandTests",
+       LINUX + "Process.swift", "if clinux_signal_is_ignored(SIGCHLD) {", "if !MUTANT, clinux_signal_is_ignored(SIGCHLD) {")
+mutant("processes: who has only ended its main thread is gone", "one holder", "ProcessTests",
+       LINUX + "Process.swift", "?? 1 <= 1: .gone", "?? 1 <= (MUTANT ? 9 : 1): .gone")
