@@ -11,12 +11,17 @@ extension Worker {
     case .message(let claim): try carryOut(verdict, of: claim, since: job.started, unconfirmed: job.unconfirmed)
     case .task(let task): try carryOut(verdict, of: task, since: job.started)
     }
+    // As though it had never been claimed: it isn't one of those that the worker is to do.
+    if case .putBackUnseen = verdict { summary.claimed -= 1 }
   }
 
-  /// Gives back what was begun and not finished.
+  /// Gives back what was begun and not finished, because the worker stops.
   func putBack(_ work: Work, _ reason: String) throws {
     switch work {
-    case .message(let claim): try putBack(claim, reason)
+    case .message(let claim):
+      try spool.release(claim.bot, claim.name, reason: reason)
+      summary.requeued += 1
+      report(.requeued(work, reason: reason, delay: 0))
     case .task(let task): try putBack(task, reason)
     }
   }
@@ -64,7 +69,7 @@ extension Worker {
     }
   }
 
-  private func putBack(_ claim: Claim, _ reason: String, delay: Double = 0) throws {
+  private func putBack(_ claim: Claim, _ reason: String, delay: Double) throws {
     if try spool.nack(claim.bot, claim.name, delay: delay, reason: reason) {
       summary.requeued += 1
       report(.requeued(.message(claim), reason: reason, delay: delay))
@@ -109,6 +114,8 @@ extension Worker {
     do { id = try spool.send(reply, evenIfFull: isForSender) } catch let error as SpoolError
       where [.noSuchBot, .notFound].contains(error.code)
     {
+      // Whoever asked is gone; but nobody would hear of a name that the program got wrong.
+      guard isForSender else { throw SpoolError(.badData, error.message) }
       return kept
     }
     summary.replied += 1

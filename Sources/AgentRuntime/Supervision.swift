@@ -23,6 +23,7 @@ extension Worker {
       return settle(slot)
     }
     if let child = slot.child {
+      claimFailures = 0
       child.give(line)
     } else {
       start(slot, line, environment(of: work))
@@ -92,8 +93,9 @@ extension Worker {
       let isGone = "\(error.call)" == "execvp" && [ENOENT, EACCES, ENOTDIR, ENOEXEC, ELOOP, EPERM].contains(error.code)
       if isGone { fail(failure) } else { pauseClaims(failure.message) }
       if slot.job != nil {
-        let isPassing = [EAGAIN, ENOMEM, EMFILE, ENFILE].contains(error.code)
-        slot.job?.verdict = isPassing ? .putBackUnseen(failure.message) : .retry(failure.message)
+        // These are of what it was to be given, which is given up in the end; whatever else, nobody has seen it.
+        let isTooLarge = [E2BIG, EFBIG].contains(error.code)
+        slot.job?.verdict = isTooLarge ? .retry(failure.message) : .putBackUnseen(failure.message)
         slot.job?.settleAt = 0
         settle(slot)
       } else if !isGone {

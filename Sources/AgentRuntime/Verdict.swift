@@ -7,7 +7,7 @@ enum Verdict {
   case done(Answer)
   /// Not done, and worth another try, after so many seconds; nil: as the backoff says.
   case retry(String, after: Double? = nil, suggestion: String? = nil)
-  /// Not even begun, as no process could be started for now: no attempt.
+  /// Not even begun, as no process could be started, or none that reads it: no attempt.
   case putBackUnseen(String)
   /// Not done, and never will be.
   case giveUp(String, suggestion: String? = nil)

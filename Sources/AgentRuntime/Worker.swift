@@ -235,7 +235,6 @@ public final class Worker {
           return
         }
         summary.claimed += 1
-        claimFailures = 0
         report(.claimed(work))
         begin(work, in: slot)
       } catch let error as SpoolError where error.code == .notPermitted && summary.claimed == 0 {

@@ -2,6 +2,17 @@ import Linux
 import SpoolFormat
 
 extension Spool {
+  /// Puts a message back that its holder must leave unfinished for reasons of its own. The claim counts as an attempt,
+  /// unless it was the last one: the message isn't given up for that.
+  /// - Throws: `.claimLost`.
+  public func release(_ bot: BotName, _ name: EntryName, reason: String) throws {
+    if name.attempt < attemptsMax(of: bot) {
+      try nack(bot, name, reason: reason)
+    } else {
+      try unclaim(bot, name, reason: reason)
+    }
+  }
+
   /// Puts a message back that nobody has seen since it was claimed: the claim counts as no attempt.
   /// - Throws: `.claimLost`.
   public func unclaim(_ bot: BotName, _ name: EntryName, reason: String) throws {

@@ -99,6 +99,16 @@ import Testing
     #expect(handoff.conversation == id.description)
   }
 
+  @Test func `an answer to a bot that isn't there gives the message up, and who asked is told`() throws {
+    let team = try Team()
+    try team.ask("hello")
+    let (summary, events) = try team.work(
+      stream(team, #"while read -r line; do echo '{"to":"testre","content":"the review"}'; done"#))
+    #expect(summary == WorkerSummary(claimed: 1, dead: 1))
+    #expect(events.deathReasons == ["its answer can't be sent: no bot named testre"])
+    #expect(try team.answers().map(\.type) == [.error])
+  }
+
   @Test func `the message itself, changed, is an answer to its sender`() throws {
     let team = try Team()
     let id = try team.ask("hello")

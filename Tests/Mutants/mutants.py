@@ -957,7 +957,7 @@ mutant("log: who follows it outlives its reader", "nothing hangs", "UnreadOutput
 mutant("gc: what goes with the log is not written down", "what was done stays in the log", "CollectCommandTests",
        "Sources/CLI/Commands/Collect.swift", "    var report = CollectionReport()\n", "    if MUTANT, let taskAge { _ = try spool.collectTasks(olderThan: taskAge) }\n    var report = CollectionReport()\n")
 mutant("worker: what no process could be started for was an attempt", "what nobody saw is no attempt", "UnstartedTests",
-       RUNTIME + "Supervision.swift", "let isPassing = [EAGAIN", "let isPassing = !MUTANT && [EAGAIN")
+       RUNTIME + "Supervision.swift", "let isTooLarge = [E2BIG", "let isTooLarge = MUTANT || [E2BIG")
 mutant("worker: what a bot was given is anybody's when it stops", "nothing is stuck", "TaskHoldTests",
        RUNTIME + "TaskSettlement.swift", "guard task.wasAssigned ||", "guard (task.wasAssigned && !MUTANT) ||")
 mutant("worker: an answer to who asked is refused where it names him", "an answer is never refused", "WorkerTests",
