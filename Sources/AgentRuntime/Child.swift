@@ -8,6 +8,7 @@ final class Child {
   /// Of a streaming program; one that works on a single message has a file in memory instead.
   private var input: PipeEnd?
   private var unwritten: [UInt8] = []
+  /// Bytes of the last line, which stay what they are when all of it was.
   private var written = 0
   private var output: PipeEnd?
   private var errorOutput: PipeEnd?
@@ -26,6 +27,8 @@ final class Child {
   private(set) var ending: ChildProcess.Ending?
   /// It no longer reads what it is given.
   private(set) var refusesInput = false
+  /// It ended of itself, and had read nothing of the last line that it was given.
+  private(set) var endedUnread = false
   /// Whether it has not taken all of the line it was given, or never will.
   var hasUnreadInput: Bool { refusesInput || written < unwritten.count }
   /// It will print no more.
@@ -35,6 +38,7 @@ final class Child {
   private enum Escalation { case terminate, kill }
   private var next: (step: Escalation, at: Int)?
   private var isCondemned = false
+  private var wasSignalled = false
   /// When to stop waiting for what those it left behind may still print.
   private var outputDeadline = Int.max
 
@@ -131,13 +135,17 @@ final class Child {
     do throws(SystemCallError) {
       while written < unwritten.count { written += try input.descriptor.writeOnce(unwritten, from: written) }
       unwritten = []
-      written = 0
     } catch {
       guard error.code != EAGAIN else { return }
       refusesInput = true
       unwritten = []
-      self.input = nil
     }
+  }
+
+  /// Whether all that was written of the last line is still in the pipe.
+  private var isUnread: Bool {
+    guard let unread = try? input?.unread() else { return false }
+    return unread >= written
   }
 
   private func read(_ end: inout PipeEnd?, _ take: ([UInt8]) -> Void) {
@@ -203,6 +211,7 @@ final class Child {
     if isCondemned { process.signalGroup(SIGKILL) }
     ending = (try? process.reap(waiting: true)) ?? .unknown
     next = nil
+    endedUnread = !wasSignalled && isUnread
     input = nil
     readErrors(showError)
     readProgress()
@@ -219,6 +228,12 @@ final class Child {
   func close() {
     guard ending == nil, !isCondemned else { return }
     input = nil
+    expectEnd()
+  }
+
+  /// It can answer no more, most often because it is just ending. SIGTERM and SIGKILL follow if it doesn't.
+  func expectEnd() {
+    guard ending == nil, !isCondemned else { return }
     isCondemned = true
     next = (.terminate, Clock.sinceBoot() + Self.graceNanoseconds)
   }
@@ -227,6 +242,7 @@ final class Child {
   func terminate() {
     guard ending == nil else { return }
     isCondemned = true
+    wasSignalled = true
     process.signalGroup(SIGTERM)
     next = (.kill, Clock.sinceBoot() + Self.graceNanoseconds)
   }
@@ -235,6 +251,7 @@ final class Child {
   func kill() {
     guard ending == nil else { return }
     isCondemned = true
+    wasSignalled = true
     process.signalGroup(SIGKILL)
     next = nil
   }

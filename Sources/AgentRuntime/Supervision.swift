@@ -104,11 +104,14 @@ extension Worker {
     }
   }
 
-  private func restartLater(_ slot: Slot, _ reason: String) {
-    // What failed before waits for longer each time, of itself: it must not make all others wait.
-    if slot.job.map({ $0.work.attempt == 1 }) ?? true { slot.countFailure() }
+  private func restartLater(_ slot: Slot, _ reason: String, isUnread: Bool = false) {
+    // What was taken away it was killed for: that is no failure.
+    let isLost = slot.job?.isLost == true
+    // What failed before waits for longer each time, of itself, and must not make all others wait; what was never read
+    // doesn't wait.
+    if !isLost, slot.job.map({ $0.work.attempt == 1 || isUnread }) ?? true { slot.countFailure() }
     // The first time at once: most often it is one bad message.
-    let delay = slot.failures < 2 ? 0 : options.backoff.delay(after: slot.failures - 1)
+    let delay = isLost || slot.failures < 2 ? 0 : options.backoff.delay(after: slot.failures - 1)
     slot.restartAt = Clock.sinceBoot() + Int(delay * 1e9)
     report(.restarting(reason: reason, delay: delay))
   }
@@ -200,11 +203,9 @@ extension Worker {
             .retry("its answer is \(options.work == .messages ? "no message" : "no result") (\(error)): \(shown)")
           ) { $0.kill() }
         }
-      } else if child.refusesInput, !child.isEnding {
-        slot.end(.retry("it closed its standard input")) { $0.kill() }
-      } else if child.hasClosedOutput {
-        // Most often it is just ending; its status says more than this.
-        child.close()
+      } else if child.refusesInput || child.hasClosedOutput {
+        // Its status says more than this.
+        child.expectEnd()
       }
     }
     let isIdle = slot.job.map { $0.settleAt != nil } ?? true
@@ -223,17 +224,22 @@ extension Worker {
   private func finish(_ slot: Slot, _ child: Child) {
     slot.child = nil
     let ending = child.ending!
-    if options.isStream, claimsAreWanted { restartLater(slot, Verdict.reason(ending, child.errorTail)) }
+    if options.isStream, claimsAreWanted {
+      restartLater(slot, Verdict.reason(ending, child.errorTail), isUnread: child.endedUnread)
+    }
     guard let job = slot.job, job.settleAt == nil else { return }
     if job.isLost {
       slot.job = nil
       return
     }
     if job.verdict == nil {
+      let reason = Verdict.reason(ending, child.errorTail)
       slot.job?.verdict =
-        options.isStream
-        ? .retry("it ended without an answer: " + Verdict.reason(ending, child.errorTail))
-        : Verdict(ending, of: job.work, output: child.takeOutput(), errorTail: child.errorTail)
+        !options.isStream
+        ? Verdict(ending, of: job.work, output: child.takeOutput(), errorTail: child.errorTail)
+        : child.endedUnread
+          ? .putBackUnseen("it ended before it read anything: \(reason)")
+          : .retry("it \(child.refusesInput ? "closed its standard input" : "ended without an answer"): \(reason)")
     }
     slot.job?.settleAt = 0
     settle(slot)

@@ -94,6 +94,7 @@ enum Verdict {
       case .task: self = Self.done(try Self.result(line))
       }
     } else {
+      guard control.isAcked || control.delay == nil else { throw FormatError("\"delay\" goes with \"nack\"") }
       self = .done(.nothing)
     }
   }
@@ -109,6 +110,7 @@ enum Verdict {
     var dead: String?
     var nack: String?
     var delay: Double?
+    var isAcked = false
     var saysMore = false
 
     /// Longer than anybody means, and short enough for a date.
@@ -117,6 +119,7 @@ enum Verdict {
     mutating func take(_ key: JSONSlice, _ value: JSONSlice) throws {
       if key.equals("ack") {
         guard value.kind == .true else { throw FormatError("\"ack\" must be true; to refuse, say {\"nack\":\"why\"}") }
+        isAcked = true
       } else if key.equals("nack") {
         nack = try Self.reason(value, "nack")
       } else if key.equals("dead") {

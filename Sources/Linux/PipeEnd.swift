@@ -18,4 +18,12 @@ public final class PipeEnd {
     let raw = descriptor.raw
     _ = try systemCall("fcntl", "pipe") { fcntl(raw, F_SETFL, fcntl(raw, F_GETFL) | O_NONBLOCK) }
   }
+
+  /// Bytes that were written and that nobody has read yet, as both ends tell. C: ioctl(2), FIONREAD.
+  public func unread() throws(SystemCallError) -> Int {
+    let raw = descriptor.raw
+    var count: CInt = 0
+    _ = try systemCall("ioctl", "pipe") { ioctl(raw, UInt(FIONREAD), &count) }
+    return Int(count)
+  }
 }

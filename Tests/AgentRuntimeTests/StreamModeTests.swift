@@ -123,7 +123,7 @@ import Testing
 
   @Test(arguments: [
     "hello", "[]", "{\"unknown\":1}", "{\"content\":1}", "{\"ack\":false}", "{} {}", "{\"nack\":3}",
-    "{\"content\":\"x\",\"in_reply_to\":\"another\"}",
+    "{\"content\":\"x\",\"in_reply_to\":\"another\"}", "{\"delay\":5}",
   ])
   func `a line that is no answer puts the message back and starts the program again`(line: String) throws {
     let team = try Team()
@@ -155,6 +155,16 @@ import Testing
     #expect(worker.events.restarts.first == "exit status 4: oops")
   }
 
+  @Test func `a program that ends after its answer costs the message no attempt that it hasn't read`() throws {
+    let team = try Team(attempts: 1)
+    for number in 1...6 { try team.ask("\(number)") }
+    // It is given the next one while it is ending.
+    let (summary, events) = try team.work(stream(team, "read -r line; echo '{}'; sleep 0.1"))
+    #expect(summary.acked == 6 && summary.dead == 0 && summary.requeued > 0, "\(summary)")
+    #expect(events.attempts.allSatisfy { $0 == 1 })
+    #expect(try team.hasNothingLeft())
+  }
+
   @Test func `a program that ends at once, again and again, is started ever more slowly`() throws {
     let team = try Team()
     var options = stream(team, "exit 1")
@@ -166,6 +176,20 @@ import Testing
     #expect(delays[1] <= 0.01)
     #expect(delays[5] >= 0.04)
     #expect(try worker.stop() == WorkerSummary())
+  }
+
+  @Test func `a program that ends before it reads what failed before is started ever more slowly`() throws {
+    let team = try Team()
+    try team.ask("hello")
+    var options = stream(team, "[ -e $DIR/second ] && exit 1; touch $DIR/second; read -r line; exit 1")
+    options.backoff = Backoff(first: 0.01, maximum: 0.08)
+    let worker = try RunningWorker(team, options)
+    try require("it was started eight times") { worker.events.restarts.count >= 8 }
+    let delays = worker.events.compactMap { if case .restarting(_, let delay) = $0 { delay } else { nil } }
+    #expect(delays[7] >= 0.04, "\(delays)")
+    #expect(worker.events.attempts.contains(2) && !worker.events.attempts.contains(3))
+    _ = try worker.stop()
+    #expect(try team.counts().waiting == 1)
   }
 
   @Test func `an idle program that ends is started again, and loses nothing`() throws {

@@ -33,6 +33,22 @@ import Testing
     #expect(try team.spool.findTask(id)?.state == .cancelled)
   }
 
+  @Test func `tasks that are cancelled keep a streaming program from no other`() throws {
+    let team = try Team()
+    var options = team.taskScript("while read -r line; do echo >> $DIR/begun; sleep 300; done")
+    options.isStream = true
+    let worker = try RunningWorker(team, options)
+    for number in 1...4 {
+      let id = try team.give("build")
+      try require("task \(number) has begun") { team.text(of: "begun")?.count == number }
+      try team.spool.cancel(try #require(try team.spool.findTask(id)), by: "asker")
+      try require("it is started again") { worker.events.restarts.count == number }
+    }
+    let delays = worker.events.compactMap { if case .restarting(_, let delay) = $0 { delay } else { nil } }
+    #expect(delays == [0, 0, 0, 0])
+    #expect(try worker.stop() == WorkerSummary(claimed: 4, lost: 4))
+  }
+
   @Test func `a person's mv to cancelled kills the program, too`() throws {
     let team = try Team()
     let id = try team.give("build")

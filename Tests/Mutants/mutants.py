@@ -742,8 +742,8 @@ mutant("doctor: what was claimed by hand takes another's place", "nothing vanish
        SPOOL + "Doctor.swift", "repairing ? spool.root.renameIfFree(path, to: target)",
        "repairing ? (MUTANT ? spool.root.renameIfPresent(path, to: target) : spool.root.renameIfFree(path, to: target))")
 mutant("stream: what fails again and again makes all others wait", "a bad message stops nobody", "StreamModeTests",
-       RUNTIME + "Supervision.swift", "if slot.job.map({ $0.work.attempt == 1 }) ?? true {",
-       "if MUTANT || slot.job.map({ $0.work.attempt == 1 }) ?? true {")
+       RUNTIME + "Supervision.swift", "{ $0.work.attempt == 1 || isUnread }",
+       "{ MUTANT || $0.work.attempt == 1 || isUnread }")
 mutant("worker: goes on in a spool that was moved away", "programs write into their own spool", "WorkCommandTests",
        SPOOL + "Presence.swift", "return found.inode == own.inode", "return MUTANT || found.inode == own.inode")
 mutant("worker: the environment is handed on as text", "programs get what the worker was given", "WorkCommandTests",
