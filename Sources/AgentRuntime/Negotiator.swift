@@ -29,6 +29,8 @@ final class Negotiator {
   /// Nothing new is agreed to.
   var isStopping = false
   private let spool: Spool
+  /// From the root: a bidder may change its directory.
+  private let spoolPath: String
   private let bot: BotName
   private let options: NegotiationOptions
   private let report: (WorkerEvent) -> Void
@@ -39,6 +41,8 @@ final class Negotiator {
   private var pending: [EntryName: Bool] = [:]
   private var recordsReadAt = -recordsNanoseconds
   private var resumesAt = 0
+  /// The last turn didn't come to the end of what waits.
+  private var mayHaveMore = false
   /// When the claims of bids that programs are at are renewed; nanoseconds since boot.
   private var renewsAt = 0
 
@@ -52,6 +56,7 @@ final class Negotiator {
     _ spool: Spool, _ bot: BotName, _ options: NegotiationOptions, report: @escaping (WorkerEvent) -> Void
   ) throws {
     self.spool = spool
+    spoolPath = try spool.absolutePath()
     self.bot = bot
     self.options = options
     self.report = report
@@ -70,7 +75,7 @@ final class Negotiator {
   func respond(to poll: PollSet) { for bid in bids { bid.program.respond(to: poll) } }
 
   var nextDue: Int {
-    let next = bids.map(\.program.nextDeadline).reduce(hasRoom ? inbox.nextWake() : .max, min)
+    let next = bids.map(\.program.nextDeadline).reduce(!hasRoom ? .max : mayHaveMore ? 0 : inbox.nextWake(), min)
     return max(resumesAt, bids.isEmpty ? next : min(next, renewsAt))
   }
 
@@ -85,7 +90,7 @@ final class Negotiator {
   func abandon() {
     let claims = bids.map(\.claim)
     bids = []  // kills them
-    for claim in claims { _ = try? spool.nack(bot, claim.name, reason: "the worker stopped") }
+    for claim in claims { _ = try? spool.release(bot, claim.name, reason: "the worker stopped") }
   }
 
   func turn() {
@@ -96,10 +101,12 @@ final class Negotiator {
         let bid = bids.remove(at: index)
         try carryOut(bid.claim) { try finish(bid) }
       }
+      mayHaveMore = false
       for _ in 0..<Self.messagesPerTurn where hasRoom {
         guard let claim = try inbox.claim() else { return }
         try carryOut(claim) { try handle(claim) }
       }
+      mayHaveMore = true
     } catch {
       resumesAt = Clock.sinceBoot() + 500_000_000
       report(.problem("\(error)", delay: 0.5))
@@ -176,7 +183,7 @@ final class Negotiator {
         let program = try ProgramRun(
           "the bidder", options.bidder,
           environment: [
-            "SPOOL_DIR": spool.path, "SPOOL_BOT": bot.description, "SPOOL_GROUP": message.conversation ?? "",
+            "SPOOL_DIR": spoolPath, "SPOOL_BOT": bot.description, "SPOOL_GROUP": message.conversation ?? "",
           ],
           input: input(message, announcement, bid, load, capacity), timeout: max(0.1, seconds))
         if bids.isEmpty { renewsAt = Clock.sinceBoot() + renewNanoseconds }

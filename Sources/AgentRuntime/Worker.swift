@@ -66,9 +66,7 @@ public final class Worker {
       if negotiator != nil { tasks.isRung = false }
       source = tasks
     }
-    do { spoolPath = try Executable.absolutePath(of: spool.path) } catch {
-      throw SpoolError("cannot find the spool", error)
-    }
+    spoolPath = try spool.absolutePath()
     do {
       stopRequests = try SignalPipe(catching: options.catchesSignals ? SignalPipe.stopSignals : [])
     } catch { throw SpoolError("cannot catch signals", error) }
@@ -144,7 +142,7 @@ public final class Worker {
   /// The negotiator's inbox is that in which tasks are rung for.
   private func negotiate() {
     guard let negotiator else { return }
-    negotiator.isStopping = stops > 0 || fatal != nil
+    negotiator.isStopping = !claimsAreWanted
     negotiator.turn()
     guard negotiator.inbox.bells != bells else { return }
     bells = negotiator.inbox.bells
@@ -264,5 +262,12 @@ public final class Worker {
   func checkSpool() {
     guard !spool.isThere(at: spoolPath) else { return }
     fail(SpoolError(.notASpool, "the spool \(spoolPath) is gone", hint: "it was moved or removed while the worker ran"))
+  }
+}
+
+extension Spool {
+  /// Its path from the root.
+  func absolutePath() throws -> String {
+    do { return try Executable.absolutePath(of: path) } catch { throw SpoolError("cannot find the spool", error) }
   }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Linux
 import Spool
@@ -23,11 +24,13 @@ import Testing
     }
 
     /// One of the bot's workers.
-    func negotiator(bidder: [String] = [], report: @escaping (WorkerEvent) -> Void = { _ in }) throws -> Negotiator {
+    func negotiator(
+      bidder: [String] = [], at path: String? = nil, report: @escaping (WorkerEvent) -> Void = { _ in }
+    ) throws -> Negotiator {
       var options = NegotiationOptions()
       options.bidder = bidder
       // A spool of its own, as another process has.
-      let negotiator = try Negotiator(Spool(at: spool.path), team.coder, options, report: report)
+      let negotiator = try Negotiator(Spool(at: path ?? spool.path), team.coder, options, report: report)
       try negotiator.inbox.watch()
       return negotiator
     }
@@ -108,6 +111,49 @@ import Testing
     let now = Clock.sinceBoot()
     try poll.wait(until: now + 50_000_000)
     #expect(Clock.sinceBoot() >= now + 50_000_000)
+    negotiator.abandon()
+  }
+
+  @Test func `what one turn leaves is due at once`() throws {
+    let play = try Play()
+    let negotiator = try play.negotiator()
+    for _ in 0..<40 { try play.say(.groupReject, .cancel, conversation: "\(play.group())") }
+    negotiator.turn()
+    #expect(try play.team.counts().waiting == 8)
+    #expect(negotiator.nextDue <= Clock.sinceBoot())
+    negotiator.turn()
+    #expect(try play.team.hasNothingLeft())
+    #expect(negotiator.nextDue > Clock.sinceBoot())
+  }
+
+  @Test func `who claims no more agrees to nothing`() throws {
+    let play = try Play(capacity: 2)
+    let team = play.team
+    var options = team.script("touch $DIR/begun; while [ ! -e $DIR/go ]; do sleep 0.02; done")
+    options.work = .tasks(takesPending: false)
+    options.negotiation = NegotiationOptions()
+    options.messagesMax = 1
+    let worker = try RunningWorker(team, options)
+    _ = try team.give("build")
+    try require("it has begun") { team.text(of: "begun") != nil }
+    try play.invite(play.group())
+    try require("it answers") { try !play.answers().isEmpty }
+    #expect(try play.answers() == [.groupReject])
+    #expect(play.reserved().isEmpty)
+    try team.write("", to: "go")
+    #expect(try worker.finish() == WorkerSummary(claimed: 1, acked: 1))
+  }
+
+  @Test func `a bidder is told the spool's path from the root, however it was given`() throws {
+    let play = try Play()
+    let here = FileManager.default.currentDirectoryPath
+    let up = String(repeating: "../", count: here.split(separator: "/").count)
+    let negotiator = try play.negotiator(
+      bidder: ["/bin/sh", "-c", "echo $SPOOL_DIR >\(play.team.file("told"))"], at: up + play.spool.path.dropFirst())
+    try play.ask()
+    negotiator.turn()
+    try require("it is told") { play.team.text(of: "told")?.hasSuffix("\n") == true }
+    #expect(play.team.text(of: "told") == (try Executable.absolutePath(of: play.spool.path)) + "\n")
     negotiator.abandon()
   }
 

@@ -1051,3 +1051,13 @@ mutant("processes: SIGCHLD stays ignored", "how a program ended is known", "Work
        LINUX + "Process.swift", "if clinux_signal_is_ignored(SIGCHLD) {", "if !MUTANT, clinux_signal_is_ignored(SIGCHLD) {")
 mutant("processes: who has only ended its main thread is gone", "one holder", "ProcessTests",
        LINUX + "Process.swift", "?? 1 <= 1: .gone", "?? 1 <= (MUTANT ? 9 : 1): .gone")
+mutant("worker: what its program ended without reading was an attempt", "what nobody saw is no attempt", "StreamModeTests",
+       RUNTIME + "Supervision.swift", ": child.endedUnread\n", ": child.endedUnread && !MUTANT\n")
+mutant("worker: a task that was taken away is a failure of its program's", "nothing is stuck", "TaskHoldTests",
+       RUNTIME + "Supervision.swift", "let isLost = slot.job?.isLost == true", "let isLost = slot.job?.isLost == true && !MUTANT")
+mutant("worker: who is told to stop gives a last attempt up", "nothing vanishes", "WorkerTests",
+       SPOOL + "Unclaim.swift", "if name.attempt < attemptsMax(of: bot) {", "if MUTANT || name.attempt < attemptsMax(of: bot) {")
+mutant("worker: an answer to nobody's name is dropped", "an answer is never refused", "StreamModeTests",
+       RUNTIME + "Settlement.swift", "guard isForSender else {", "guard isForSender || MUTANT else {")
+mutant("worker: who claims no more agrees to a group", "nothing is stuck", "NegotiatorTests",
+       RUNTIME + "Worker.swift", "isStopping = !claimsAreWanted", "isStopping = !claimsAreWanted && !MUTANT")
