@@ -18,7 +18,7 @@ extension Verb {
     guard invocation.has("--clear") || !invocation.has("--delayed") else {
       throw UsageError("--delayed goes with --clear")
     }
-    let limit = try invocation.number("--limit", in: 1...1_000_000) ?? 100
+    let limit = try invocation.number("--limit", in: 1...limitMax) ?? 100
     let spool = try invocation.spool()
     let bot = try spool.bot(named: name)
     if invocation.has("--clear") { return try clear(spool, bot, invocation) }
@@ -31,13 +31,16 @@ extension Verb {
     if entries.count >= limit {
       let counts = try spool.count(bot)
       let hidden = counts.waiting + counts.claimed - entries.count
-      if hidden > 0 {
-        Output.talk("and \(hidden) more; see: spool inbox \(bot) --limit \(counts.waiting + counts.claimed)")
+      if hidden > 0, limit < limitMax {
+        Output.talk(
+          "and \(hidden) more; see: spool inbox \(bot) --limit \(min(counts.waiting + counts.claimed, limitMax))")
       }
     }
     if entries.isEmpty { Output.talk("nothing waits for \(bot)") }
     return entries.isEmpty ? .nothing : .done
   }
+
+  private static let limitMax = 1_000_000
 
   private static func clear(_ spool: Spool, _ bot: BotName, _ invocation: Invocation) throws -> Exit {
     let inbox = try Inbox(spool, bot)

@@ -16,7 +16,7 @@ extension Verb {
       .value("--slots", "N", "messages or tasks worked on side by side (1; of tasks as many as its capacity)"),
       .flag("--stream", "one process that stays up: a JSON line in, a JSON line out"),
       .value(
-        "--timeout", "DURATION", "end the program, and all it started, after that long (never, or when its task says)"),
+        "--timeout", "DURATION", "end the program and its process group after that long (never, or when its task says)"),
       .flag("--until-empty", "end when nothing can be claimed now (default: wait for more)"),
       .value("--max", "N", "end after N messages or tasks"),
       .flag("--no-reply", "keep what it prints in the log; don't send it back"),
@@ -35,7 +35,7 @@ extension Verb {
       5 min, until the bot's attempts are used up. Its environment has SPOOL_DIR, SPOOL_BOT, SPOOL_ID,
       SPOOL_ATTEMPT, SPOOL_FROM, SPOOL_CONVERSATION and SPOOL_CLAIM; and, of what the bot's card says, SPOOL_PERSONALITY,
       SPOOL_INSTRUCTIONS, and SPOOL_CARD: the card's path. Without a PROGRAM it is the one in the card's "start", and
-      what that says of tasks, slots and streams counts; options overrule it.
+      what that says of tasks, slots and streams counts; only --slots overrules it.
       It gets the answers to what it sent, too ("type": "response", "error" or "status"). What it prints for these goes
       to nobody; a program that itself sends something for each message must leave them out, or it never ends.
       With --stream it answers each line with one: a message such as {"content":"…"} is the reply, {} done,
