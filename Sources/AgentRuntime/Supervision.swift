@@ -99,17 +99,17 @@ extension Worker {
         slot.job?.settleAt = 0
         settle(slot)
       } else if !isGone {
-        restartLater(slot, failure.message)
+        restartLater(slot, after: nil, failure.message)
       }
     }
   }
 
-  private func restartLater(_ slot: Slot, _ reason: String, isUnread: Bool = false) {
+  private func restartLater(_ slot: Slot, after job: Slot.Job?, _ reason: String, isUnread: Bool = false) {
     // What was taken away it was killed for: that is no failure.
-    let isLost = slot.job?.isLost == true
+    let isLost = job?.isLost == true
     // What failed before waits for longer each time, of itself, and must not make all others wait; what was never read
     // doesn't wait.
-    if !isLost, slot.job.map({ $0.work.attempt == 1 || isUnread }) ?? true { slot.countFailure() }
+    if !isLost, job.map({ $0.work.attempt == 1 || isUnread }) ?? true { slot.countFailure() }
     // The first time at once: most often it is one bad message.
     let delay = isLost || slot.failures < 2 ? 0 : options.backoff.delay(after: slot.failures - 1)
     slot.restartAt = Clock.sinceBoot() + Int(delay * 1e9)
@@ -224,16 +224,18 @@ extension Worker {
   private func finish(_ slot: Slot, _ child: Child) {
     slot.child = nil
     let ending = child.ending!
-    if options.isStream, claimsAreWanted {
-      restartLater(slot, Verdict.reason(ending, child.errorTail), isUnread: child.endedUnread)
+    let reason = Verdict.reason(ending, child.errorTail)
+    let before = slot.job
+    // Only then: what is put back unseen leaves more to be claimed.
+    defer {
+      if options.isStream, claimsAreWanted { restartLater(slot, after: before, reason, isUnread: child.endedUnread) }
     }
-    guard let job = slot.job, job.settleAt == nil else { return }
+    guard let job = before, job.settleAt == nil else { return }
     if job.isLost {
       slot.job = nil
       return
     }
     if job.verdict == nil {
-      let reason = Verdict.reason(ending, child.errorTail)
       slot.job?.verdict =
         !options.isStream
         ? Verdict(ending, of: job.work, output: child.takeOutput(), errorTail: child.errorTail)

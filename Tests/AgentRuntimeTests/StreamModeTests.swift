@@ -178,11 +178,13 @@ import Testing
     #expect(try worker.stop() == WorkerSummary())
   }
 
-  @Test func `a program that ends before it reads what failed before is started ever more slowly`() throws {
+  @Test(arguments: [2, 1000])
+  func `a program that ends before it reads what failed before is started ever more slowly`(most: Int) throws {
     let team = try Team()
     try team.ask("hello")
     var options = stream(team, "[ -e $DIR/second ] && exit 1; touch $DIR/second; read -r line; exit 1")
     options.backoff = Backoff(first: 0.01, maximum: 0.08)
+    options.messagesMax = most
     let worker = try RunningWorker(team, options)
     try require("it was started eight times") { worker.events.restarts.count >= 8 }
     let delays = worker.events.compactMap { if case .restarting(_, let delay) = $0 { delay } else { nil } }

@@ -1054,7 +1054,7 @@ mutant("processes: who has only ended its main thread is gone", "one holder", "P
 mutant("worker: what its program ended without reading was an attempt", "what nobody saw is no attempt", "StreamModeTests",
        RUNTIME + "Supervision.swift", ": child.endedUnread\n", ": child.endedUnread && !MUTANT\n")
 mutant("worker: a task that was taken away is a failure of its program's", "nothing is stuck", "TaskHoldTests",
-       RUNTIME + "Supervision.swift", "let isLost = slot.job?.isLost == true", "let isLost = slot.job?.isLost == true && !MUTANT")
+       RUNTIME + "Supervision.swift", "let isLost = job?.isLost == true", "let isLost = job?.isLost == true && !MUTANT")
 mutant("worker: who is told to stop gives a last attempt up", "nothing vanishes", "WorkerTests",
        SPOOL + "Unclaim.swift", "if name.attempt < attemptsMax(of: bot) {", "if MUTANT || name.attempt < attemptsMax(of: bot) {")
 mutant("worker: an answer to nobody's name is dropped", "an answer is never refused", "StreamModeTests",
