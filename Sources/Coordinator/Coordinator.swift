@@ -227,7 +227,9 @@ public final class Coordinator {
       {
         away.append(task.entry.id)
       }
-      if let parent = task.record.parent, board.state(of: parent) == .cancelled { toCancel.insert(task.entry.id) }
+      if let parent = task.record.parent, board.state(of: parent) == .cancelled {
+        attempt { if try !wasBroughtBack(task.entry.id, after: parent) { toCancel.insert(task.entry.id) } }
+      }
     }
     toRelease.insert(away, notBefore: now + Self.strandedNanoseconds)
     hasBegun = true
@@ -238,6 +240,16 @@ public final class Coordinator {
     // Of which nothing is known goes to others.
     guard let last = (try? History(spool).lastOfTask(id)) ?? nil else { return true }
     return last.kind == .taskAssigned && last.text("by") == Self.bot.description
+  }
+
+  /// Whether somebody brought a part back after that which it is a part of was cancelled: so it is wanted all the same.
+  private func wasBroughtBack(_ id: MessageID, after parent: MessageID) throws -> Bool {
+    let history = History(spool)
+    guard let end = try history.lastOfTask(parent), end.entry?.state == .cancelled else { return false }
+    return try history.trace(id).contains { event in
+      let from = event.text("from").flatMap(TaskState.init(rawValue:))
+      return event.time > end.time && from?.isFinal == true && event.entry?.state.isFinal == false
+    }
   }
 
   /// Children that a parent didn't name beforehand, and that have ended, are known by their files alone.

@@ -89,8 +89,15 @@ extension Coordinator {
       parent = try readable(entry)?.parent
       board.addChild(entry.id, of: parent)
     }
-    if entry.state == .cancelled { for part in board.parts(of: entry.id) { toCancel.insert(part) } }
+    // Of what was cancelled before, `begin` looks at each part.
+    if entry.state == .cancelled, hasBegun { for part in board.parts(of: entry.id) { toCancel.insert(part) } }
+    // Brought back: of what has ended it isn't kept which children it has.
+    var children: [StoredTask] = []
+    if board.ended[entry.id] != nil, let record, record.awaitsChildren, record.children.isEmpty {
+      children = try spool.children(of: record)
+    }
     board.note(entry, record, now: Clock.sinceBoot())
+    for child in children { board.addChild(child.id, of: entry.id) }
     updateScheduler(entry, record, from)
     handMoves.notice(entry, from: from, now: Clock.sinceBoot())
     if entry.state == .blocked { toSettle.insert(entry.id) }
