@@ -68,7 +68,12 @@ extension Coordinator {
 
   func settleWaiting(_ now: Int) {
     work(off: \.toSettle, now) { id in
-      guard let task = board.live[id], task.entry.state == .blocked else { return }
+      guard let task = board.live[id] else { return }
+      if task.entry.state == .pending, task.record.isJoin {
+        if let entry = try spool.blockJoin(task.entry, by: Self.bot.description) { try noteMove(entry) }
+        return
+      }
+      guard task.entry.state == .blocked else { return }
       guard let entry = try spool.settle(task.entry, standings: { self.board.standings($0) }) else { return }
       try noteMove(entry, isChanged: true)
     }
@@ -130,7 +135,9 @@ extension Coordinator {
   func updateScheduler(_ entry: TaskEntry, _ record: TaskRecord?, _ before: TaskEntry?) {
     for bot in Set([before?.bot, entry.bot].compactMap { $0 }) { scheduler.setLoad(bot, board.load(of: bot)) }
     // What was done isn't done again because somebody moved it; that move is going to be undone.
-    guard entry.state == .pending, before?.state != .completed, let record else { return scheduler.remove(entry.id) }
+    guard entry.state == .pending, before?.state != .completed, let record, !record.isJoin else {
+      return scheduler.remove(entry.id)
+    }
     if record.assignTo == nil {
       scheduler.add(record, id: entry.id, notBefore: entry.notBefore)
     } else {

@@ -100,7 +100,9 @@ extension Coordinator {
     for child in children { board.addChild(child.id, of: entry.id) }
     updateScheduler(entry, record, from)
     handMoves.notice(entry, from: from, now: Clock.sinceBoot())
-    if entry.state == .blocked { toSettle.insert(entry.id) }
+    if entry.state == .blocked || (entry.state == .pending && record?.isJoin == true && from?.state != .completed) {
+      toSettle.insert(entry.id)
+    }
     if entry.state == .assigned, entry.bot == Self.bot || entry.bot == Spool.hub { toFinish.insert(entry.id) }
     // Given to nobody. From where that was done is known of most: those are put back.
     if entry.state == .assigned, entry.bot == nil, from == nil { toRelease.insert(entry.id) }

@@ -78,4 +78,21 @@ import Testing
     #expect(next.toCancel.isEmpty)
     #expect(try stage.state(parts[0]) == .pending)
   }
+
+  @Test func `a join that a hand made pending waits on, and nobody gets it`() throws {
+    let stage = try Stage()
+    try stage.bot("worker")
+    try stage.spool.register(Card(name: "slow"))
+    let file = #"{"title": "all", "steps": [{"name": "a", "assign_to": "slow"}]}"#
+    let submitted = try stage.spool.submit(Workflow(parsing: Array(file.utf8)), Workflow.Origin())
+    let parent = try #require(try stage.spool.findTask(submitted.parent))
+    #expect(try stage.turns { stage.coordinator.board.state(of: parent.id) == .blocked })
+    #expect(rename("\(stage.path)/\(parent.path)", "\(stage.path)/tasks/pending/\(parent.name)") == 0)
+    func events() throws -> [LogEvent] { try History(stage.spool).trace(parent.id) }
+    #expect(try stage.turns { try events().last?.kind == .taskBlocked })
+    #expect(try stage.state(parent) == .blocked)
+    #expect(try !events().contains { $0.kind == .taskAssigned })
+    try stage.work()
+    #expect(try stage.turns { try stage.state(parent) == .completed })
+  }
 }

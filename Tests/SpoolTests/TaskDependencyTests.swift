@@ -1,3 +1,4 @@
+import Glibc
 import SpoolFormat
 import TestSupport
 import Testing
@@ -92,6 +93,45 @@ import Testing
     #expect(problem == .badData)
     #expect(try spool.findTask(after.id)?.state == .pending)
     #expect(try spool.findTask(all.id)?.state == .blocked)
+  }
+
+  /// As of children that were added one by one, and ended by who was killed then.
+  @Test func `a worker lets a parent go on that never named its children`() throws {
+    let fixture = try Fixture("coder")
+    let spool = fixture.spool
+    let all = try add(fixture, "all") { $0.waitsForChildren = true }
+    let other = try add(fixture, "other") { $0.waitsForChildren = true }
+    let part = try add(fixture, "part") { $0.parent = all.id }
+    let open = try add(fixture, "open") { $0.parent = other.id }
+    let started = try #require(try spool.start(part, bot: fixture.bot(), worker: nil))
+    #expect(try spool.overlooked() == [])
+    try spool.complete(started, result: nil)
+    #expect(try spool.overlooked() == [all])
+    // Of this one three are younger.
+    #expect(try spool.overlooked(readsMax: 2) == [] && spool.overlooked(readsMax: 3) == [all])
+    _ = try TaskInbox(spool, fixture.bot()).takeWarning()
+    #expect(try spool.findTask(all.id)?.state == .pending)
+    #expect(try spool.findTask(other.id)?.state == .blocked)
+    #expect(try spool.findTask(open.id)?.state == .pending)
+  }
+
+  @Test func `nobody gets a join, whoever makes it pending`() throws {
+    let fixture = try Fixture("coder", "another")
+    let spool = fixture.spool
+    let all = try add(fixture, "all") { $0.isJoin = true }
+    let part = try add(fixture, "part") {
+      $0.parent = all.id
+      $0.assignTo = try! BotName(parsing: "another")
+    }
+    #expect(code { _ = try spool.unblockTask(all, isForced: true) } == .notAllowed)
+    #expect(rename("\(fixture.path)/\(all.path)", "\(fixture.path)/tasks/pending/\(all.name)") == 0)
+    let inbox = try TaskInbox(spool, fixture.bot(), takesPending: true)
+    #expect(try inbox.next() == nil)
+    #expect(try spool.findTask(all.id) == all)
+    let started = try #require(try spool.start(part, bot: fixture.bot(), worker: nil))
+    try spool.complete(started, result: nil)
+    try spool.settleDependents(of: part.id)
+    #expect(try spool.findTask(all.id)?.state == .completed)
   }
 
   @Test func `who waits for tasks reads those that have ended once`() throws {

@@ -41,7 +41,7 @@ extension Spool {
     }
   }
 
-  private static func nobodyWorks(on entry: TaskEntry) -> SpoolError {
+  static func nobodyWorks(on entry: TaskEntry) -> SpoolError {
     SpoolError(
       .notAllowed, "nobody works on \(entry.id): it ends by itself when its children have",
       hint: "see: spool task tree \(entry.id)")

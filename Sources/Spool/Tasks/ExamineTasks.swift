@@ -99,7 +99,7 @@ extension Doctor {
     while changed, rounds < (repairing ? TaskRecord.dependenciesMax : 1) {
       changed = false
       rounds += 1
-      for entry in try spool.overlooked(isThorough: true) {
+      for entry in try spool.overlooked() {
         report.add(
           entry.path, "was not told what became of those that it waits for", "let go on, or given up, with them")
         if repairing { changed = try spool.settle(entry) != nil || changed }

@@ -96,6 +96,11 @@ extension Spool {
     return try settle(moved, standings: standings) ?? moved
   }
 
+  /// Lets a join wait on that somebody made pending: nobody works on it.
+  public func blockJoin(_ entry: TaskEntry, by: String) throws -> TaskEntry? {
+    try move(entry, .block, by: by, reason: "it ends by itself when its children have")
+  }
+
   /// Lets go on what nobody was told of: see `overlooked`.
   public func settleOverlooked() throws { try settle(overlooked()) }
 
@@ -113,9 +118,10 @@ extension Spool {
 
   /// What is blocked and `settle` would move, or give another reason: who ended what it waits for died before it saw to
   /// that, or did it with `mv`.
-  /// Cost: what is in `blocked/` is read, and all tasks are listed once, where any of it waits for others.
-  /// - Parameter isThorough: also those that wait for children which they don't name: each reads all tasks that are younger.
-  func overlooked(isThorough: Bool = false) throws -> [TaskEntry] {
+  /// Cost: what is in `blocked/` is read, and all tasks are listed, where any of it waits for others. Where one waits for
+  /// children that it doesn't name, all tasks that are younger are read, once for all of these.
+  /// - Parameter readsMax: where more tasks are younger than such a parent, its children are not looked for.
+  func overlooked(readsMax: Int = .max) throws -> [TaskEntry] {
     var blocked: [MessageID: StoredTask] = [:]
     for entry in try tasks(in: [.blocked]) {
       // One that can't be read stops nobody else.
@@ -127,15 +133,31 @@ extension Spool {
       guard let entry = others[id], entry.state == .blocked else { return others[id]?.state }
       return blocked[id].map(Self.standingForParent) ?? .blocked
     }
-    return try blocked.values.filter { task in
-      let record = task.record
-      if record.awaitsChildren, record.children.isEmpty {
-        return isThorough ? isToBeSettled(record, try standings(record)) : false
-      }
-      let dependencies = record.dependsOn.compactMap { id in standing(id).map { (id, $0) } }
+    let unnamed = try childrenStanding(
+      of: blocked.values.filter { $0.record.awaitsChildren && $0.record.children.isEmpty }.map(\.id), readsMax)
+    return blocked.values.filter { task in
+      let dependencies = task.record.dependsOn.compactMap { id in standing(id).map { (id, $0) } }
       return isToBeSettled(
-        record, (Dictionary(dependencies) { first, _ in first }, record.children.compactMap(standing)))
+        task.record,
+        (
+          Dictionary(dependencies) { first, _ in first },
+          unnamed[task.id] ?? task.record.children.compactMap(standing)
+        ))
     }.map(\.entry).sorted { $0.name < $1.name }
+  }
+
+  /// How the children stand of those that didn't name them, but for those than which more than `readsMax` are younger.
+  private func childrenStanding(of parents: [MessageID], _ readsMax: Int) throws -> [MessageID: [TaskState]] {
+    guard !parents.isEmpty else { return [:] }
+    let younger = try tasks().map(\.id).sorted(by: >).dropFirst(readsMax)
+    let parents = Set(parents.filter { id in younger.first.map { id >= $0 } ?? true })
+    guard let oldest = parents.min() else { return [:] }
+    var found: [MessageID: [TaskState]] = [:]
+    for task in try tasks(addedWith: oldest, unreadable: { _ in }) {
+      guard let parent = task.record.parent, parents.contains(parent) else { continue }
+      found[parent, default: []].append(Self.standingForParent(task))
+    }
+    return found
   }
 
   /// Whether `settle` would do something with a blocked task.

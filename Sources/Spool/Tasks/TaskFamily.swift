@@ -181,6 +181,7 @@ extension Spool {
   public func unblockTask(_ entry: TaskEntry, isForced: Bool = false, by: String? = nil) throws -> TaskEntry {
     try persisting(entry) { (entry) -> TaskEntry? in
       guard let record = try record(of: entry) else { return nil }
+      guard !record.isJoin || !isForced else { throw Self.nobodyWorks(on: entry) }
       if isForced || entry.state != .blocked {
         guard let pending = try unblock(entry, by: by) else { return nil }
         guard let bot = record.assignTo else { return pending }

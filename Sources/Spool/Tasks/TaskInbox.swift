@@ -64,6 +64,8 @@ public final class TaskInbox {
   private static let checkNanoseconds = 2_000_000_000
   /// How often it looks for what nobody told that it can go on; less often where that takes more than a thousandth of it.
   private static let overlookedNanoseconds = 30_000_000_000
+  /// Tasks that are read for that at most: the worker has leases to renew.
+  private static let overlookedReadsMax = 10_000
   /// Pending tasks that are read in one look: the worker has leases to renew between two of them.
   private static let readsMax = 2000
 
@@ -153,7 +155,7 @@ public final class TaskInbox {
     // Should it fail, not at once again.
     nextOverlooked = began + Self.overlookedNanoseconds
     guard !spool.coordinatorIsUp else { return }
-    let overlooked = try spool.overlooked()
+    let overlooked = try spool.overlooked(readsMax: Self.overlookedReadsMax)
     nextOverlooked = began + max(Self.overlookedNanoseconds, 1000 * (Clock.sinceBoot() - began))
     try spool.settle(overlooked)
   }
@@ -224,7 +226,9 @@ public final class TaskInbox {
       var isOurs = verdicts[entry.name]
       if isOurs == nil, reads < Self.readsMax {
         reads += 1
-        isOurs = try readable(entry).map(self.isOurs)
+        let record = try readable(entry)
+        isOurs = record.map(self.isOurs)
+        if let record, record.isJoin, !record.wasCompleted { try putBack(entry) }
       }
       known[entry.name] = isOurs
       if isOnNetwork, isOurs == true { pace.noteChange() }
@@ -235,9 +239,15 @@ public final class TaskInbox {
 
   private func isOurs(_ record: TaskRecord) -> Bool {
     // Put here by a hand; a coordinator puts it back.
-    if record.wasCompleted { return false }
+    if record.wasCompleted || record.isJoin { return false }
     if let wanted = record.assignTo { return wanted == bot }
     return record.failures.last?.bot == bot.description || (takesPending && card.suits(record))
+  }
+
+  /// Lets a join wait on that a hand made pending, where no coordinator does.
+  private func putBack(_ entry: TaskEntry) throws {
+    guard !spool.coordinatorIsUp, let blocked = try spool.blockJoin(entry, by: bot.description) else { return }
+    try spool.settle([blocked])
   }
 
   // MARK: Waiting
