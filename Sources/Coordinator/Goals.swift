@@ -89,8 +89,13 @@ extension Requests {
 
   /// A hand, or a plan, gave a task to who takes none: nobody would ever begin it.
   private func refuse(_ entry: TaskEntry, _ bot: BotName, _ record: TaskRecord, _ coordinator: Coordinator) throws {
-    // What stands for a group is its hub's, wherever a hand put it.
-    guard let refusal = Spool.refusal(ofTasksBy: bot), GroupPart(record) == nil else { return }
+    guard let refusal = Spool.refusal(ofTasksBy: bot) else { return }
+    // What stands for a group is its hub's, wherever a hand put it, as long as there is one.
+    if let group = GroupPart(record)?.group, let state = try spool.findGroup(group)?.state,
+      state.isLive || state == .completed
+    {
+      return
+    }
     let failed = try spool.fail(
       entry, error: refusal.message, recoverySuggestion: refusal.hint, isRetryable: false,
       by: Coordinator.bot.description)

@@ -48,7 +48,9 @@ extension Coordinator {
   /// left to be told when a coordinator ends.
   private func escalate(_ record: TaskRecord, _ entry: TaskEntry) throws {
     guard try spool.exists(Self.human) else { return }
-    var message = Message(content: Escalation.text(record, id: entry.id, attempts: entry.attempt))
+    // A group that has ended is not brought back by its task.
+    let cure = Spool.groupAsWhole(record) == nil ? "spool task retry \(entry.id)" : "spool announce"
+    var message = Message(content: Escalation.text(record, id: entry.id, attempts: entry.attempt, cure: cure))
     message.from = Self.bot.description
     message.to = [Self.human.description]
     message.type = .error

@@ -93,13 +93,17 @@ public struct Summary: Sendable {
 
 /// What a person is told of a task that the bots could not do.
 public enum Escalation {
-  public static func text(_ task: TaskRecord, id: MessageID, attempts: Int) -> String {
-    var lines = ["\(task.title): failed after \(attempts) \(attempts == 1 ? "attempt" : "attempts")."]
+  /// - Parameters:
+  ///   - attempts: that were begun; 0 for what nobody works on.
+  ///   - cure: what to do, as a command.
+  public static func text(_ task: TaskRecord, id: MessageID, attempts: Int, cure: String) -> String {
+    let after = attempts == 0 ? "" : " after \(attempts) \(attempts == 1 ? "attempt" : "attempts")"
+    var lines = ["\(task.title): failed\(after)."]
     if let error = task.error { lines.append("Error: \(error)") }
     if let suggestion = task.recoverySuggestion { lines.append("Suggested: \(suggestion)") }
     let tried = task.failures.map { "attempt \($0.attempt)\($0.bot.map { " by \($0)" } ?? ""): \($0.error)" }
     if tried.count > 1 { lines.append(contentsOf: tried) }
-    lines.append("See: spool task show \(id). Once more: spool task retry \(id)")
+    lines.append("See: spool task show \(id). Once more: \(cure)")
     return lines.joined(separator: "\n")
   }
 }

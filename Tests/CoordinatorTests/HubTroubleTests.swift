@@ -1,3 +1,4 @@
+import Glibc
 import Linux
 import Spool
 import SpoolFormat
@@ -207,5 +208,57 @@ import Testing
     try play.require("its part is a task") { try play.spool.tasks(in: [.assigned]).contains { $0.bot == "ada" } }
     try play.stage.work()
     try play.require("it is over") { try play.state(id) == .dissolved }
+  }
+
+  @Test func `a group ends though a hand moved the task that stands for it`() throws {
+    let play = try Play(["ada": "ml:expert"])
+    let id = try play.announce("ml")
+    try play.joins("ada", "ml")
+    try play.require("ada has it") { try play.spool.tasks(in: [.assigned]).contains { $0.bot == "ada" } }
+    let task = try #require(try play.spool.group(id)?.record.task)
+    let whole = try #require(try play.spool.findTask(task))
+    #expect(throws: SpoolError.self) { _ = try play.spool.unblockTask(whole) }
+    #expect(rename("\(play.stage.path)/\(whole.path)", "\(play.stage.path)/tasks/pending/\(whole.name)") == 0)
+    try play.require("the hub is given it") { try play.spool.findTask(task)?.state == .assigned }
+    let part = try #require(try play.spool.tasks(in: [.assigned]).first { $0.bot == "ada" })
+    let started = try #require(try play.spool.start(part, bot: "ada", worker: nil))
+    _ = try play.spool.complete(started, result: JSONText(string: "done"))
+    try play.require("it is dissolved") { try play.state(id) == .dissolved }
+    #expect(try play.spool.findTask(task)?.state == .completed)
+  }
+
+  @Test func `what stands for a failed group isn't brought back, and nobody is advised to`() throws {
+    let play = try Play(["ada": "ml:expert"])
+    try play.spool.register(Card(name: Coordinator.human))
+    let id = try play.announce("ml")
+    try play.joins("ada", "ml")
+    try play.require("ada has it") { try play.spool.tasks(in: [.assigned]).contains { $0.bot == "ada" } }
+    let hub = try #require(play.stage.coordinator.hub)
+    hub.fail(try #require(hub.groups[id]), "too late")
+    let task = try #require(try play.spool.group(id)?.record.task)
+    func told() throws -> [Message] {
+      try play.stage.messages(to: "human").filter {
+        $0.from == "coordinator" && $0.content?.contains("too late") == true
+      }
+    }
+    try play.require("a person is told") { try !told().isEmpty }
+    let text = try #require(try told().first?.content)
+    #expect(!text.contains("retry") && !text.contains("attempt") && text.contains("spool announce"))
+    let failed = try #require(try play.spool.findTask(task))
+    #expect(throws: SpoolError.self) { _ = try play.spool.retryWithRelatives(failed) }
+    #expect(try play.spool.findTask(task) == failed)
+    // By hand, it fails again.
+    #expect(rename("\(play.stage.path)/\(failed.path)", "\(play.stage.path)/tasks/pending/\(failed.name)") == 0)
+    try play.require("it has failed again") {
+      try play.spool.findTask(task)?.state == .failed && play.stage.events(.taskFailed).count == 2
+    }
+  }
+
+  @Test func `nothing is announced as a part of what has ended`() throws {
+    let play = try Play(["ada": "ml:expert"])
+    let task = try play.stage.add()
+    _ = try play.spool.cancel(task)
+    #expect(throws: SpoolError.self) { try play.announce("ml") { $0.parent = task.id } }
+    #expect(try play.stage.messages(to: "hub").isEmpty)
   }
 }

@@ -943,7 +943,7 @@ mutant("bids: one try says how long it takes", "a bot is known by its own work",
 mutant("routes: who was stopped is as good as who runs", "a message goes to somebody", "RouteTests",
        POLICY + "Routes/RouteCandidate.swift", "case .seen: .seen", "case .seen: MUTANT ? .present : .seen")
 mutant("coordinator: a task that a hand gave it stays for ever", "every task ends", "StatusTests",
-       COORDINATOR + "Goals.swift", "GroupPart(record) == nil else", "GroupPart(record) == nil, !MUTANT else")
+       COORDINATOR + "Goals.swift", "Spool.refusal(ofTasksBy: bot) else", "Spool.refusal(ofTasksBy: bot), !MUTANT else")
 mutant("status: a task waits from when it was made", "what is stated is so", "StatusTests",
        COORDINATOR + "StatusReport.swift", "ready[event.subject] ?? (event", "(MUTANT ? nil : ready[event.subject]) ?? (event")
 mutant("tasks: what was given up has no end", "what is stated is so", "CoordinatedTaskTests",

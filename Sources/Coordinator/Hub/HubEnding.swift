@@ -116,6 +116,14 @@ extension Hub {
     guard let entry = try spool.findTask(id) else { return }
     _ = try spool.persisting(entry) { entry -> Bool? in
       if entry.state.isFinal { return true }
+      var entry = entry
+      // A hand unblocked it. Nobody works on it, and only what is blocked can be completed without that.
+      if entry.state == .pending || entry.state == .assigned {
+        guard let blocked = try self.spool.block(entry, reason: "its group works on it", by: Self.name) else {
+          return nil
+        }
+        entry = blocked
+      }
       return try end(entry).map { _ in true }
     }
     try spool.settleAfter(entry)

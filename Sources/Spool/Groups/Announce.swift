@@ -50,7 +50,7 @@ extension Spool {
   /// Announces what is to be done by a group, and returns the id that message, group and conversation bear.
   /// Of a part of a part its parent says how deep it is.
   /// - Throws: `.badData` for what nothing can come of: no skill, a deadline that is past, a group larger than the team,
-  ///   parts deeper than `Announcement.depthMax`; `.notFound` for a parent that isn't there; `.noSuchBot`, see
+  ///   parts deeper than `Announcement.depthMax`, a parent that has ended; `.notFound` for a parent that isn't there; `.noSuchBot`, see
   ///   `requireCoordinated`; and the errors of `send`.
   @discardableResult
   public func announce(_ announcement: Announcement, durability: Durability? = nil) throws -> MessageID {
@@ -58,6 +58,11 @@ extension Spool {
     if let parent = announcement.parent {
       guard let task = try task(parent) else {
         throw SpoolError(.notFound, "no task \(parent) that this could be a part of", hint: "see: spool task list")
+      }
+      guard !task.state.isFinal else {
+        throw SpoolError(
+          .badData, "\(parent) is \(task.state.rawValue), and gets no more parts",
+          hint: "see: spool task show \(parent)")
       }
       announcement.depth = (GroupPart(task.record)?.depth ?? 0) + 1
     }

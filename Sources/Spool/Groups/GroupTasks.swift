@@ -2,6 +2,11 @@ import Linux
 import SpoolFormat
 
 extension Spool {
+  /// The group that a task stands for as a whole; nil for a part of one, and for any other.
+  public static func groupAsWhole(_ record: TaskRecord) -> MessageID? {
+    record.assignTo == hub ? GroupPart(record)?.group : nil
+  }
+
   /// Adds a task that waits until somebody says what became of it, whatever its children do. Nothing when it was added
   /// before.
   public func addTask(_ record: TaskRecord, blockedFor reason: String, by: String? = nil) throws {

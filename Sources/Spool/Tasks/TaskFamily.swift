@@ -62,10 +62,15 @@ extension Spool {
   /// The task itself goes first (one that waits for its children after these); killed in between, the same call does
   /// the rest.
   /// - Returns: what was brought back.
-  /// - Throws: `.notAllowed` when there is nothing to bring back, or something that it depends on has failed.
+  /// - Throws: `.notAllowed` when there is nothing to bring back, something that it depends on has failed, or it stands
+  ///   for a group.
   public func retryWithRelatives(_ entry: TaskEntry, by: String? = nil) throws -> [TaskEntry] {
     guard let task = try task(entry.id) else {
       throw SpoolError(.notFound, "\(entry.id) is gone", hint: "see: spool trace \(entry.id)")
+    }
+    guard Self.groupAsWhole(task.record) == nil else {
+      throw SpoolError(
+        .notAllowed, "cannot retry \(task.id): it ended with its group", hint: "announce it again: spool announce")
     }
     let relatives = try relativesToBringBack(task)
     guard !relatives.isEmpty else {
@@ -97,7 +102,9 @@ extension Spool {
     // Those whose children come with them: not the parents, whose other children are another matter.
     var open: [(task: StoredTask, bringsChildren: Bool)] = []
     func add(_ task: StoredTask, bringsChildren: Bool) {
-      guard found[task.id] == nil, task.state == .failed || task.state == .cancelled else { return }
+      guard found[task.id] == nil, task.state == .failed || task.state == .cancelled,
+        Self.groupAsWhole(task.record) == nil
+      else { return }
       found[task.id] = task
       order.append(task.id)
       open.append((task, bringsChildren))
@@ -178,9 +185,15 @@ extension Spool {
   /// Lets a blocked task go on: one that somebody blocked as soon as nothing else is missing.
   /// - Parameter isForced: whatever it waits for.
   /// - Returns: where it stands then, which may be `blocked/` still.
+  /// - Throws: `.notAllowed` when it waits for others, or stands for a group; also when it is forced, and ends with its
+  ///   children; `.badData` when it can't be read; else as `persisting`.
   public func unblockTask(_ entry: TaskEntry, isForced: Bool = false, by: String? = nil) throws -> TaskEntry {
     try persisting(entry) { (entry) -> TaskEntry? in
       guard let record = try record(of: entry) else { return nil }
+      if let group = Self.groupAsWhole(record) {
+        throw SpoolError(
+          .notAllowed, "cannot unblock \(entry.id): it ends with its group", hint: "see: spool group show \(group)")
+      }
       guard !record.isJoin || !isForced else { throw Self.nobodyWorks(on: entry) }
       if isForced || entry.state != .blocked {
         guard let pending = try unblock(entry, by: by) else { return nil }
