@@ -54,7 +54,7 @@ public final class Coordinator {
   /// Tasks whose parent was cancelled, and that go with it.
   var toCancel = Agenda<MessageID>()
   /// Tasks that failed or were cancelled, which somebody may have to hear of.
-  var toTell = Agenda<TaskEntry>()
+  var toTell = Agenda<Ended>()
   /// Moves that nobody logged.
   var toAcknowledge = Agenda<HandMoves.Move>()
   /// What ended tasks taught, and isn't written down yet.

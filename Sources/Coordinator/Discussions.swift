@@ -170,6 +170,7 @@ final class Discussions {
     // After the deadline it is looked at again only when something went wrong.
     discussion.looksAt = now + Self.lookNanoseconds
     if now < discussion.deadline { discussion.looksAt = min(discussion.looksAt, discussion.deadline) }
+    guard try isWanted(discussion) else { return }
     let answers = try answers(discussion)
     let silent = discussion.goal.asked.filter { bot in !answers.contains { $0.bot == bot } }
     guard silent.isEmpty || now >= discussion.deadline else { return }
@@ -187,6 +188,13 @@ final class Discussions {
       coordinator.report(.problem("cannot run the synthesizer: \(error.reason)"))
       try finish(discussion, nil, coordinator)
     }
+  }
+
+  /// Whether its goal is where it was; one that somebody cancelled is let go.
+  private func isWanted(_ discussion: Discussion) throws -> Bool {
+    let stands = try spool.stands(discussion.entry)
+    if !stands { discussions[discussion.entry.id] = nil }
+    return stands
   }
 
   /// The first answer of each that was asked: a reply to the question or, where a bot didn't say what it replies to, what
@@ -217,7 +225,7 @@ final class Discussions {
   }
 
   private func finish(_ discussion: Discussion, _ synthesis: ProgramRun.Outcome?, _ coordinator: Coordinator) throws {
-    guard let consensus = discussion.consensus else { return }
+    guard let consensus = discussion.consensus, try isWanted(discussion) else { return }
     discussions[discussion.entry.id] = nil
     var text = consensus.text
     switch synthesis {

@@ -1,3 +1,4 @@
+import CoordinatorPolicy
 import Spool
 import SpoolFormat
 
@@ -34,6 +35,8 @@ public struct Goal {
     self.question = question
     self.answered = answered
   }
+
+  var isDiscussion: Bool { approach == Analysis.Approach.teamDiscussion.rawValue }
 
   private static let field = "goal"
 

@@ -71,7 +71,7 @@ extension Requests {
   func finish(_ entry: TaskEntry, _ coordinator: Coordinator) throws {
     guard let bot = entry.bot, let record = try spool.record(of: entry) else { return }
     guard bot == Coordinator.bot, let goal = Goal(record) else { return try refuse(entry, bot, record, coordinator) }
-    if goal.approach == Analysis.Approach.teamDiscussion.rawValue {
+    if goal.isDiscussion {
       return try discussions.take(entry, record, goal, coordinator)
     }
     // Before it is started: what keeps it from being read now doesn't cost an attempt.
@@ -137,13 +137,14 @@ extension Requests {
   private static let problemBytesMax = 65_536
 
   /// A goal was cancelled, or failed without its coordinator's doing: whoever asked waits for nothing.
-  func tellOfEnd(_ goal: Goal, _ record: TaskRecord, _ entry: TaskEntry) throws {
+  func tellOfEnd(_ goal: Goal, _ record: TaskRecord, _ ended: Coordinator.Ended) throws {
+    let entry = ended.entry
     // One with a result was answered before it was ended.
     guard entry.state == .cancelled || record.result == nil else { return }
     let why = record.error.map { ": \($0)" } ?? ""
     let what = entry.state == .cancelled ? "was cancelled" : "failed"
     // Under a key of its own: what comes of it when it is brought back is an answer, too.
-    let key = "end \(goal.request) \(entry.attempt)"
+    let key = "end \(goal.request) \(ended.at)"
     try answer(goal, record, Message(content: "The request \(what)\(why)"), isComplete: false, key: key)
   }
 

@@ -147,7 +147,9 @@ extension Coordinator {
           if !record.learnings.isEmpty { lessons.append((record, event.text("bot"), event.time)) }
         case .taskFailed, .taskCancelled, .taskMoved:
           let isNews = wall - event.time.microseconds < Self.newsMicroseconds
-          if isNews, entry.state == .failed || entry.state == .cancelled { toTell.insert(entry) }
+          if isNews, entry.state == .failed || entry.state == .cancelled {
+            toTell.insert(Ended(entry: entry, at: event.time))
+          }
         default: break
         }
       }

@@ -35,18 +35,33 @@ extension Coordinator {
     }
   }
 
+  /// A task that failed or was cancelled, and when, as the log has it.
+  struct Ended: Hashable {
+    let entry: TaskEntry
+    let at: Timestamp
+  }
+
   /// Who waits for a task that failed or was cancelled hears of it: of a request whoever asked, of any other that failed
   /// a person, if there is one. Told twice, it is kept once.
-  func tellOfEnd(_ entry: TaskEntry) throws {
+  func tellOfEnd(_ ended: Ended) throws {
+    let entry = ended.entry
     // It was moved on, or brought back.
     guard let record = try readable(entry) else { return }
-    if let goal = Goal(record) { return try requests.tellOfEnd(goal, record, entry) }
-    if entry.state == .failed, record.assignTo != Self.bot { try escalate(record, entry) }
+    if let goal = Goal(record) { return try requests.tellOfEnd(goal, record, ended) }
+    guard entry.state == .failed, record.assignTo != Self.bot, try !isVote(record) else { return }
+    try escalate(record, ended)
+  }
+
+  /// What a bot was asked in a discussion, which ends without it as well.
+  private func isVote(_ record: TaskRecord) throws -> Bool {
+    guard let parent = try record.parent.flatMap({ try spool.findTask($0) }) else { return false }
+    return try readable(parent).flatMap { Goal($0) }?.isDiscussion == true
   }
 
   /// Tells a person of a failed task, whatever waits in that inbox: nothing waits for somebody to read it, and nothing is
   /// left to be told when a coordinator ends.
-  private func escalate(_ record: TaskRecord, _ entry: TaskEntry) throws {
+  private func escalate(_ record: TaskRecord, _ ended: Ended) throws {
+    let entry = ended.entry
     guard try spool.exists(Self.human) else { return }
     // A group that has ended is not brought back by its task.
     let cure = Spool.groupAsWhole(record) == nil ? "spool task retry \(entry.id)" : "spool announce"
@@ -55,7 +70,7 @@ extension Coordinator {
     message.to = [Self.human.description]
     message.type = .error
     message.conversation = record.conversation
-    message.idempotencyKey = "escalation \(entry.id) \(entry.attempt)"
+    message.idempotencyKey = "escalation \(entry.id) \(ended.at)"
     try spool.send(message, evenIfFull: true)
     report(.escalated(task: entry.id.description, title: record.title))
   }

@@ -95,4 +95,27 @@ import Testing
     try stage.work()
     #expect(try stage.turns { try stage.state(parent) == .completed })
   }
+
+  @Test func `who waits for it hears of each end, though nobody ever began it`() throws {
+    let stage = try Stage()
+    try stage.spool.register(Card(name: Coordinator.human))
+    let goal = Goal.id(for: try stage.ask("Build a login system with security review"))
+    let all = try stage.add("all") { $0.isJoin = true }
+    func entry(_ id: MessageID) throws -> TaskEntry { try #require(try stage.spool.findTask(id)) }
+    func told(_ text: String) throws -> [String] {
+      try stage.messages(to: "human").compactMap(\.content).filter { $0.contains(text) }
+    }
+    for round in 1...2 {
+      #expect(try stage.turns { [goal, all.id].allSatisfy { stage.coordinator.board.state(of: $0) == .blocked } })
+      let ended = try #require(try stage.spool.cancelWithChildren(entry(goal)).first)
+      let failed = try #require(try stage.spool.fail(entry(all.id), error: "round \(round)", isRetryable: false))
+      #expect(try stage.turns { try told("was cancelled").count == round && told("round \(round)").count == 1 })
+      // By whoever reads the log once more.
+      let event = try #require(try stage.events(.taskFailed).last)
+      try stage.coordinator.tellOfEnd(.init(entry: failed, at: event.time))
+      #expect(try told("round \(round)").count == 1)
+      for entry in [ended, failed] { _ = try stage.spool.retryWithRelatives(entry) }
+    }
+    #expect(try told("all: failed.").count == 2)
+  }
 }

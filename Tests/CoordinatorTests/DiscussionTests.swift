@@ -99,4 +99,35 @@ import Testing
     #expect(answer.type == .response && answer.inReplyTo == id.description)
     #expect(answer.content?.contains("spool task tree \(Goal.id(for: id))") == true)
   }
+
+  @Test func `a discussion that was cancelled isn't answered, and once more it is`() throws {
+    let stage = try stage()
+    try stage.bot("ada", takes: .messages)
+    let id = Goal.id(for: try stage.ask("Should we migrate to microservices?"))
+    #expect(try stage.turns { try stage.spool.findTask(id)?.state == .inProgress })
+    let question = try #require(try stage.messages(to: "ada").first)
+    _ = try stage.spool.cancel(try #require(try stage.spool.findTask(id)))
+    try stage.spool.send(stage.spool.reply(to: question, from: "ada", Message(content: "Yes, they scale.")))
+    stage.coordinator.requests.discussions.lookAgain()
+    #expect(try stage.turns { try !stage.messages(to: "human").isEmpty && stage.coordinator.requests.isIdle })
+    #expect(try stage.messages(to: "human").map(\.content) == ["The request was cancelled"])
+    _ = try stage.spool.retryWithRelatives(try #require(try stage.spool.findTask(id)))
+    #expect(try stage.turns { try stage.spool.findTask(id)?.state == .completed })
+    #expect(try stage.messages(to: "human").last?.content?.contains("they scale") == true)
+  }
+
+  @Test func `a person isn't asked to vote once more for a bot whose vote failed`() throws {
+    var options = CoordinatorOptions()
+    options.discussionSeconds = 2
+    let stage = try Stage(options)
+    try stage.spool.register(Card(name: Coordinator.human))
+    try stage.bot("torn")
+    let id = Goal.id(for: try stage.ask("Should we migrate to microservices?"))
+    #expect(try stage.turns { try stage.spool.tasks(in: [.assigned]).contains { $0.bot == "torn" } })
+    try stage.work { _ in nil }
+    #expect(try stage.turns { try stage.spool.findTask(id)?.state == .completed })
+    #expect(try stage.turns { stage.coordinator.outcomes.isCurrent && stage.coordinator.toTell.isEmpty })
+    #expect(try stage.events(.taskFailed).count == 1)
+    #expect(try stage.messages(to: "human").map(\.type) == [.response])
+  }
 }
