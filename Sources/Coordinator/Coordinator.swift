@@ -41,6 +41,8 @@ public final class Coordinator {
   var unreadable: Set<TaskEntry> = []
   /// Blocked tasks to look at again because something that they wait for was moved.
   var toSettle = Agenda<MessageID>()
+  /// Those that have to do with a file that can't be read: somebody may mend it, which nothing tells.
+  var unsettled: Set<MessageID> = []
   /// Pending tasks for one bot only, whose time has not come.
   var reserved: Set<MessageID> = []
   /// Those whose time has come.

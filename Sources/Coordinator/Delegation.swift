@@ -74,8 +74,13 @@ extension Coordinator {
         return
       }
       guard task.entry.state == .blocked else { return }
-      guard let entry = try spool.settle(task.entry, standings: { self.board.standings($0) }) else { return }
-      try noteMove(entry, isChanged: true)
+      do {
+        guard let entry = try spool.settle(task.entry, standings: { self.board.standings($0) }) else { return }
+        try noteMove(entry, isChanged: true)
+      } catch let error as SpoolError where error.code == .badData {
+        unsettled.insert(id)
+        throw error
+      }
     }
   }
 

@@ -39,6 +39,8 @@ extension Coordinator {
     }
     if includingEnded {
       board.forgetEnded(but: seen.union(found.keys))
+      for id in unsettled { toSettle.insert(id) }
+      unsettled = []
       try finishSubmits()
     }
   }

@@ -267,6 +267,14 @@ final class Requests {
     case .teamDiscussion:
       try discussions.begin(claim, text, coordinator)
     default:
+      // Each step bears the request.
+      let size = workflow.encoded.count
+      guard size <= Workflow.bytesMax else {
+        throw SpoolError(
+          .badData,
+          "the request has \(text.utf8.count) bytes, and its plan would have \(size) of at most \(Workflow.bytesMax)",
+          hint: "put what is long into a file, and its name into the request")
+      }
       let goal = goalRecord(claim, text, analysis, workflow)
       // All that can be wrong is found before there is anything.
       try spool.requireBots(of: workflow)

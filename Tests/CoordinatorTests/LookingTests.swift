@@ -199,4 +199,24 @@ private struct Lease {
     #expect(try stage.turns { stage.coordinator.lessons.isEmpty })
     #expect(stage.problems.contains { $0.contains("bad.jsonl") })
   }
+
+  @Test func `a workflow with a step that can't be read goes on when somebody has mended it`() throws {
+    let stage = try Stage()
+    try stage.bot("coder", capacity: 9)
+    let file = #"{"title": "all", "steps": [{"name": "a"}, {"name": "b"}]}"#
+    let submitted = try stage.spool.submit(Workflow(parsing: Array(file.utf8)), Workflow.Origin())
+    #expect(try stage.turns { try stage.spool.tasks(in: [.assigned]).count == 2 })
+    try stage.work { $0.step == "a" ? "done" : nil }
+    let done = try #require(try stage.spool.tasks(in: [.completed]).first)
+    let path = "\(stage.path)/\(done.path)"
+    let whole = try Plain.read(path)
+    try Plain.write(path, "{")
+    #expect(try stage.turns { !stage.problems.isEmpty })
+    #expect(try stage.spool.findTask(submitted.parent)?.state == .blocked)
+    try Plain.write(path, whole)
+    // As in a minute.
+    (stage.coordinator.nextListing, stage.coordinator.nextFullListing) = (0, 0)
+    #expect(try stage.turns { try stage.spool.findTask(submitted.parent)?.state == .failed })
+    #expect(try stage.spool.task(submitted.parent)?.record.error?.hasPrefix("b failed") == true)
+  }
 }

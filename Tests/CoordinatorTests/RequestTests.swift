@@ -332,4 +332,16 @@ import Testing
     try stage.spool.send(message)
     #expect(try stage.turns { try stage.messages(to: "coder").contains { $0.content == "lunch" } })
   }
+
+  @Test func `a request whose plan would be too long is answered with the cause and the cure`() throws {
+    let stage = try stage()
+    try stage.bot("coder", domain: "development")
+    try stage.ask(String(repeating: "build ", count: 300_000))
+    #expect(try stage.turns { try !stage.messages(to: "human").isEmpty })
+    let answer = try #require(try stage.messages(to: "human").first)
+    #expect(answer.type == .error)
+    #expect(
+      answer.content?.hasPrefix("the request has 1800000 bytes, and its plan would have ") == true
+        && answer.content?.contains("file") == true, "\(answer.content ?? "")")
+  }
 }

@@ -181,4 +181,19 @@ import Testing
     try stage.done("task", "retry", children[0], id)
     #expect(stage.names("cancelled").isEmpty)
   }
+
+  @Test func `a step that can't be read is named, and the others are shown`() throws {
+    let stage = try TaskStage()
+    let id = try submit(stage)
+    let name = try #require(stage.names("pending").first)
+    try Scratch.write("no task", to: "\(stage.spool)/tasks/pending/\(name)")
+    let shown = try stage.run(["workflow", "show", id])
+    #expect(shown.isDone && shown.output.contains("0 of 4 completed") && shown.output.contains("docs"), "\(shown)")
+    #expect(shown.error.contains(name) && !shown.error.contains("being added"), "\(shown)")
+    #expect(try steps(stage, id).count == 3)
+    let page = try stage.done("task", "show", id)
+    #expect(page.contains("can't be read") && page.contains("write it up"), "\(page)")
+    let step = try #require(stage.names("blocked").first { $0.hasPrefix("7-") || $0.hasPrefix("8-") })
+    #expect(try stage.done("task", "show", step).contains("can't be read"))
+  }
 }

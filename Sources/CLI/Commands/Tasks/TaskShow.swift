@@ -155,12 +155,17 @@ struct TaskPage {
     func line(_ task: StoredTask) -> String {
       "\(TaskView.short(task.id))  \(TaskView.name(task.state))  \(Output.excerpt(task.record.title, 60))"
     }
-    if let parent = record.parent { field("part of", try spool.task(parent).map(line) ?? "\(parent), which is gone") }
-    let dependencies = try spool.findTasks(Set(record.dependsOn))
-    for id in record.dependsOn {
-      let task = try dependencies[id].flatMap { try spool.task($0) }
-      field("depends on", task.map(line) ?? "\(id), which is gone")
+    func unreadable(_ id: MessageID) -> String { "\(TaskView.short(id))  can't be read: spool task show \(id)" }
+    func line(_ id: MessageID, _ found: [MessageID: TaskEntry]) throws -> String {
+      do { return try found[id].flatMap { try spool.task($0) }.map(line) ?? "\(id), which is gone" } catch let error
+        as SpoolError where error.code == .badData
+      { return unreadable(id) }
     }
-    for child in try spool.children(of: record) { field("part", line(child)) }
+    let found = try spool.findTasks(Set(record.dependsOn + [record.parent].compactMap { $0 }))
+    if let parent = record.parent { field("part of", try line(parent, found)) }
+    for id in record.dependsOn { field("depends on", try line(id, found)) }
+    for child in try spool.children(of: record, unreadable: { entry, _ in field("part", unreadable(entry.id)) }) {
+      field("part", line(child))
+    }
   }
 }

@@ -108,7 +108,11 @@ extension Verb {
     let part = try invocation.operand(0, "ID")
     let spool = try invocation.taskSpool()
     let parent = try parent(part, spool)
-    let steps = try spool.children(of: parent.record)
+    var unreadable = 0
+    let steps = try spool.children(of: parent.record) { _, error in
+      unreadable += 1
+      Output.talk("\(error)")
+    }
     if invocation.isJSON {
       invocation.output.object { writer in
         TaskView.write(parent, to: &writer)
@@ -125,11 +129,11 @@ extension Verb {
     }
     let output = invocation.output
     let done = steps.filter { $0.state == .completed }.count
-    let missing = max(0, parent.record.children.count - steps.count)
+    let missing = max(0, parent.record.children.count - steps.count - unreadable)
     output.line(
       output.styled(Output.excerpt(parent.record.title, 60), .bold)
         + "  \(output.styled(TaskView.name(parent.state), TaskView.style(parent.state)))"
-        + "  \(done) of \(steps.count + missing) completed")
+        + "  \(done) of \(steps.count + unreadable + missing) completed")
     let width = steps.map { name($0).count }.max() ?? 0
     for step in steps {
       let percent = step.state == .completed ? 100 : step.record.progress ?? 0
