@@ -1061,3 +1061,24 @@ mutant("worker: an answer to nobody's name is dropped", "an answer is never refu
        RUNTIME + "Settlement.swift", "guard isForSender else {", "guard isForSender || MUTANT else {")
 mutant("worker: who claims no more agrees to a group", "nothing is stuck", "NegotiatorTests",
        RUNTIME + "Worker.swift", "isStopping = !claimsAreWanted", "isStopping = !claimsAreWanted && !MUTANT")
+mutant("coordinator: a parent that is brought back has no children", "a parent waits for its children", "BroughtBackTests",
+       "Sources/Coordinator/Looking.swift", "if board.ended[entry.id] != nil, let record,", "if !MUTANT, board.ended[entry.id] != nil, let record,")
+mutant("coordinator: who begins cancels what was brought back", "a person's word holds", "BroughtBackTests",
+       "Sources/Coordinator/Coordinator.swift", "if try !wasBroughtBack(", "if try MUTANT || !wasBroughtBack(")
+mutant("tasks: children that nobody named are overlooked", "a parent waits for its children", "TaskDependencyTests",
+       TASKS + "TaskDependencies.swift", "guard !parents.isEmpty else { return [:] }", "guard !parents.isEmpty, !MUTANT else { return [:] }")
+mutant("tasks: a join is begun", "what is done isn't done again", "TaskDependencyTests",
+       TASKS + "TaskInbox.swift", "if record.wasCompleted || record.isJoin {", "if record.wasCompleted || (record.isJoin && !MUTANT) {")
+mutant("coordinator: a join stays pending", "what waits goes on", "BroughtBackTests",
+       "Sources/Coordinator/Looking.swift", "(entry.state == .pending && record?.isJoin == true", "(entry.state == .pending && !MUTANT && record?.isJoin == true")
+mutant("groups: what stands for one can't be completed where a hand put it", "a group ends", "HubTroubleTests",
+       "Sources/Coordinator/Hub/HubEnding.swift", "if entry.state == .pending || entry.state == .assigned {",
+       "if !MUTANT, entry.state == .pending || entry.state == .assigned {")
+mutant("groups: what stands for a failed one is brought back", "a group ends", "HubTroubleTests",
+       TASKS + "TaskFamily.swift", "guard Self.groupAsWhole(task.record) == nil else {", "guard MUTANT || Self.groupAsWhole(task.record) == nil else {")
+mutant("discussions: one that was cancelled is answered", "a person's word holds", "DiscussionTests",
+       "Sources/Coordinator/Discussions.swift", "let stands = try spool.stands(discussion.entry)", "let stands = try MUTANT || spool.stands(discussion.entry)")
+mutant("coordinator: a step that was mended is left", "what waits goes on", "LookingTests",
+       "Sources/Coordinator/Delegation.swift", "unsettled.insert(id)", "if !MUTANT { unsettled.insert(id) }")
+mutant("requests: the second cancel is told to nobody", "who waits hears", "BroughtBackTests",
+       "Sources/Coordinator/Goals.swift", '"end \\(goal.request) \\(ended.at)"', '"end \\(goal.request)\\(MUTANT ? "" : " \\(ended.at)")"')
