@@ -1049,7 +1049,7 @@ mutant("task claim: a reader that has gone kills it with the claim in hand", "wh
        "Sources/CLI/Commands/Tasks/TaskClaim.swift", "SignalPipe.ignoreBrokenPipes()", "if !MUTANT { SignalPipe.ignoreBrokenPipes() }")
 mutant("processes: SIGCHLD stays ignored", "how a program ended is known", "WorkCommandTests",
        LINUX + "Process.swift", "if clinux_signal_is_ignored(SIGCHLD) {", "if !MUTANT, clinux_signal_is_ignored(SIGCHLD) {")
-mutant("processes: who has only ended its main thread is gone", "one holder", "ProcessTests",
+mutant("processes: who has only ended its main thread is gone", "one holder", "LinuxTests.ProcessTests",
        LINUX + "Process.swift", "?? 1 <= 1: .gone", "?? 1 <= (MUTANT ? 9 : 1): .gone")
 mutant("worker: what its program ended without reading was an attempt", "what nobody saw is no attempt", "StreamModeTests",
        RUNTIME + "Supervision.swift", ": child.endedUnread\n", ": child.endedUnread && !MUTANT\n")
