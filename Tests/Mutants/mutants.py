@@ -1067,8 +1067,8 @@ mutant("coordinator: who begins cancels what was brought back", "a person's word
        "Sources/Coordinator/Coordinator.swift", "if try !wasBroughtBack(", "if try MUTANT || !wasBroughtBack(")
 mutant("tasks: children that nobody named are overlooked", "a parent waits for its children", "TaskDependencyTests",
        TASKS + "TaskDependencies.swift", "guard !parents.isEmpty else { return [:] }", "guard !parents.isEmpty, !MUTANT else { return [:] }")
-mutant("tasks: a join is begun", "what is done isn't done again", "TaskDependencyTests",
-       TASKS + "TaskInbox.swift", "if record.wasCompleted || record.isJoin {", "if record.wasCompleted || (record.isJoin && !MUTANT) {")
+mutant("tasks: a join stays where a hand put it", "what waits goes on", "TaskDependencyTests",
+       TASKS + "TaskInbox.swift", "if let record, record.isJoin, !record.wasCompleted {", "if let record, !MUTANT, record.isJoin, !record.wasCompleted {")
 mutant("coordinator: a join stays pending", "what waits goes on", "BroughtBackTests",
        "Sources/Coordinator/Looking.swift", "(entry.state == .pending && record?.isJoin == true", "(entry.state == .pending && !MUTANT && record?.isJoin == true")
 mutant("groups: what stands for one can't be completed where a hand put it", "a group ends", "HubTroubleTests",
