@@ -332,7 +332,12 @@ import Testing
     let one = try SpoolCommand.run(["doctor", "--repair"], in: spool)
     #expect(one.status == 1 && one.output.contains("1 thing is wrong; for you to mend"), "\(one)")
     try Scratch.makeDirectory("\(spool)/bots/coder/dead")
-    for number in 1...1001 { try Scratch.write("{}", to: "\(spool)/bots/coder/dead/\(number).reason") }
+    for number in 1...1001 {
+      let path = "\(spool)/bots/coder/dead/\(number).reason"
+      try Scratch.write("{}", to: path)
+      // Its letter might follow, were it new.
+      #expect(utimensat(AT_FDCWD, path, [timespec(), timespec()], 0) == 0)
+    }
     let looked = try SpoolCommand.run(["doctor", "--json"], in: spool)
     let lines = looked.output.split(separator: "\n")
     #expect(looked.status == 1 && lines.allSatisfy { $0.hasPrefix("{") } && lines.contains(#"{"more":2}"#))
