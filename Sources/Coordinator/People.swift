@@ -13,7 +13,7 @@ extension Coordinator {
     work(off: \.toAcknowledge, now) { move in
       guard board.isKnown(move.entry), let from = move.from else { return }
       guard let stands = try spool.acknowledgeMove(move.entry, from: from) else { return }
-      let title = board.live[move.entry.id]?.record.title ?? ""
+      let title = try (board.live[move.entry.id]?.record ?? readable(stands))?.title ?? ""
       report(
         .movedByHand(
           task: move.entry.id.description, title: title, to: stands.state.rawValue, wasPutBack: stands != move.entry))

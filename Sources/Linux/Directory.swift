@@ -163,7 +163,34 @@ public final class Directory: Sendable {
         }
       }
     }
-    _ = try systemCall("linkat", new, changing: .link(raw, old, new)) { linkat(raw, old, raw, new, 0) }
+    try link(raw, old, old, to: new)
+  }
+
+  private func link(_ parent: CInt, _ last: String, _ old: String, to new: String) throws(SystemCallError) {
+    _ = try systemCall("linkat", new, changing: .link(raw, old, new)) {
+      last.withCString { last in new.withCString { new in linkat(parent, last, raw, new, 0) } }
+    }
+  }
+
+  /// For fewer links it isn't worth it to open the directory that the file is in.
+  private static let manyLinks = 8
+
+  /// The same for many names; `failed` is told which couldn't be made.
+  public func link(_ old: String, toEach names: [String], failed: (Int, SystemCallError) -> Void) {
+    let slash = old.utf8.lastIndex(of: UInt8(ascii: "/"))
+    var parent: Descriptor?
+    if names.count > Self.manyLinks, !isRemote, tree == nil, let slash {
+      parent = try? open(String(old[..<slash]), clinux_path_only | O_DIRECTORY)
+    }
+    let last = parent == nil ? old : String(old[old.utf8.index(after: slash!)...])
+    let raw = parent?.raw
+    for place in names.indices {
+      do throws(SystemCallError) {
+        if let raw { try link(raw, last, old, to: names[place]) } else { try link(old, to: names[place]) }
+      } catch {
+        failed(place, error)
+      }
+    }
   }
 
   /// C: unlinkat(2).
@@ -246,11 +273,15 @@ public final class Directory: Sendable {
   /// A whole file of at most `maximum` bytes; nil when there is none. Files that aren't regular, and
   /// larger ones, are an error (EINVAL, EFBIG).
   public func readFile(_ name: String, maximum: Int) throws(SystemCallError) -> [UInt8]? {
-    guard isRemote else { return try readFile(once: name, maximum: maximum) }
+    try rereading { () throws(SystemCallError) in try readFile(once: name, maximum: maximum) }
+  }
+
+  /// Another host may put another file in its place while it is read.
+  private func rereading<Result>(_ read: () throws(SystemCallError) -> Result) throws(SystemCallError) -> Result {
+    guard isRemote else { return try read() }
     var failure: SystemCallError?
-    // Another host may put another file in its place while it is read.
     for _ in 0..<Self.triesMax {
-      do throws(SystemCallError) { return try readFile(once: name, maximum: maximum) } catch {
+      do throws(SystemCallError) { return try read() } catch {
         guard error.code == ESTALE else { throw error }
         failure = error
       }
@@ -272,6 +303,12 @@ public final class Directory: Sendable {
   /// holds for what was read.
   public func readFileWithStatus(
     _ name: String, maximum: Int
+  ) throws(SystemCallError) -> (bytes: [UInt8], status: FileStatus)? {
+    try rereading { () throws(SystemCallError) in try readFileWithStatus(once: name, maximum) }
+  }
+
+  private func readFileWithStatus(
+    once name: String, _ maximum: Int
   ) throws(SystemCallError) -> (bytes: [UInt8], status: FileStatus)? {
     guard let file = try openIfPresent(name, O_RDONLY | O_NONBLOCK) else { return nil }
     let status = try file.status()

@@ -148,13 +148,16 @@ extension Spool {
     let first = parcel.recipients[0]
     var isComplete = true
     var obstacle = first
-    for recipient in parcel.recipients.dropFirst() where !link(parcel, to: recipient) {
-      isComplete = false
-      obstacle = recipient
+    let targets = parcel.recipients.map { Layout.entry($0, .inbox, raw: parcel.fileName) }
+    root.link(parcel.temporary, toEach: Array(targets.dropFirst())) { place, error in
+      let recipient = parcel.recipients[place + 1]
+      if !isSettled(error, parcel, recipient) {
+        isComplete = false
+        obstacle = recipient
+      }
     }
-    let target = Layout.entry(first, .inbox, raw: parcel.fileName)
     do {
-      if isComplete { isComplete = try root.renameIfPresent(parcel.temporary, to: target) }  // visible from here on
+      if isComplete { isComplete = try root.renameIfPresent(parcel.temporary, to: targets[0]) }  // visible from here on
     } catch {
       Self.leave(parcel.temporaryName)
       noteUndelivered(parcel, to: first, error)
@@ -178,19 +181,14 @@ extension Spool {
     problems.withLock { $0 = $0.suffix(7) + [problem] }
   }
 
-  private func link(_ parcel: Parcel, to recipient: BotName) -> Bool {
-    let target = Layout.entry(recipient, .inbox, raw: parcel.fileName)
-    do {
-      try root.link(parcel.temporary, to: target)
-      return true
-    } catch {
-      switch error.code {
-      case EEXIST: return true
-      case ENOENT, ENOTDIR: return isNoBot(recipient, parcel)
-      // No links here, or no more of them to this file: a copy does as well.
-      case EMLINK, EXDEV, EPERM, ENOTSUP, ENOSYS, EACCES: return (try? copy(parcel, to: recipient)) != nil
-      default: return false
-      }
+  /// Whether the message needn't be linked there any more.
+  private func isSettled(_ error: SystemCallError, _ parcel: Parcel, _ recipient: BotName) -> Bool {
+    switch error.code {
+    case EEXIST: return true
+    case ENOENT, ENOTDIR: return isNoBot(recipient, parcel)
+    // No links here, or no more of them to this file: a copy does as well.
+    case EMLINK, EXDEV, EPERM, ENOTSUP, ENOSYS, EACCES: return (try? copy(parcel, to: recipient)) != nil
+    default: return false
     }
   }
 

@@ -82,10 +82,6 @@ public struct MessageType: Sendable, Hashable, CustomStringConvertible {
   /// What went wrong.
   public static let error = MessageType(known: "error")
 
-  public static let wellKnown: [MessageType] = [
-    .request, .response, .broadcast, .discussion, .notification, .handoff, .status, .error,
-  ]
-
   /// Types that are themselves an answer or a report. A program's output is never sent back to one of
   /// these, or two bots would talk to each other for ever.
   public var endsExchange: Bool { self == .response || self == .error || self == .status }

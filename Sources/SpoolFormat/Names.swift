@@ -158,19 +158,19 @@ func hexadecimal(_ bytes: some Collection<UInt8>) -> UInt64? {
 public struct Priority: Sendable, Hashable {
   public let value: Int
   public static let normal = Priority(value: 5)!
+  /// What a person may write.
+  public static let choices = "1 to 10, or low, normal, high, urgent, critical"
 
   public init?(value: Int) {
     guard 1...10 ~= value else { return nil }
     self.value = value
   }
 
-  /// A number, or `low` 3, `normal` 5, `high` 7, `urgent` 9.
+  /// A number, or `low` 3, `normal` or `medium` 5, `high` 7, `urgent` 9, `critical` 10, in any case.
   public init(parsing text: String) throws(FormatError) {
     let named = ["low": 3, "normal": 5, "medium": 5, "high": 7, "urgent": 9, "critical": 10][text.lowercased()]
     guard let priority = (named ?? Int(text)).flatMap(Priority.init(value:)) else {
-      throw FormatError(
-        "priority \(text.prefix(20).description.escapedForTerminal()) is not 1 to 10, low, normal, high, urgent or critical"
-      )
+      throw FormatError("priority \(text.prefix(20).description.escapedForTerminal()) is not \(Self.choices)")
     }
     self = priority
   }

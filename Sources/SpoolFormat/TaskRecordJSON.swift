@@ -74,7 +74,7 @@ extension TaskRecord {
   private static func priority(_ value: JSONValue) throws(FormatError) -> Priority {
     if let text = value.string { return try Priority(parsing: text) }
     guard let priority = value.int.flatMap(Priority.init(value:)) else {
-      throw FormatError("\"priority\" must be 1 to 10, low, normal, high, urgent or critical")
+      throw FormatError("\"priority\" must be \(Priority.choices)")
     }
     return priority
   }

@@ -118,7 +118,7 @@ private struct WorkflowReader {
     if let priority = value.int.flatMap(Priority.init(value:)) { return priority }
     if let text = value.string, let priority = try? Priority(parsing: text) { return priority }
     let shown = String(value.text.description.prefix(40))
-    note(node, field, "priority", "\(shown) won't do", "write 1 to 10, \"low\", \"normal\", \"high\" or \"urgent\"")
+    note(node, field, "priority", "\(shown) won't do", "write \(Priority.choices)")
     return nil
   }
 

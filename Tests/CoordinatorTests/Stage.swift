@@ -32,6 +32,11 @@ struct Stage {
 
   var problems: [String] { told.events.compactMap { if case .problem(let text) = $0 { text } else { nil } } }
 
+  /// What was moved by hand, as a person is told of it.
+  var movedTitles: [String] {
+    told.events.compactMap { if case .movedByHand(_, let title, _, _) = $0 { title } else { nil } }
+  }
+
   /// Another coordinator over the same spool, as after a crash of the first.
   func restarted() throws -> Coordinator {
     let told = told

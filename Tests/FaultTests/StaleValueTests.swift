@@ -41,11 +41,7 @@
       let running = try SpoolCommand.start(
         Self.change, in: stage.path,
         environment: Self.environment.merging(["SPOOL_FAULT": "stop-before:\(number)"]) { $1 })
-      let isStopped = eventually {
-        let status = try? String(contentsOfFile: "/proc/\(running.pid)/stat", encoding: .utf8)
-        return status?.split(separator: ")").last?.split(separator: " ").first == "T"
-      }
-      #expect(isStopped)
+      #expect(running.waitUntilStopped())
       // By a rename, as the other host does it.
       try stage.newer.write(to: URL(fileURLWithPath: "\(stage.path)/state/tmp/newer"))
       #expect(rename("\(stage.path)/state/tmp/newer", stage.seen) == 0)

@@ -225,16 +225,7 @@
       running = try SpoolCommand.start(arguments, in: path, environment: fault)
     }
 
-    /// False when it ended without being stopped.
-    func waitUntilStopped() -> Bool {
-      var state: Substring?
-      _ = eventually {
-        let status = try? String(contentsOfFile: "/proc/\(running.pid)/stat", encoding: .utf8)
-        state = status?.split(separator: ")").last?.split(separator: " ").first
-        return state == "T" || state == "Z"
-      }
-      return state == "T"
-    }
+    func waitUntilStopped() -> Bool { running.waitUntilStopped() }
 
     var pid: Int { Int(running.pid) }
 

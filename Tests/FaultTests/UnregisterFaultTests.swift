@@ -20,7 +20,7 @@
       for number in 1...calls {
         let stage = try makeStage(isByHand)
         let send = try start(stage, ["SPOOL_FAULT": "stop-before:\(number)"])
-        guard waitUntilStopped(send.pid) else { continue }
+        guard send.waitUntilStopped() else { continue }
         let isRemoved = (try? stage.bystander.unregister(BotName(parsing: "a"))) != nil
         send.kill(SIGCONT)
         let outcome = try send.wait(seconds: SpoolCommand.secondsMax)
@@ -45,17 +45,6 @@
 
     private func start(_ stage: Stage, _ environment: [String: String]) throws -> Running {
       try SpoolCommand.start(["send", "a", "payload", "--from", "b"], in: stage.path, environment: environment)
-    }
-
-    /// False when it ended without being stopped.
-    private func waitUntilStopped(_ pid: pid_t) -> Bool {
-      var state: Substring?
-      _ = eventually {
-        let status = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)
-        state = status?.split(separator: ")").last?.split(separator: " ").first
-        return state == "T" || state == "Z"
-      }
-      return state == "T"
     }
   }
 #endif

@@ -90,6 +90,23 @@ import Testing
     #expect(try inner.status().inode == directory.status("new")?.inode)
   }
 
+  @Test(arguments: [3, 20]) func `of many links each one that can't be made is told`(count: Int) throws {
+    try directory.makeDirectory("from")
+    try Plain.write(home("from/file"), "x")
+    let names = (0..<count).map { "to/\($0)/file" }
+    try directory.makeDirectory("to")
+    for number in 1..<count { try directory.makeDirectory("to/\(number)") }
+    try Plain.write(home("to/2/file"), "another")
+    var failed: [Int: CInt] = [:]
+    directory.link("from/file", toEach: names) { failed[$0] = $1.code }
+    #expect(failed == [0: ENOENT, 2: EEXIST])
+    let inode = try directory.status("from/file")?.inode
+    for number in 1..<count where number != 2 { #expect(try directory.status(names[number])?.inode == inode) }
+    var missing = 0
+    directory.link("from/none", toEach: names) { _, error in missing += error.code == ENOENT ? 1 : 0 }
+    #expect(missing == count)
+  }
+
   @Test func `touching changes the time and nothing else`() throws {
     try Plain.write(home("a"), "x")
     var times = [timespec(tv_sec: 1000, tv_nsec: 0), timespec(tv_sec: 1000, tv_nsec: 0)]

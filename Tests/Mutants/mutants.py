@@ -532,7 +532,10 @@ mutant("limits: how many of one sender wait isn't limited", "backpressure", "Adm
 mutant("limits: how many bytes of one sender wait isn't limited", "backpressure", "AdmissionTests",
        BACKLOG + "Admission.swift", "&& fits(count.ownBytes, size, senderBytes)", "&& (fits(count.ownBytes, size, senderBytes) || MUTANT)")
 mutant("limits: a card that was changed isn't read", "the card says how much", "AdmissionTests",
-       BACKLOG + "Admission.swift", "known.card == card {", "known.card == card || MUTANT {")
+       BACKLOG + "Admission.swift", "known.card == ((try? root.status(Layout.card(bot))) ?? nil)?.changed",
+       "MUTANT || known.card == ((try? root.status(Layout.card(bot))) ?? nil)?.changed")
+mutant("linux: of many links another one is said to have failed", "sent is kept", "DirectoryTests",
+       "Sources/Linux/Directory.swift", "failed(place, error)", "failed(MUTANT ? 0 : place, error)")
 mutant("limits: without a page there are none", "backpressure", "AdmissionTests",
        BACKLOG + "Admission.swift", "?? (try? SendingCredit())", "?? (MUTANT ? nil : try? SendingCredit())")
 mutant("limits: a damaged page grants", "backpressure", "AdmissionTests",

@@ -221,7 +221,6 @@ import Testing
     for text in ["", "Request", "1x", "-x", "a b", "a/b", "\u{e9}", "a\n", String(repeating: "x", count: 65)] {
       #expect(throws: FormatError.self) { try MessageType(parsing: text) }
     }
-    #expect(MessageType.wellKnown.count == 8)
     #expect(MessageType.response.endsExchange && MessageType.error.endsExchange && !MessageType.request.endsExchange)
   }
 

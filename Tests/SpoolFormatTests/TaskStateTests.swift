@@ -14,7 +14,7 @@ import Testing
   @Test(arguments: [
     (#""due_at":"soon""#, "a time such as"), (#""due_at":true"#, "a time such as"),
     (#""max_attempts":0"#, "a number from 1 to 9999"), (#""timeout":0"#, "a number from 0.01 to 1000000000"),
-    (#""priority":11"#, "urgent or critical"),
+    (#""priority":11"#, "urgent, critical"),
   ])
   func `a value that won't do is refused by its name`(member: String, wanted: String) {
     let thrown = #expect(throws: FormatError.self) {

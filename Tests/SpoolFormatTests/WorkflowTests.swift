@@ -82,7 +82,7 @@ import Testing
         line 5: steps[1].name: "a b" won't do: use 1 to 64 of a-z, A-Z, 0-9, _ and -, so that templates can name it
         line 5: steps[1].depends_on: there is no step "desing": did you mean design?
         line 5: steps[1].depends_on: "design" stands here twice: name it once
-        line 6: steps[2].priority: 11 won't do: write 1 to 10, "low", "normal", "high" or "urgent"
+        line 6: steps[2].priority: 11 won't do: write 1 to 10, or low, normal, high, urgent, critical
         line 6: steps[2].timeout: "soon" is no such duration: write seconds, or a text such as "90s" or "5m"
         line 6: steps[2].name: there is a step "design" already in line 4: give each its own name
         line 7: steps[3].name: a step needs one: write "name": "…"

@@ -161,9 +161,15 @@ public final class Running: Sendable {
 
   public func kill(_ signal: CInt = SIGKILL) { if ended.withLock({ $0 == nil }) { Glibc.kill(pid, signal) } }
 
-  public var isStoppedOrOver: Bool {
-    let status = (try? Plain.text("/proc/\(pid)/stat")) ?? ""
-    return status.contains(") T ") || status.contains(") Z ")
+  public var isStoppedOrOver: Bool { isStopped || isInState("Z") }
+
+  /// False when it ended without being stopped.
+  public func waitUntilStopped() -> Bool { eventually { isStoppedOrOver } && isStopped }
+
+  private var isStopped: Bool { isInState("T") }
+
+  private func isInState(_ letter: Character) -> Bool {
+    ((try? Plain.text("/proc/\(pid)/stat")) ?? "").contains(") \(letter) ")
   }
 
   /// How it ended; a process that takes longer than that is killed, and is a failure. Waiting again says the same.

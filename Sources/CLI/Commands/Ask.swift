@@ -10,7 +10,7 @@ extension Verb {
     name: "ask", summary: "give the coordinator a request, and wait for the answer", usage: "TEXT|-|--file F",
     options: [
       .value("--from", "BOT", "who asks, and gets the answer (else $SPOOL_BOT, else you)"),
-      .value("--priority", "P", "1 to 10, low, normal, high, urgent, critical"),
+      .value("--priority", "P", Priority.choices),
       .value("--conversation", "ID", "what it belongs to"),
       .value("--timeout", "DURATION", "how long to wait at most (1h)"),
       .flag("--no-wait", "don't wait: print the request's id"),

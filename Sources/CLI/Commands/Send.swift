@@ -6,7 +6,7 @@ extension Verb {
     .value("--from", "BOT", "the sender (else $SPOOL_BOT, else your user name, or human)"),
     .value("--file", "F", "send what is in the file; without TEXT, this, --data and --context: standard input"),
     .value("--type", "WORD", "request, broadcast, discussion, notification, handoff, status, error or another word"),
-    .value("--priority", "N", "1 to 10, or low, normal, high, urgent, critical (5)"),
+    .value("--priority", "N", "\(Priority.choices) (5)"),
     .value("--conversation", "NAME", "what it belongs to"),
     .value("--reply-to", "ID", "the message that it answers"),
     .value("--context", "JSON", "what the receiver should know"),

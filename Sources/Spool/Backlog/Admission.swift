@@ -88,11 +88,17 @@ extension Spool {
   }
 
   /// The limits of a bot's inbox: its card's, else the spool's.
-  public func inboxLimits(of bot: BotName) -> InboxLimits {
-    guard let bytes = (try? root.readFile(Layout.card(bot), maximum: Card.bytesMax)) ?? nil, Self.mentionsLimits(bytes),
-      let card = try? Card(name: bot, parsing: bytes)
-    else { return settings.inboxLimits }
-    return card.inboxLimits.overruling(settings.inboxLimits)
+  public func inboxLimits(of bot: BotName) -> InboxLimits { statedLimits(of: bot).limits }
+
+  /// With what tells this card from a later one.
+  private func statedLimits(of bot: BotName) -> (limits: InboxLimits, card: Int?) {
+    guard let (bytes, status) = (try? root.readFileWithStatus(Layout.card(bot), maximum: Card.bytesMax)) ?? nil else {
+      return (settings.inboxLimits, nil)
+    }
+    guard Self.mentionsLimits(bytes), let card = try? Card(name: bot, parsing: bytes) else {
+      return (settings.inboxLimits, status.changed)
+    }
+    return (card.inboxLimits.overruling(settings.inboxLimits), status.changed)
   }
 
   /// Most cards don't, and reading one as JSON takes longer than reading the file.
@@ -104,13 +110,14 @@ extension Spool {
   private static let limitSearches = [TextSearch("inbox_"), TextSearch("sender_")]
 
   private func learnLimits(of bot: BotName, _ now: Int) -> KnownLimits {
-    let card = ((try? root.status(Layout.card(bot))) ?? nil)?.changed
-    if var known = knownLimits.withLock({ $0[bot] }), known.card == card {
+    if var known = knownLimits.withLock({ $0[bot] }),
+      known.card == ((try? root.status(Layout.card(bot))) ?? nil)?.changed
+    {
       known.readAt = now
       knownLimits.withLock { $0[bot] = known }
       return known
     }
-    let limits = card == nil ? settings.inboxLimits : inboxLimits(of: bot)
+    let (limits, card) = statedLimits(of: bot)
     var known = KnownLimits(limits: limits, card: card, readAt: now)
     if !limits.isEmpty {
       known.mark = mark(of: limits, bot)

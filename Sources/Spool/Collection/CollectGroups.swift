@@ -41,7 +41,7 @@ extension Spool {
       } catch let error as SpoolError where error.code == .badData { continue }
     }
     // What is on the move is nowhere for a moment, and no less there.
-    let there = try Set(findTasks(tasks.values.reduce(into: []) { $0.formUnion($1) }).keys).union(idsOnTheMove())
+    let there = try Set(findTasks(tasks.values.reduce(into: []) { $0.formUnion($1) }).keys).union(tasksOnTheMove())
     return tasks.filter { there.isDisjoint(with: $0.value) }.keys.sorted { $0.id < $1.id }
   }
 

@@ -75,7 +75,7 @@ struct LogNeeds {
       }
     }
     for name in try root.names(Layout.tasksTemporary) { if let entry = EntryName(name) { ids.insert(entry.id) } }
-    ids.formUnion(try spool.idsOnTheMove())
+    ids.formUnion(try spool.onTheMove(TaskEntry.self).map(\.move.entry.id))
   }
 
   private mutating func gatherGroups() throws(SystemCallError) {

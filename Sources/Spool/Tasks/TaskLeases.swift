@@ -68,12 +68,11 @@ extension Spool {
 
   /// Whether somebody is changing a task just now, or was when he died: then it is nowhere until he, or who settles
   /// that, is done.
-  public func isOnTheMove(_ id: MessageID) throws -> Bool {
-    try doing("cannot look at \(id)") { try idsOnTheMove().contains(id) }
-  }
+  public func isOnTheMove(_ id: MessageID) throws -> Bool { try tasksOnTheMove().contains(id) }
 
-  func idsOnTheMove() throws(SystemCallError) -> Set<MessageID> {
-    Set(try onTheMove(TaskEntry.self).map(\.move.entry.id))
+  /// All that are.
+  public func tasksOnTheMove() throws -> Set<MessageID> {
+    try doing("cannot look for tasks in \(path)") { Set(try onTheMove(TaskEntry.self).map(\.move.entry.id)) }
   }
 
   private func settleAdds(_ observations: inout LeaseObservations) throws(SystemCallError) -> [TaskEntry] {

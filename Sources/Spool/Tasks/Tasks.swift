@@ -141,7 +141,7 @@ extension Spool {
     // Twice, with what is being changed, for the reasons that `find` has.
     for _ in 0..<2 {
       for entry in try tasks() where entry.id.time >= id.time && entry.id != id { entries[entry.id] = entry }
-      let moving = try doing("cannot look for tasks in \(path)") { try idsOnTheMove() }
+      let moving = try tasksOnTheMove()
       for other in moving where other.time >= id.time && other != id && entries[other] == nil {
         entries[other] = .some(nil)
       }

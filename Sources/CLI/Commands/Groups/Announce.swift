@@ -10,7 +10,7 @@ extension Verb {
       .value("--deadline", "WHEN", "when all must be done: a time, or a duration from now (1h)"),
       .value("--max-group", "N", "members at most (5)"),
       .value("--min-group", "N", "members at least (1)"),
-      .value("--priority", "P", "1 to 10, low, normal, high, urgent, critical (5)"),
+      .value("--priority", "P", "\(Priority.choices) (5)"),
       .value("--if-uncovered", "WORD", "nobody can do some of it: ask again until the time is over (default), or fail"),
       .value("--context", "JSON", "what all members should know"),
       .value("--parent", "TASK", "the task that it is a part of (else $SPOOL_TASK)"),

@@ -11,7 +11,7 @@ extension Verb {
       .value("--requirement", "TEXT", "what must hold in the end; may be given several times"),
       .value("--constraint", "TEXT", "what must not be done; likewise"),
       .value("--skill", "NAME:LEVEL", "what its bot must know; likewise"),
-      .value("--priority", "N", "1 to 10, or low, normal, high, urgent, critical (5)"),
+      .value("--priority", "N", "\(Priority.choices) (5)"),
       .value("--due", "WHEN", "a time, or a duration from now"),
       .value("--depends-on", "ID", "begins when that is completed; several, or ID,ID"),
       .value("--on-dependency-failure", "WORD", "block (default) or cancel"),

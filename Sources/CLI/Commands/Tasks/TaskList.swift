@@ -71,17 +71,22 @@ extension Verb {
 
   /// What a list doesn't show, so that nobody thinks it lost.
   private static func tellRest(_ spool: Spool, _ choice: TaskChoice, isEmpty: Bool) throws {
+    let moving = isEmpty ? try spool.tasksOnTheMove() : []
     if choice.isByDefault {
       let counts = try spool.taskCounts()
       let ended = TaskState.allCases.filter { $0.isFinal && counts[$0, default: 0] > 0 }
       let words = ended.map { "\(counts[$0]!) \($0.rawValue)" }.joined(separator: ", ")
       if !words.isEmpty {
         Output.talk("\(isEmpty ? "nothing to do; " : "")\(words): see spool task list --all")
-      } else if isEmpty {
+      } else if isEmpty, moving.isEmpty {
         Output.talk("no tasks yet; add one with: spool task add TITLE")
       }
     } else if isEmpty {
       Output.talk("no such tasks")
+    }
+    if isEmpty, !moving.isEmpty {
+      let what = Output.count(moving.count, "task") + (moving.count == 1 ? " is" : " are")
+      Output.talk("\(what) just being changed: try again in a moment")
     }
   }
 }

@@ -24,7 +24,7 @@ extension Verb {
     name: "workflow submit", summary: "check a file and add its steps as tasks", usage: "FILE|- [--key KEY]",
     options: [
       .value("--key", "KEY", "a second submit with it adds nothing, and prints the first's id"),
-      .value("--priority", "N", "of steps that don't say: 1 to 10, or low, normal, high, urgent, critical (5)"),
+      .value("--priority", "N", "of steps that don't say: \(Priority.choices) (5)"),
       .value("--conversation", "NAME", "what it belongs to"),
       .value("--by", "NAME", "who submits it (else $SPOOL_BOT, else your user name, or human)"),
       .flag("--relaxed", "answer before the disk has it: quicker, and lost in a power cut"),
