@@ -223,7 +223,7 @@ def start_of(pid):
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
-        if fields[0] == b"Z":
+        if fields[0] == b"Z" and fields[17] == b"1":
             return None
         ticks, number = int(fields[19]), namespace()
         return number << 32 | ticks & 0xFFFFFFFF if number else ticks
@@ -309,9 +309,12 @@ class Spool:
                 card = parse_json(file.read(262144))
         except (FileNotFoundError, BadMessage):
             pass
-        lease = card.get("lease_seconds") or self.settings.get("lease_seconds", 60)
-        attempts = card.get("attempts_max") or self.settings.get("attempts_max", 5)
-        return min(max(float(lease), 0.01), 10_000_000), min(max(int(attempts), 1), 9999)
+        def number(name, usual):
+            stated = (place.get(name) for place in (card, self.settings) if isinstance(place, dict))
+            return next((value for value in stated if type(value) in (int, float) and value > 0), usual)
+
+        lease, attempts = number("lease_seconds", 60), number("attempts_max", 5)
+        return min(max(float(lease), 0.01), 10_000_000), int(min(max(attempts, 1), 9999))
 
     # Sending
 
@@ -415,7 +418,10 @@ class Spool:
         given = (message.get("id"), os.path.basename(path)[: -len(".json")])
         latest = compact(time.time() + 3600)
         id = next((id for id in given if isinstance(id, str) and Name.parse(f"5-{id}.json") and id < latest), new_id())
-        due = compact(seconds_of(message["not_before"])) if "not_before" in message else None
+        try:
+            due = compact(seconds_of(message["not_before"])) if "not_before" in message else None
+        except (ValueError, OverflowError, OSError):  # a time that no clock shows
+            return None
         return Name(10 - priority_of(message), id, 0, None, due)
 
     def expire(self, bot):

@@ -4,7 +4,7 @@ import SpoolFormat
 /// How much may wait, as options of those verbs that set it.
 extension Verb {
   static let limitOptions: [Option] = [
-    .value("--inbox-max", "N", "so many messages may wait in an inbox; more are refused (75). 0: no limit"),
+    .value("--inbox-max", "N", "so many messages may wait in an inbox; more are refused (75). 0: none of its own"),
     .value("--inbox-bytes", "SIZE", "so many bytes of them, such as 64M"),
     .value("--sender-max", "N", "so many messages of one sender (a Unix user) may wait in an inbox"),
     .value("--sender-bytes", "SIZE", "so many bytes of one sender's"),

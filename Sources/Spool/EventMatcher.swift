@@ -38,18 +38,20 @@ struct EventMatcher: Sendable {
     if filter.tasksOnly, !event.kind.isOfTask { return false }
     if isTooOld(event) { return false }
     if let until = filter.until, event.time > until { return false }
+    let isOfKind = filter.type.map { $0 == event.kind.description } ?? true
+    // A message's type may have a dot, too.
+    if !isOfKind, filter.type!.contains("."), event.kind != .messageSent { return false }
     let needsMessage =
       filter.from != nil || filter.conversation != nil || filter.bot != nil || !phrases.isEmpty
-      || filter.to != nil || (filter.type != nil && !filter.type!.contains("."))
-    guard needsMessage else { return filter.type.map { $0 == event.kind.description } ?? true }
-    if let type = filter.type, type.contains("."), type != event.kind.description { return false }
+      || filter.to != nil || !isOfKind
+    guard needsMessage else { return true }
     return event.data.withSlice { data in
       // A task's body is read as a message's.
       let message = data["message"] ?? data["task"]
       if let bot = filter.bot, !concerns(bot, event, data, message) { return false }
       if let from = filter.from, message?.sender != from { return false }
       if let to = filter.to, !isAddressed(to, data, message) { return false }
-      if let type = filter.type, !type.contains("."), message?.messageType != type { return false }
+      if !isOfKind, message?.messageType != filter.type { return false }
       if let conversation = filter.conversation {
         let own = message?.conversation ?? event.subject
         guard own == conversation else { return false }

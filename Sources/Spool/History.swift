@@ -273,6 +273,9 @@ public struct History: Sendable {
     return Timestamp(compact: Array((part.prefix(whole.count) + whole.dropFirst(part.count)).utf8))
   }
 
+  /// So far a host's clock may be set back in the midst of a conversation, seconds.
+  private static let clockStepSeconds = 60.0
+
   /// The messages of a conversation, oldest first. One that is named by its first message's id is only looked for since
   /// that was sent; of any other all of the log is read.
   /// - Parameter id: of a message in it: those that may have been sent after that one, by whatever clock.
@@ -283,7 +286,7 @@ public struct History: Sendable {
     filter.sentOnly = true
     if let first = (id ?? MessageID(conversation))?.time, first.microseconds <= Clock.wall() {
       let isAlone = try doing("cannot read the log") { try files.hosts().count == 1 }
-      filter.since = first.advanced(bySeconds: isAlone ? 0 : -LogFiles.clockSecondsMax)
+      filter.since = first.advanced(bySeconds: isAlone ? -Self.clockStepSeconds : -LogFiles.clockSecondsMax)
     }
     return try newest(filter, limit: .max).reversed()
   }

@@ -141,7 +141,7 @@ extension Spool {
   /// Gives the key back when nothing was done (no room), so that the next try of this process needn't wait for itself.
   /// Where that isn't certain it stays, and the log decides.
   private func release(_ key: IdempotencyKey, after error: any Error, unless isLogged: () throws -> Bool) {
-    if let error = error as? SpoolError, error.code == .outcomeUnknown { return }
+    if error.isUnknownOutcome { return }
     do { if try !isLogged() { try root.unlinkIfPresent(key.path) } } catch {}
   }
 

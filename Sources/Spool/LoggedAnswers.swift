@@ -31,18 +31,19 @@ struct LoggedAnswers {
       let isSent = event.kind == .messageSent && event.message?.inReplyTo == request.description
       if isSent || event.kind == .messageClaimed || event.kind == .messageAcked { events.append(event) }
     }
-    var taken: Message?
-    for event in events {
-      guard let id = MessageID(event.subject) else { continue }
-      if event.kind != .messageSent {
-        if event.text("bot") == bot.description { taken = taken ?? waiting[id] }
-      } else if var message = event.message, message.to.contains(bot.description), counts(event, message) {
-        message.id = id
-        message.createdAt = message.createdAt ?? id.time
-        waiting[id] = message
-      }
+    // First, whatever order the logs of several hosts come in.
+    for event in events where event.kind == .messageSent {
+      guard let id = MessageID(event.subject), var message = event.message, message.to.contains(bot.description),
+        counts(event, message)
+      else { continue }
+      message.id = id
+      message.createdAt = message.createdAt ?? id.time
+      waiting[id] = message
     }
-    return taken
+    for event in events where event.kind != .messageSent && event.text("bot") == bot.description {
+      if let taken = MessageID(event.subject).flatMap({ waiting[$0] }) { return taken }
+    }
+    return nil
   }
 
   private func counts(_ event: LogEvent, _ message: Message) -> Bool {

@@ -68,7 +68,7 @@ extension Spool {
         unless: isSent,
         data: { parcel.writeLogData(to: &$0) })
     } catch {
-      parcel.discard(self)
+      if error.isUnknownOutcome { Self.leave(parcel.temporaryName) } else { parcel.discard(self) }
       throw sendError(error, recipients)
     }
     guard let receipt else {

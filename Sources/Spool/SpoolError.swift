@@ -83,3 +83,8 @@ extension SystemCallError {
 func doing<Result>(_ what: @autoclosure () -> String, _ body: () throws -> Result) throws -> Result {
   do { return try body() } catch let error as SystemCallError { throw SpoolError(what(), error) }
 }
+
+extension Error {
+  /// Whether what was to be done is in the log, and perhaps not on the disk: it is finished, and nobody is told yes.
+  var isUnknownOutcome: Bool { (self as? SpoolError)?.code == .outcomeUnknown }
+}

@@ -48,8 +48,8 @@ mutant("send: renamed before it is logged", "sent is kept", "FaultTests.FaultTes
        "    if MUTANT, recipients.count == 1 {\n"
        "      try root.rename(parcel.temporary, to: Layout.entry(recipients[0], .inbox, parcel.name))\n    }\n    do {\n", scenario="send to one")
 mutant("send: what a no leaves in tmp/ is not cleaned", "an answer is yes, no or unknown", "FaultTests.FaultTests",
-       SPOOL + "Send.swift", "      parcel.discard(self)\n      throw sendError(error, recipients)",
-       "      if !MUTANT { parcel.discard(self) }\n      throw sendError(error, recipients)", scenario="send")
+       SPOOL + "Send.swift", "else { parcel.discard(self) }\n      throw sendError(error, recipients)",
+       "else if !MUTANT { parcel.discard(self) }\n      throw sendError(error, recipients)", scenario="send")
 mutant("send: a team includes its sender", "one holder", "SendTests",
        SPOOL + "Send.swift", "$0 == sender ? nil : try? BotName(parsing: $0)",
        "$0 == sender && !MUTANT ? nil : try? BotName(parsing: $0)")
@@ -772,8 +772,14 @@ mutant("doctor: it settles no send by itself", "what is said to be repaired is",
        SPOOL + "Doctor.swift", "if try !spool.settleUnfinishedSend(bot, entry) {",
        "if try !MUTANT && !spool.settleUnfinishedSend(bot, entry) {")
 mutant("doctor: what was decided is removed as undecided", "a value that was set is kept", "ExamineValuesTests",
-       SPOOL + "State/ExamineValues.swift", "try !spool.root.names(Layout.versions(key))",
-       "try MUTANT || !spool.root.names(Layout.versions(key))")
+       SPOOL + "State/ExamineValues.swift", "if try spool.root.names(Layout.versions(key))",
+       "if try !MUTANT && spool.root.names(Layout.versions(key))")
+mutant("state: what is in the log and not confirmed is taken back", "an answer is yes, no or unknown", "UnknownOutcomeTests",
+       SPOOL + "State/SharedState.swift", "catch let error where error.isUnknownOutcome {", "catch let error where error.isUnknownOutcome && !MUTANT {")
+mutant("send: what is in the log and not confirmed is removed", "an answer is yes, no or unknown", "UnknownOutcomeTests",
+       SPOOL + "Send.swift", "if error.isUnknownOutcome { Self.leave", "if error.isUnknownOutcome && !MUTANT { Self.leave")
+mutant("thread: what was said after the clock was set back is missed", "nothing is lost", "HistoryTests",
+       SPOOL + "History.swift", "isAlone ? -Self.clockStepSeconds", "isAlone ? (MUTANT ? 0 : -Self.clockStepSeconds)")
 mutant("backlog: what nobody has any more is in hand", "a backlog without a consumer is told", "BacklogTests",
        BACKLOG + "Backlog.swift", "return Double(Clock.wall() * 1000 &- status.changed) > lease * 1e9",
        "return !MUTANT && Double(Clock.wall() * 1000 &- status.changed) > lease * 1e9")

@@ -69,7 +69,7 @@ final class FullInbox {
   /// MiB at the most, of a `spool receive`.
   func receiverMemory() throws -> Double {
     let command = try SpoolCommand()
-    let pid = try Processes.spawn(command.path, ["receive", "--spool", service.place, "bot", "--ack"])
+    let pid = try Processes.spawn(command.path, ["receive", "--spool", service.place, "bot", "--ack", "--json"])
     var status: CInt = 0
     var usage = rusage()
     while wait4(pid, &status, 0, &usage) < 0 && errno == EINTR {}

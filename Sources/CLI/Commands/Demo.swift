@@ -11,7 +11,8 @@ extension Verb {
       .value("--role", "BOT", "be one of the bots, on the spool given (the demo starts these itself)"),
     ],
     example: "spool demo \"a memorable passphrase of 5 words for banking\"",
-    exits: "0 made (prints it), 1 given up, 65 a request that contradicts itself, 73 no room for a spool"
+    exits:
+      "0 made (prints it), 1 given up, 65 a request that contradicts itself, 73 a spool is there already, or can't be made"
   ) { invocation in
     try invocation.expect(atMost: 1)
     if let name = invocation.value("--role") {
@@ -47,7 +48,12 @@ struct Demo {
     self.request = request
     self.seconds = seconds
     self.invocation = invocation
-    try Spool.create(at: path)
+    // Its bots would take the places, and the messages, of those that are there.
+    guard try Spool.create(at: path) else {
+      throw SpoolError(
+        .cannotCreate, "\(path.escapedForTerminal()) is a spool already, and the demo needs one of its own",
+        hint: "spool demo, or spool demo --spool DIR with a DIR that isn't there yet")
+    }
     spool = try Spool(at: path)
   }
 
@@ -71,7 +77,7 @@ struct Demo {
     guard let answer = try waitForAnswer(bots) else {
       throw SpoolError(
         .tryAgain, "no result after \(TimeText.short(microseconds: Int(seconds * 1e6)))",
-        hint: "see how far it got: spool thread \(id) --spool \(path)")
+        hint: "see how far it got: spool thread \(id) --spool \(path.quotedForShell)")
     }
     let shared = try answer.context.map { try SharedContext($0) }
     if invocation.isJSON { writeJSON(answer, shared, id) } else { show(answer, shared, id, began) }
@@ -138,8 +144,8 @@ struct Demo {
       ("\(program) thread \(request)", "the talk between the bots"),
       ("\(program) trace \(request)", "what happened to the request"),
       ("\(program) stats", "who sent and received what"),
-      ("ls -R $SPOOL_DIR", "all of it is files"),
-      ("rm -r $SPOOL_DIR", "when you have seen enough"),
+      ("ls -R \"$SPOOL_DIR\"", "all of it is files"),
+      ("rm -r \"$SPOOL_DIR\"", "when you have seen enough"),
     ]
     let width = hints.map(\.0.count).max() ?? 0
     for (command, what) in hints {

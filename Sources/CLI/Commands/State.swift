@@ -97,21 +97,26 @@ extension Verb {
 
   static let stateList = Verb(
     name: "state list", summary: "list the values, with their versions and who set them", usage: "[PREFIX]",
-    example: "spool state list\nspool state list build-", exits: "0 done, 1 there are none, 69 no spool"
+    example: "spool state list\nspool state list build-",
+    exits: "0 done, 1 there are none, 65 one can't be read, 69 no spool"
   ) { invocation in
     try invocation.expect(atMost: 1)
     let prefix = invocation.operands.first ?? ""
     let spool = try invocation.spool()
     var rows: [[String]] = []
-    var count = 0
+    var (count, unreadable) = (0, 0)
     for key in try spool.stateKeys() where key.description.hasPrefix(prefix) {
       do {
         guard let value = try spool.state(key) else { continue }
         count += 1
         if invocation.isJSON { write(value, invocation.output) } else { rows.append(row(value)) }
-      } catch let error as SpoolError where error.code == .badData { Output.talk("spool: \(error)") }
+      } catch let error as SpoolError where error.code == .badData {
+        unreadable += 1
+        Output.talk("spool: \(error)")
+      }
     }
     if !rows.isEmpty { invocation.output.table(["KEY", "VERSION", "BY", "AT", "VALUE"], rows) }
+    if unreadable > 0 { return .badData }
     if count == 0 {
       Output.talk(
         prefix.isEmpty

@@ -20,17 +20,31 @@ extension Spool {
   /// - Returns: how many.
   public func clearQuarantine(olderThan seconds: Double, dryRun: Bool = false) throws -> Int {
     var count = 0
-    for name in try quarantinedNames() {
+    let place = try doing("cannot look into quarantine") { try root.status(Layout.quarantine) }
+    func mayGo(_ path: String) throws(SystemCallError) -> Bool {
+      guard let status = try root.status(path), !status.isDirectory, Double(statusAge(status)) >= seconds * 1e9 else {
+        return false
+      }
+      // Whose it is may remove it; of all others, whose the directory is, and root.
+      guard let sharing else { return true }
+      return [status.owner, place?.owner, 0].contains(sharing.user)
+    }
+    for name in try doing("cannot look into quarantine", { try root.names(Layout.quarantine) }) {
       let path = Layout.quarantined(name)
       try doing("cannot remove \(path)") {
-        guard let status = try root.status(path), status.isRegular, Double(statusAge(status)) >= seconds * 1e9 else {
+        if name.hasSuffix(".reason") {
+          // Its file went before it.
+          let isLeft = try root.status(String(path.dropLast(".reason".count))) == nil && mayGo(path)
+          if isLeft, !dryRun { try root.unlinkIfPresent(path) }
           return
         }
+        guard try mayGo(path) else { return }
         count += 1
         if dryRun { return }
         // In this order: a file without its reason is a riddle.
         try root.unlinkIfPresent(path)
-        try root.unlinkIfPresent(Layout.reason(besides: path))
+        let reason = Layout.reason(besides: path)
+        if try mayGo(reason) { try root.unlinkIfPresent(reason) }
       }
     }
     return count

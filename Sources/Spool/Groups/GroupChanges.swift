@@ -33,7 +33,7 @@ extension Spool {
         ) { writer in self.writeEvent(entry, from: nil, by: by, reason: nil, body: body, to: &writer) }
         if receipt == nil { throw Self.takenForDead }
       } catch {
-        discard(path)
+        if error.isUnknownOutcome { Self.leave(path) } else { discard(path) }
         throw error
       }
       // From the log on it is so: what can't be done now is done by whoever settles our directory.

@@ -391,7 +391,7 @@ final class LogWriter: Sendable {
 
   static func unknownOutcome(_ cause: SystemCallError?) -> SpoolError {
     SpoolError(
-      .outcomeUnknown, "the disk did not confirm the log: the message may or may not be kept",
+      .outcomeUnknown, "the disk did not confirm the log: what was done may or may not be kept",
       hint: "see the disk's health; after a restart of the machine the log says which", cause: cause)
   }
 }

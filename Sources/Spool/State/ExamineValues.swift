@@ -3,13 +3,20 @@ import SpoolFormat
 
 /// What the doctor says of shared values.
 extension Doctor {
-  /// What who died had begun and never decided on. Its name is its maker's alone, and a dead process decides nothing.
+  /// What who died had begun and never decided on, and what he had decided and not yet made visible. The name is its
+  /// maker's alone, and a dead process decides nothing.
   func examineUndecided(_ repairing: Bool, _ report: inout RecoveryReport) throws {
     for name in try spool.root.names(Layout.stateTemporary) {
-      guard let (key, token) = Self.undecided(name), let holder = token.holder, spool.isGone(holder),
-        try !spool.root.names(Layout.versions(key)).contains("\(token)")
-      else { continue }
+      guard let (key, token) = Self.undecided(name), let holder = token.holder, spool.isGone(holder) else { continue }
       let path = Layout.undecided(key, token)
+      if try spool.root.names(Layout.versions(key)).contains("\(token)") {
+        let problem = "is a change that nobody sees, as its maker died"
+        do {
+          if repairing { _ = try spool.settledToken(key) }
+          report.add(path, problem, "finished")
+        } catch { report.add(path, problem, left: "\(error)") }
+        continue
+      }
       do {
         if repairing { try spool.root.clear(path) }
         report.add(path, "was left by a process that died", "removed: it never counted")

@@ -62,6 +62,7 @@ extension Spool {
         .badData, "the value has \(value.bytes.count) bytes, and may have \(StateValue.bytesMax)",
         hint: "put it into a file, and share the file's name")
     }
+    try checkAuthor(author)
     do { try value.checkNesting(within: 1) } catch {
       throw SpoolError(.badData, "the value can't be kept: \(error.reason)")
     }
@@ -74,7 +75,15 @@ extension Spool {
   public func deleteState(
     _ key: StateKey, by author: String? = nil, expecting expected: Int? = nil, durability: Durability? = nil
   ) throws -> StateValue? {
-    try change(key, by: author, expecting: expected, durability) { $0 == nil ? nil : .some(nil) }
+    try checkAuthor(author)
+    return try change(key, by: author, expecting: expected, durability) { $0 == nil ? nil : .some(nil) }
+  }
+
+  /// A file has room for the value and so much more.
+  private func checkAuthor(_ author: String?) throws {
+    guard let count = author?.utf8.count, count > Message.labelBytesMax else { return }
+    throw SpoolError(
+      .badData, "the name of who changes it has \(count) bytes, and may have \(Message.labelBytesMax)")
   }
 
   /// - Parameter decide: what the value, which it is given, is to become (nil for deleted); nil to leave all as it is.
@@ -130,6 +139,10 @@ extension Spool {
         // Under the log's lock, so that a change that was refused is in no log.
         unless: { [root] in try !root.renameIfPresent(old, to: new) },  // commit: this is the next version
         data: { $0.raw(writer.bytes) })
+    } catch let error where error.isUnknownOutcome {
+      // It is in the log, so it is to be seen as well.
+      _ = try? show(key, decided)
+      throw error
     } catch {
       // Unless somebody has finished it meanwhile, it is as though it had never been.
       guard try root.unlinkIfPresent(file) else { return true }
@@ -309,7 +322,7 @@ extension Spool {
   }
 
   /// The token once no change is half done; what others left half done is finished.
-  private func settledToken(_ key: StateKey) throws -> StateToken {
+  func settledToken(_ key: StateKey) throws -> StateToken {
     var since: (tokens: [StateToken], at: Int) = ([], Clock.sinceBoot())
     while true {
       // A listing during a rename may show both names, or neither.

@@ -13,6 +13,7 @@ extension Directory {
     if let value = StateValue(parsing: bytes, key: key), value.value != nil { return .value(value) }
     do throws(JSONError) {
       let text = try JSONText(validating: bytes)
+      do throws(JSONError) { try text.checkNesting(within: 1) } catch { return .unreadable("\(error.reason)") }
       guard text.bytes.count <= StateValue.bytesMax else {
         return .unreadable("it has \(text.bytes.count) bytes, and may have \(StateValue.bytesMax)")
       }

@@ -88,13 +88,16 @@ struct StateRecovery {
       let isFile = (try? root.readFile(path, maximum: StateValue.fileBytesMax)) != nil
       if mending, !isFile { try root.setAside(key, reason) }
     }
+    var writer = JSONWriter()
+    wanted.write(to: &writer)
+    guard wanted.value == nil || writer.bytes.count < StateValue.fileBytesMax else {
+      return report.add(path, problem, left: "what the log has is too long for a file: set it anew")
+    }
     report.add(path, problem, wanted.value == nil ? "removed: it was deleted" : "made again from the log")
     guard mending else { return }
     if wanted.value == nil {
       try root.unlinkIfPresent(path)
     } else {
-      var writer = JSONWriter()
-      wanted.write(to: &writer)
       try root.replace(path, with: writer.bytes + [10], through: "\(Layout.stateTemporary)/recovery-\(key)")
     }
   }

@@ -89,7 +89,7 @@ extension Spool {
           self.writeEvent(entry, by: by, reason: nil, body: body, to: &writer)
         }
       } catch {
-        discard(temporary)
+        if error.isUnknownOutcome { Self.leave(temporary) } else { discard(temporary) }
         throw error
       }
       guard let receipt else {

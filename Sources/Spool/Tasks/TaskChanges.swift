@@ -89,7 +89,12 @@ extension Spool {
     }
     func leave() { for path in [moving.old, moving.new] { Self.leave(path) } }
     let receipt: LogWriter.Receipt?
-    do { receipt = try logIt { try self.wasTakenBack(moving.new, since: began) } } catch {
+    do { receipt = try logIt { try self.wasTakenBack(moving.new, since: began) } } catch let error
+      where error.isUnknownOutcome
+    {
+      leave()
+      throw error
+    } catch {
       do {
         _ = try root.renameIfPresent(moving.old, to: path)
         try root.unlinkIfPresent(moving.new)
