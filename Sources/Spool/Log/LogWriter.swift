@@ -64,7 +64,8 @@ final class LogWriter: Sendable {
   /// Two calls when nobody else is appending: a lock in shared memory, and write(2).
   /// - Parameter decide: asked under the lock; when it says true, nothing is appended, and nil returned.
   /// - Parameter isSyncedSoon: the caller is about to wait until it is on the disk.
-  /// - Throws: the error of the write, with nothing appended.
+  /// - Throws: the error of the write, with nothing appended; `.outcomeUnknown` when it is, and the server of a network file
+  ///   system didn't take it.
   @discardableResult
   func append(
     _ kind: LogEvent.Kind, _ subject: String, time: Timestamp? = nil, reserving capacity: Int = 384,
