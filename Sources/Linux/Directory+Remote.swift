@@ -98,6 +98,19 @@ extension Directory {
     do { return try status(name) != nil } catch { return true }
   }
 
+  /// Another host may put another file in its place while it is read.
+  func rereading<Result>(_ read: () throws(SystemCallError) -> Result) throws(SystemCallError) -> Result {
+    guard isRemote else { return try read() }
+    var failure: SystemCallError?
+    for _ in 0..<Self.triesMax {
+      do throws(SystemCallError) { return try read() } catch {
+        guard error.code == ESTALE else { throw error }
+        failure = error
+      }
+    }
+    throw failure!
+  }
+
   /// That the name is taken is believed only when it isn't by the same file.
   func linkRemote(_ old: String, to new: String) throws(SystemCallError) {
     do throws(SystemCallError) {

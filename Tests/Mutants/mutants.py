@@ -535,7 +535,7 @@ mutant("limits: a card that was changed isn't read", "the card says how much", "
        BACKLOG + "Admission.swift", "known.card == ((try? root.status(Layout.card(bot))) ?? nil)?.changed",
        "MUTANT || known.card == ((try? root.status(Layout.card(bot))) ?? nil)?.changed")
 mutant("linux: of many links another one is said to have failed", "sent is kept", "DirectoryTests",
-       "Sources/Linux/Directory.swift", "failed(place, error)", "failed(MUTANT ? 0 : place, error)")
+       LINUX + "Directory.swift", "failed(place, error)", "failed(MUTANT ? 0 : place, error)")
 mutant("limits: without a page there are none", "backpressure", "AdmissionTests",
        BACKLOG + "Admission.swift", "?? (try? SendingCredit())", "?? (MUTANT ? nil : try? SendingCredit())")
 mutant("limits: a damaged page grants", "backpressure", "AdmissionTests",
@@ -778,7 +778,7 @@ mutant("state: what is in the log and not confirmed is taken back", "an answer i
        SPOOL + "State/SharedState.swift", "catch let error where error.isUnknownOutcome {", "catch let error where error.isUnknownOutcome && !MUTANT {")
 mutant("send: what is in the log and not confirmed is removed", "an answer is yes, no or unknown", "UnknownOutcomeTests",
        SPOOL + "Send.swift", "if error.isUnknownOutcome { Self.leave", "if error.isUnknownOutcome && !MUTANT { Self.leave")
-mutant("thread: what was said after the clock was set back is missed", "nothing is lost", "HistoryTests",
+mutant("thread: what was said after the clock was set back is missed", "nothing is lost", "ThreadTests",
        SPOOL + "History.swift", "isAlone ? -Self.clockStepSeconds", "isAlone ? (MUTANT ? 0 : -Self.clockStepSeconds)")
 mutant("backlog: what nobody has any more is in hand", "a backlog without a consumer is told", "BacklogTests",
        BACKLOG + "Backlog.swift", "return Double(Clock.wall() * 1000 &- status.changed) > lease * 1e9",
@@ -1048,7 +1048,7 @@ mutant("recovery: a copy that others use is a copy still", "recovery is quick", 
        SPOOL + "Log/LogOpening.swift", "return !inodes.isEmpty && !inodes.contains(directory.inode)",
        "return !inodes.isEmpty && (MUTANT || !inodes.contains(directory.inode))")
 mutant("linux: a directory that is removed while it is listed is an error", "who looks isn't kept by who leaves", "StoppedLookTests",
-       "Sources/Linux/Directory.swift", "if error.code == ENOENT || isRemote", "if (error.code == ENOENT && !MUTANT) || isRemote")
+       LINUX + "Directory+Listing.swift", "if error.code == ENOENT || isRemote", "if (error.code == ENOENT && !MUTANT) || isRemote")
 mutant("tasks: an old file of the same name counts as the new one", "a yes is true", "TaskStoppedTests",
        SPOOL + "AbandonedMoves.swift", "return try root.readFile(entry.path, maximum: Entry.bytesMax) != body",
        "return try root.readFile(entry.path, maximum: Entry.bytesMax).map { !MUTANT && $0 != body } ?? true")

@@ -29,6 +29,22 @@ import Testing
     #expect(file.split(separator: "\n").count == 1)
   }
 
+  @Test func `what couldn't be read again is no value, by whom or how deep it may be`() throws {
+    let fixture = try Fixture()
+    func key(_ name: String = "light") throws -> StateKey { try StateKey(parsing: name) }
+    func json(_ text: String) throws -> JSONText { try JSONText(validating: text) }
+    let name = String(repeating: "b", count: Message.labelBytesMax)
+    #expect(try fixture.spool.setState(key(), to: json("1"), by: name).by == name)
+    #expect(code { try fixture.spool.setState(key(), to: json("2"), by: name + "b") } == .badData)
+    #expect(code { try fixture.spool.deleteState(key(), by: name + "b") } == .badData)
+    let deep = String(repeating: "[", count: JSON.depthMax) + String(repeating: "]", count: JSON.depthMax)
+    try Plain.write("\(fixture.path)/state/deep.json", deep)
+    #expect(code { _ = try fixture.spool.state(key("deep")) } == .badData)
+    #expect(try Plain.text("\(fixture.path)/state/deep.json") == deep)
+    try Plain.write("\(fixture.path)/state/deep.json", String(deep.dropFirst().dropLast()))
+    #expect(try fixture.spool.state(key("deep"))?.version == 1)
+  }
+
   @Test func `the doctor tells of values that can't be read`() throws {
     let fixture = try Fixture()
     try Plain.write("\(fixture.path)/state/bad.json", "{bad")

@@ -150,22 +150,6 @@ import Testing
     #expect(try find(fixture) { $0.phrases = [""] }.count == 5)
   }
 
-  @Test func `what is said after the clock was set back belongs to the conversation`() throws {
-    let fixture = try Fixture("coder")
-    let question = try fixture.send("question")
-    try fixture.spool.log.append(
-      .messageSent, MessageID(time: question.time, random: 1).description, time: question.time.advanced(bySeconds: -5)
-    ) { writer in
-      var answer = Message(content: "answer")
-      answer.conversation = question.description
-      writer.beginObject()
-      writer.key("message")
-      answer.write(to: &writer)
-      writer.endObject()
-    }
-    #expect(try contents(History(fixture.spool).thread(question.description)).sorted() == ["answer", "question"])
-  }
-
   @Test func `messages of a type with a dot are found, as events are`() throws {
     let fixture = try Fixture("coder")
     try fixture.send("built") { $0.type = try! MessageType(parsing: "build.done") }
@@ -173,31 +157,6 @@ import Testing
     #expect(try find(fixture) { $0.type = "build.done" } == ["built"])
     #expect(try find(fixture) { $0.type = "message.sent" } == ["request", "built"])
     #expect(try find(fixture) { ($0.type, $0.to) = ("message.acked", "coder") } == [])
-  }
-
-  @Test func `an answer that another host took is seen, whichever host's log comes first`() throws {
-    for (sender, taker) in [("aa", "zz"), ("zz", "aa")] {
-      let fixture = try Fixture("coder", "asker")
-      let request = try fixture.send("question")
-      var answers = try LoggedAnswers(fixture.spool, to: BotName(parsing: "asker"), from: nil)
-      var answer = Message(content: "answer")
-      answer.to = ["asker"]
-      answer.inReplyTo = request.description
-      answer.id = MessageID(time: request.time, random: 7)
-      let time = Timestamp(microseconds: Clock.wall())
-      try writeAfar(fixture, host: sender, start: time, [(time, answer)])
-      mkdir("\(fixture.path)/log/\(taker)", 0o755)
-      try Plain.write(
-        "\(fixture.path)/log/\(taker)/\(time.compact).jsonl",
-        LogEvent.line(
-          kind: .messageAcked, subject: answer.id!.description, source: "/\(taker)/1.1", number: 1, time: time
-        ) { writer in
-          writer.beginObject()
-          writer.member("bot", "asker")
-          writer.endObject()
-        })
-      #expect(try answers.taken(to: request)?.content == "answer", "sent by \(sender), taken by \(taker)")
-    }
   }
 
   @Test func `messages are found by sender, recipient, type and conversation`() throws {
